@@ -1,0 +1,70 @@
+// Bundles the program into dist/, with the schemas and the third-party notices.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const banner =
+  "import{createRequire as __cr}from'module';const require=__cr(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20.19",
+  external: ["@duckdb/node-api", "@duckdb/node-bindings*"],
+  logLevel: "warning",
+};
+
+rmSync(join(root, "dist"), { recursive: true, force: true });
+const result = await build({
+  ...common,
+  entryPoints: ["src/main.ts"],
+  outdir: "dist",
+  splitting: true,
+  minify: true,
+  metafile: true,
+  chunkNames: "chunks/[name]-[hash]",
+  banner: { js: banner },
+});
+chmodSync(join(root, "dist/main.js"), 0o755);
+notices(result.metafile);
+await schemas();
+
+/** Licences of what is bundled, from esbuild's own list of inputs. */
+function notices(metafile) {
+  const packages = new Set();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) packages.add(match[1]);
+  }
+  const texts = [...packages].sort().map((name) => {
+    const folder = join(root, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const text = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "LICENCE", "license.md"]
+      .map((file) => {
+        try {
+          return readFileSync(join(folder, file), "utf8").trim();
+        } catch {
+          return undefined;
+        }
+      })
+      .find(Boolean);
+    return `${name} ${version} (${license})\n\n${text ?? "(the package carries no licence file)"}\n`;
+  });
+  writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
+}
+
+/** JSON schemas of the two YAML files and of every --json document, generated from the zod schemas. */
+async function schemas() {
+  const out = join(root, "dist/.schemas.mjs");
+  await build({ ...common, entryPoints: ["scripts/schemas.ts"], outfile: out, banner: { js: banner } });
+  const { allSchemas } = await import(pathToFileURL(out).href);
+  rmSync(join(root, "schemas"), { recursive: true, force: true });
+  mkdirSync(join(root, "schemas/output"), { recursive: true });
+  for (const [name, schema] of Object.entries(await allSchemas())) {
+    writeFileSync(join(root, "schemas", `${name}.schema.json`), `${JSON.stringify(schema, undefined, 2)}\n`);
+  }
+  rmSync(out);
+}

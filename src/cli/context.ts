@@ -1,0 +1,36 @@
+import type { Report } from "../lib/progress.ts";
+import type { Clients } from "./clients.ts";
+import type { Prompts } from "./prompts.ts";
+
+/** The program's environment variables after secrets of its own were taken out. */
+export type Variables = Readonly<Record<string, string>>;
+
+/** Where factory keeps things outside projects (XDG on Linux, ~/Library on macOS). */
+export interface Places {
+  /** Keys and tokens, 0600. */
+  config: string;
+  /** Managed Python environments. */
+  data: string;
+  cache: string;
+  /** Built-in templates inside the package. */
+  templates: string;
+  /** Published JSON schemas inside the package. */
+  schemas: string;
+}
+
+export interface Context {
+  cwd: string;
+  variables: Variables;
+  places: Places;
+  version: string;
+  clients: Clients;
+  report: Report;
+  prompts: Prompts;
+  signal: AbortSignal;
+  /** --yes: every default is taken, no question asked. */
+  yes: boolean;
+  quiet: boolean;
+  json: boolean;
+  dryRun: boolean;
+  now(): Date;
+}

@@ -1,0 +1,93 @@
+import { Command as Commander, CommanderError } from "commander";
+import { usageError } from "../lib/error.ts";
+import { nearest } from "../lib/nearest.ts";
+import type { AnyCommand, CommandEntry } from "./command.ts";
+
+export interface GlobalFlags {
+  json: boolean;
+  quiet: boolean;
+  yes: boolean;
+  dryRun: boolean;
+  debug: boolean;
+}
+
+/** Finds the command whose words begin the arguments, longest name first. Flags before the command are allowed. */
+export function findCommand(table: readonly CommandEntry[], argv: readonly string[]): { entry: CommandEntry; rest: string[] } | undefined {
+  const words = argv.filter((each) => !each.startsWith("-"));
+  const matches = table.filter((entry) => entry.name.split(" ").every((word, i) => words[i] === word));
+  const entry = matches.sort((a, b) => b.name.length - a.name.length)[0];
+  if (entry === undefined) return undefined;
+  const rest = [...argv];
+  for (const word of entry.name.split(" ")) rest.splice(rest.indexOf(word), 1);
+  return { entry, rest };
+}
+
+/** The error for words that are no command: with the nearest name, or the subcommands of a group. */
+export function unknownCommand(table: readonly CommandEntry[], argv: readonly string[]): Error {
+  const words = argv.filter((each) => !each.startsWith("-"));
+  const first = words[0] ?? "";
+  const children = table.filter((entry) => entry.name.startsWith(`${first} `));
+  if (children.length > 0) {
+    const names = children.map((entry) => entry.name.slice(first.length + 1));
+    const second = words[1];
+    const guess = second === undefined ? undefined : nearest(second, names);
+    return usageError(
+      "command.unknown",
+      second === undefined ? `${first} needs one of: ${names.join(", ")}` : `${first} has no ${JSON.stringify(second)}; it has: ${names.join(", ")}`,
+      guess === undefined ? `factory ${first} ${names[0]} --help` : `did you mean: factory ${first} ${guess}`,
+    );
+  }
+  const guess = nearest(first, [...new Set(table.flatMap((entry) => [entry.name, entry.name.split(" ")[0] ?? ""]))]);
+  return usageError("command.unknown", `there is no command ${JSON.stringify(first)}`, guess === undefined ? "factory --help lists the commands" : `did you mean: factory ${guess}`);
+}
+
+export type Parsed =
+  | { kind: "help"; text: string }
+  | { kind: "run"; raw: Record<string, unknown>; flags: GlobalFlags };
+
+/** Parses the flags of one command. Throws a usage error; never prints and never exits. */
+export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed {
+  let help = "";
+  const parser = new Commander(`factory ${command.name}`)
+    .description(command.description ?? command.summary)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => (help += text), writeErr: () => {} })
+    .allowExcessArguments(false)
+    .helpOption("-h, --help", "say more about this command");
+  for (const argument of command.arguments ?? []) {
+    const dots = argument.variadic ? "..." : "";
+    parser.argument(argument.required ? `<${argument.name}${dots}>` : `[${argument.name}${dots}]`, argument.description);
+  }
+  for (const option of command.options ?? []) parser.option(option.flags, option.description);
+  if (command.writes) parser.option("--dry-run", "show what would be done, write nothing");
+  parser
+    .option("--json", "print one JSON document and nothing else on stdout")
+    .option("--quiet", "no progress on stderr")
+    .option("--yes", "take every default, ask nothing")
+    .option("--debug", "on a failure, show the stack and the causes");
+  parser.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  $ ${line}`).join("\n")}`);
+  try {
+    parser.parse([...rest], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { kind: "help", text: help };
+    throw flagError(command, error.message.replace(/^error: /, ""));
+  }
+  const { json, quiet, yes, dryRun, debug, ...options } = parser.opts<Record<string, unknown>>();
+  const named = Object.fromEntries((command.arguments ?? []).map((argument, i) => [camelCase(argument.name), parser.processedArgs[i]]));
+  const flags = { json: json === true, quiet: quiet === true, yes: yes === true, dryRun: dryRun === true, debug: debug === true };
+  return { kind: "run", raw: { ...withoutUndefined(named), ...options }, flags };
+}
+
+function flagError(command: AnyCommand, message: string): Error {
+  const [what, suggestion] = message.split("\n");
+  return usageError("flags.invalid", what ?? message, suggestion?.replace(/^\(|\)$/g, "") ?? `factory ${command.name} --help`);
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function withoutUndefined(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

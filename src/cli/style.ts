@@ -1,0 +1,50 @@
+import { Chalk } from "chalk";
+
+/** Colours and marks for text output; without colour the marks carry the meaning. */
+export interface Style {
+  width: number;
+  ok(text: string): string;
+  bad(text: string): string;
+  warn(text: string): string;
+  dim(text: string): string;
+  bold(text: string): string;
+}
+
+export const MARK = { pass: "✔", fail: "✖", error: "?", skipped: "–", note: "!" } as const;
+
+export function makeStyle(colour: boolean, width: number): Style {
+  const chalk = new Chalk({ level: colour ? 1 : 0 });
+  return { width, ok: chalk.green, bad: chalk.red, warn: chalk.yellow, dim: chalk.dim, bold: chalk.bold };
+}
+
+/** Seconds as a person reads them: `0.4 s`, `12 s`, `2 min 05 s`. */
+export function seconds(durationMs: number): string {
+  const s = durationMs / 1000;
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 59.5) return `${Math.round(s)} s`;
+  const whole = Math.round(s);
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+/** Whole numbers with thousands separators, always English. */
+export function count(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+/** Left-aligned columns, two spaces apart, no trailing blanks. Cells must be without colour; `paint` colours a finished cell. */
+export function table(rows: readonly (readonly string[])[], paint: (cell: string, row: number, column: number) => string = (cell) => cell): string {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, [...cell].length)));
+  return rows
+    .map((row, r) =>
+      row
+        .map((cell, c) => {
+          const last = row.slice(c + 1).every((later) => later === "");
+          const padding = last ? "" : " ".repeat((widths[c] ?? 0) - [...cell].length);
+          return paint(cell, r, c) + padding;
+        })
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,26 @@
+/** Variables that carry a key of factory's own: taken out of the process environment before anything else runs. */
+const OWN_SECRETS = ["FACTORY_SIGNING_KEY", "FACTORY_SIGNING_KEY_FILE", "FACTORY_KEY_PASSPHRASE"] as const;
+const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY|SIGNING_KEY$)/i;
+
+export interface TakenVariables {
+  variables: Record<string, string>;
+  /** Values to mask wherever anything is written. */
+  secrets: string[];
+  own: Partial<Record<(typeof OWN_SECRETS)[number], string>>;
+}
+
+/** Copies the environment without factory's own secrets and deletes those from the process, so that no child inherits them. */
+export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
+  const own: TakenVariables["own"] = {};
+  for (const name of OWN_SECRETS) {
+    const value = environment[name];
+    if (value !== undefined) own[name] = value;
+    delete environment[name];
+  }
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) if (value !== undefined) variables[name] = value;
+  const secrets = Object.entries(variables)
+    .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 8)
+    .map(([, value]) => value);
+  return { variables, secrets: own.FACTORY_SIGNING_KEY === undefined ? secrets : [...secrets, own.FACTORY_SIGNING_KEY], own };
+}

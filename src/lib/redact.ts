@@ -1,0 +1,27 @@
+/** Shapes of secrets that may slip into messages; the writers mask them before anything is shown or kept. */
+const SHAPES: readonly RegExp[] = [
+  /\bdapi[0-9a-f]{32}(?:-\d+)?\b/g,
+  /\bdose[0-9a-f]{32}\b/g,
+  /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g,
+  /\bgh[pousr]_[A-Za-z0-9]{36,}\b/g,
+  /\bgithub_pat_[A-Za-z0-9_]{60,}\b/g,
+  /\bglpat-[A-Za-z0-9_-]{20,}/g,
+  /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+  /\b(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{12,}/gi,
+];
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+@/gi;
+
+/** The text with everything that looks like a secret, and each of `known`, replaced by dots. */
+export function redact(text: string, known: readonly string[] = []): string {
+  let out = text.replace(URL_PASSWORD, "$1••••@");
+  for (const shape of SHAPES) out = out.replace(shape, "••••");
+  for (const secret of known) if (secret.length >= 8) out = out.split(secret).join("••••");
+  return out;
+}
+
+/** The text without terminal control sequences: what others wrote must not steer the user's terminal. */
+export function stripControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  return text.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-_])/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+}

@@ -1,0 +1,109 @@
+import { LineCounter, parseDocument } from "yaml";
+import type * as z from "zod";
+import { type Problem, usageError } from "./error.ts";
+import { nearest } from "./nearest.ts";
+
+/**
+ * Parses YAML once, at the edge: every problem is reported together, by file, line and path.
+ * Duplicate keys, alias bombs and unknown keys are problems. Throws a usage error (exit 2).
+ */
+export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): T {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  if (document.errors.length > 0) {
+    throw invalid(
+      file,
+      document.errors.map((error) => ({ message: error.message, file, line: lines.linePos(error.pos[0]).line })),
+    );
+  }
+  const value: unknown = toPlain(document, file);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const lineOf = (path: readonly PropertyKey[]): number | undefined => {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const node: unknown = document.getIn(path.slice(0, depth), true);
+      if (typeof node === "object" && node !== null && "range" in node && Array.isArray(node.range)) {
+        return lines.linePos(Number(node.range[0])).line;
+      }
+    }
+    return undefined;
+  };
+  throw invalid(
+    file,
+    problemsOf(parsed.error, value, schema).map(({ at, ...problem }) => {
+      const line = lineOf(at);
+      return { ...problem, file, ...(line !== undefined && { line }) };
+    }),
+  );
+}
+
+function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw invalid(file, [{ message: error instanceof Error ? error.message : String(error), file }]);
+  }
+}
+
+function invalid(file: string, problems: readonly Problem[]): Error {
+  const many = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return usageError("yaml.invalid", `${file} has ${many}`, undefined, problems);
+}
+
+type Located = Problem & { at: readonly PropertyKey[] };
+
+/** The problems of a failed parse in a person's words, with "did you mean" for unknown keys. */
+export function problemsOf(error: z.ZodError, value: unknown, schema: z.ZodType): Located[] {
+  return error.issues.flatMap((issue): Located[] => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => {
+        const guess = nearest(key, knownKeys(schema, issue.path));
+        return {
+          message: `unknown key ${JSON.stringify(key)}`,
+          path: pathText([...issue.path, key]),
+          at: [...issue.path, key],
+          ...(guess && { hint: `did you mean ${JSON.stringify(guess)}?` }),
+        };
+      });
+    }
+    const missing = issue.code === "invalid_type" && valueAt(value, issue.path) === undefined;
+    return [{ message: missing ? "is required" : issue.message, path: pathText(issue.path), at: issue.path }];
+  });
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined),
+    value,
+  );
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === "number" ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join("");
+}
+
+/** The keys that the schema knows at a path; best effort, for a hint only. */
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at: unknown = unwrap(schema);
+  for (const key of path) {
+    const shape = member(at, "shape");
+    const next = typeof key === "number" ? member(at, "element") : (member(shape, key) ?? member(at, "valueType"));
+    at = unwrap(next);
+  }
+  const shape = member(at, "shape");
+  return typeof shape === "object" && shape !== null ? Object.keys(shape) : [];
+}
+
+function member(of: unknown, key: PropertyKey): unknown {
+  return typeof of === "object" && of !== null ? Reflect.get(of, key) : undefined;
+}
+
+function unwrap(schema: unknown): unknown {
+  for (let at = schema, i = 0; i < 10; i++) {
+    const definition = member(at, "def");
+    const inner = member(definition, "innerType") ?? (member(definition, "type") === "pipe" ? member(definition, "in") : undefined);
+    if (inner === undefined) return at;
+    at = inner;
+  }
+  return schema;
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Places } from "./cli/context.ts";
+import { COMMANDS } from "./commands.ts";
+
+const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+
+async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const version = packageVersion();
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  if (argv.length === 0 || (argv.length === 1 && (argv[0] === "--help" || argv[0] === "-h" || argv[0] === "help"))) {
+    const { overview } = await import("./cli/overview.ts");
+    process.stdout.write(overview(COMMANDS));
+    return 0;
+  }
+  const { takeVariables } = await import("./cli/variables.ts");
+  const { runCli } = await import("./cli/run.ts");
+  const { variables, secrets } = takeVariables(process.env);
+  const abort = new AbortController();
+  const interrupt = () => abort.abort(new Error("interrupted"));
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  process.on("SIGHUP", interrupt);
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  const sink = (stream: NodeJS.WriteStream) => ({
+    write: (text: string) => void stream.write(text),
+    terminal: stream.isTTY === true && process.env.TERM !== "dumb",
+    columns: stream.columns ?? 100,
+  });
+  return runCli(COMMANDS, {
+    argv,
+    cwd: process.cwd(),
+    variables,
+    secrets,
+    places: placesOf(variables),
+    version,
+    clients: (await import("./clients.ts")).realClients({ variables, places: placesOf(variables), signal: abort.signal }),
+    signal: abort.signal,
+    stdout: sink(process.stdout),
+    stderr: sink(process.stderr),
+    prompts: async (interactive) => (await import("./cli/prompts.ts")).terminalPrompts(interactive, process.stderr),
+    stdinTerminal: process.stdin.isTTY === true,
+    now: () => new Date(),
+    monotonicMs: () => performance.now(),
+  });
+}
+
+function packageVersion(): string {
+  const parsed: unknown = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
+  return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
+}
+
+/** XDG folders where they are set or on Linux, ~/Library on macOS. */
+function placesOf(variables: Readonly<Record<string, string>>): Places {
+  const home = variables.HOME ?? homedir();
+  const mac = process.platform === "darwin";
+  const place = (variable: string, linux: string, library: string) =>
+    join(variables[variable] || join(home, ...(mac ? ["Library", library] : linux.split("/"))), "factory");
+  const schemas = join(packageFolder, "schemas");
+  return {
+    config: place("XDG_CONFIG_HOME", ".config", "Application Support"),
+    data: place("XDG_DATA_HOME", ".local/share", "Application Support"),
+    cache: place("XDG_CACHE_HOME", ".cache", "Caches"),
+    templates: join(packageFolder, "templates"),
+    schemas: existsSync(schemas) ? schemas : join(packageFolder, "dist", "schemas"),
+  };
+}
+
+process.exitCode = await main();

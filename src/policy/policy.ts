@@ -1,0 +1,112 @@
+import * as z from "zod";
+
+/** `policy.yaml`: the organisation. Read once; unknown keys are errors. Shape: docs/policy.md. */
+
+const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "lower-case letters, digits, - and _, starting with a letter");
+const identity = z.string().min(1).max(254);
+const duration = z
+  .string()
+  .regex(/^P(?:\d+W|(?=.)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?)?)$/, "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D");
+const httpUrl = z.string().regex(/^https?:\/\/[^\s@]+$/, "an http or https URL without credentials");
+
+export const gateName = z.enum(["lint", "unit", "data", "model", "baseline", "docs", "secrets"]);
+export type GateName = z.infer<typeof gateName>;
+export const GATE_NAMES: readonly GateName[] = gateName.options;
+
+const registry = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("mlflow"), uri: httpUrl }),
+  z.strictObject({ kind: z.literal("unity-catalog"), profile: z.string().min(1) }),
+  z.strictObject({ kind: z.literal("workspace"), profile: z.string().min(1) }),
+]);
+
+const environment = z.strictObject({
+  name,
+  catalog: name,
+  registry,
+  evidence: z.strictObject({ signedBy: z.array(identity).min(1) }).optional(),
+  freeze: z.array(z.string().regex(/^\d{4}-\d{2}-\d{2}\/\d{4}-\d{2}-\d{2}$/, "two dates with a slash, 2026-12-20/2027-01-04")).optional(),
+});
+export type Environment = z.infer<typeof environment>;
+
+const stage = z.strictObject({
+  gates: z.array(gateName).min(1).optional(),
+  approvals: z.array(z.strictObject({ role: z.string().min(1), count: z.int().min(1).max(9) })).optional(),
+  approvalTtl: duration.optional(),
+  evidenceTtl: duration.optional(),
+  ticket: z.enum(["required", "optional"]).optional(),
+  strategy: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  humanReview: z.enum(["required", "optional"]).optional(),
+});
+export type Stage = z.infer<typeof stage>;
+
+/** A tier has its own settings and, under the name of each environment, that environment's stage gate. */
+const riskTier = z
+  .object({ firstRelease: z.enum(["withdraw", "deny"]).optional() })
+  .catchall(stage)
+  .describe("firstRelease, and one stage gate under the name of each environment");
+
+const person = z.strictObject({
+  kind: z.enum(["person", "service", "bot"]).optional(),
+  keys: z
+    .array(z.strictObject({ key: z.string().regex(/^ed25519:/, "ed25519:<base64 of the public key>"), from: z.string(), until: z.string().optional() }))
+    .optional(),
+  aliases: z.array(identity).optional(),
+});
+
+export const policySchema = z
+  .strictObject({
+    factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
+    version: z.int().min(1),
+    organisation: z.string().min(1),
+    timezone: z.string().default("UTC"),
+    ledger: z
+      .discriminatedUnion("kind", [
+        z.strictObject({ kind: z.literal("file") }),
+        z.strictObject({ kind: z.literal("git"), url: z.string().min(1), branch: z.string().min(1) }),
+        z.strictObject({ kind: z.literal("delta"), table: z.string().min(1) }),
+      ])
+      .default({ kind: "file" }),
+    environments: z.array(environment).min(1),
+    productLines: z.record(name, z.strictObject({ capacity: z.int().min(0), owner: identity })).default({}),
+    projects: z.record(name, z.strictObject({ productLine: name, riskTier: name, owner: identity })).default({}),
+    roles: z.record(name, z.array(identity)).default({}),
+    policyQuorum: z.int().min(1).default(1),
+    people: z.record(identity, person).default({}),
+    riskTiers: z.record(name, riskTier),
+    tickets: z.strictObject({ system: z.literal("file"), path: z.string().min(1) }).optional(),
+  })
+  .superRefine((policy, context) => {
+    const names = policy.environments.map((each) => each.name);
+    names.forEach((each, i) => {
+      if (names.indexOf(each) !== i) context.addIssue({ code: "custom", path: ["environments", i, "name"], message: `environment ${each} is listed twice` });
+    });
+    for (const [tier, rules] of Object.entries(policy.riskTiers)) {
+      for (const key of Object.keys(rules)) {
+        if (key !== "firstRelease" && !names.includes(key)) {
+          context.addIssue({ code: "custom", path: ["riskTiers", tier, key], message: `no environment is called ${key} (there are: ${names.join(", ")})` });
+        }
+      }
+    }
+    for (const [project, entry] of Object.entries(policy.projects)) {
+      if (!(entry.productLine in policy.productLines)) context.addIssue({ code: "custom", path: ["projects", project, "productLine"], message: `no product line is called ${entry.productLine}` });
+      if (!(entry.riskTier in policy.riskTiers)) context.addIssue({ code: "custom", path: ["projects", project, "riskTier"], message: `no risk tier is called ${entry.riskTier}` });
+    }
+    if (!isTimeZone(policy.timezone)) context.addIssue({ code: "custom", path: ["timezone"], message: `${policy.timezone} is not an IANA time zone` });
+  });
+export type Policy = z.infer<typeof policySchema>;
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The stage gate that the policy sets for a tier and an environment; empty when it says nothing. */
+export function stageOf(policy: Policy, tier: string, environmentName: string): Stage {
+  const rules = policy.riskTiers[tier];
+  const found = rules === undefined ? undefined : Object.entries(rules).find(([key]) => key === environmentName)?.[1];
+  return typeof found === "object" ? found : {};
+}

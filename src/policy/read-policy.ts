@@ -1,0 +1,34 @@
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { usageError } from "../lib/error.ts";
+import { readTextFile } from "../lib/files.ts";
+import { sha256 } from "../lib/hash.ts";
+import { parseYaml } from "../lib/yaml-document.ts";
+import { type Policy, policySchema } from "./policy.ts";
+
+export interface ReadPolicy {
+  policy: Policy;
+  /** Absolute path of the file. */
+  path: string;
+  /** SHA-256 of the file's bytes. */
+  digest: string;
+}
+
+/** Reads and checks a policy file. Throws a usage error with every problem by line. */
+export function readPolicy(path: string): ReadPolicy {
+  const text = readTextFile(path, "policy");
+  return { policy: parseYaml(text, path, policySchema), path: resolve(path), digest: sha256(text) };
+}
+
+/**
+ * The policy that a project names, if its file is there. A project may exist before its policy does (a pilot on a laptop);
+ * a named policy that is broken is an error all the same.
+ */
+export function policyOfProject(projectFolder: string, named: string | undefined): ReadPolicy | undefined {
+  if (named === undefined) return undefined;
+  if (/^(?:https?|ssh|git):|^git@/.test(named)) {
+    throw usageError("policy.remote", `policy ${named} is a git URL, which this version cannot fetch yet`, "name a path in factory.yaml, such as policy: ../policy.yaml");
+  }
+  const path = isAbsolute(named) ? named : join(projectFolder, named);
+  return existsSync(path) && existsSync(dirname(path)) ? readPolicy(path) : undefined;
+}

@@ -1,0 +1,53 @@
+import { dirname, join, resolve } from "node:path";
+import { usageError } from "../lib/error.ts";
+import { findUpward, readTextFile } from "../lib/files.ts";
+import { parseYaml } from "../lib/yaml-document.ts";
+import { type Environment, type Policy } from "../policy/policy.ts";
+import { policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
+import { type Project, projectSchema } from "./project.ts";
+
+export interface OpenProject {
+  project: Project;
+  /** Absolute path of the project's folder. */
+  folder: string;
+  /** Bytes of factory.yaml as read. */
+  text: string;
+  policy: ReadPolicy | undefined;
+}
+
+export const PROJECT_FILE = "factory.yaml";
+
+/** Opens the project that holds `start`. Throws a usage error (exit 2) when there is none or it is invalid. */
+export function openProject(start: string): OpenProject {
+  const folder = findUpward(resolve(start), PROJECT_FILE);
+  if (folder === undefined) {
+    throw usageError("project.missing", `no ${PROJECT_FILE} in ${resolve(start)} or above it`, "go into a project's folder, or make one: factory new NAME");
+  }
+  const path = join(folder, PROJECT_FILE);
+  const text = readTextFile(path, PROJECT_FILE);
+  const project = parseYaml(text, path, projectSchema);
+  const policy = policyOfProject(folder, project.policy);
+  const tier = policy?.policy.projects[project.project]?.riskTier;
+  if (project.riskTier !== undefined && tier !== undefined && project.riskTier !== tier) {
+    throw usageError("project.tier", `${path} says risk tier ${project.riskTier}, policy says ${tier}`, "policy decides: remove riskTier from factory.yaml, or have the policy changed");
+  }
+  return { project, folder, text, policy };
+}
+
+/** Where a local server answers when no policy says otherwise. */
+export const DEFAULT_LOCAL_URI = "http://127.0.0.1:5210";
+
+/** The environments of a project, in order. Without a policy there is one, on the local server. */
+export function environmentsOf(open: OpenProject): readonly Environment[] {
+  return open.policy?.policy.environments ?? [{ name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: DEFAULT_LOCAL_URI } }];
+}
+
+/** The project's place in the policy; `undefined` means pilot: it goes no further than the first environment. */
+export function listingOf(open: OpenProject): Policy["projects"][string] | undefined {
+  return open.policy?.policy.projects[open.project.project];
+}
+
+/** The folder that the project's policy, and with it the local server's state, lives in; the project's own without a policy. */
+export function homeOf(open: OpenProject): string {
+  return open.policy === undefined ? open.folder : dirname(open.policy.path);
+}
