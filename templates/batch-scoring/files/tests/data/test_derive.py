@@ -15,9 +15,7 @@ def test_only_a_row_number_is_added(script: dict[str, Any], tmp_path: Path) -> N
     raw, out = tmp_path / "raw.csv", tmp_path / "out.csv"
     raw.write_text("mdvis,disea\n0,13.73189\n7,.5\n")
     assert script["derive"](raw, out) == 2
-    assert out.read_text() == (
-        "member_year_id,mdvis,disea\nMY-000001,0,13.73189\nMY-000002,7,.5\n"
-    )
+    assert out.read_text() == ("member_year_id,mdvis,disea\nMY-000001,0,13.73189\nMY-000002,7,.5\n")
 
 
 def test_an_unknown_raw_file_is_refused(
