@@ -1,0 +1,68 @@
+import { XMLParser, XMLValidator } from "fast-xml-parser";
+import * as z from "zod";
+
+/** What a JUnit XML report says, counted from its cases and not from its totals. */
+export interface JUnitReport {
+  cases: number;
+  skipped: number;
+  failures: { name: string; message: string; kind: "failure" | "error" }[];
+}
+
+const MAX_BYTES = 64 << 20;
+
+const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const problem = z.union([text, z.looseObject({ "@message": text.optional(), "@type": text.optional(), "#text": text.optional() })]);
+const testCase = z.looseObject({
+  "@name": text.optional(),
+  "@classname": text.optional(),
+  failure: z.array(problem).optional(),
+  error: z.array(problem).optional(),
+  skipped: z.array(z.unknown()).optional(),
+});
+interface Suite {
+  testcase?: z.infer<typeof testCase>[] | undefined;
+  testsuite?: (Suite | string)[] | undefined;
+}
+const suite: z.ZodType<Suite> = z.lazy(() =>
+  z.looseObject({ testcase: z.array(testCase).optional(), testsuite: z.array(z.union([suite, z.string()])).optional() }),
+);
+const document = z.looseObject({ testsuites: z.union([suite, z.string()]).optional(), testsuite: z.array(z.union([suite, z.string()])).optional() });
+
+/** Reads a JUnit XML report. Throws an Error that says why when it is not one; entities are not expanded. */
+export function parseJUnit(xml: string): JUnitReport {
+  if (xml.length > MAX_BYTES) throw new Error(`the report is larger than ${MAX_BYTES} bytes`);
+  if (/<!DOCTYPE|<!ENTITY/i.test(xml)) throw new Error("the report declares a document type, which is not taken");
+  const valid = XMLValidator.validate(xml);
+  if (valid !== true) throw new Error(`the report is not well-formed XML: ${valid.err.msg} (line ${valid.err.line})`);
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: "@",
+    parseTagValue: false,
+    parseAttributeValue: false,
+    isArray: (name) => ["testsuite", "testcase", "failure", "error", "skipped"].includes(name),
+  });
+  const parsed = document.safeParse(parser.parse(xml));
+  if (!parsed.success) throw new Error("the report is not JUnit XML");
+  const { testsuites, testsuite } = parsed.data;
+  if (testsuites === undefined && testsuite === undefined) throw new Error("the report has neither <testsuites> nor <testsuite>");
+  const report: JUnitReport = { cases: 0, skipped: 0, failures: [] };
+  if (typeof testsuites === "object") count(testsuites, report);
+  for (const each of testsuite ?? []) if (typeof each === "object") count(each, report);
+  return report;
+}
+
+function count(node: Suite, report: JUnitReport): void {
+  for (const each of node.testcase ?? []) {
+    report.cases += 1;
+    const name = [each["@classname"], each["@name"]].filter(Boolean).join(" › ");
+    for (const failure of each.failure ?? []) report.failures.push({ name, message: messageOf(failure), kind: "failure" });
+    for (const error of each.error ?? []) report.failures.push({ name, message: messageOf(error), kind: "error" });
+    if (each.skipped !== undefined && each.failure === undefined && each.error === undefined) report.skipped += 1;
+  }
+  for (const child of node.testsuite ?? []) if (typeof child === "object") count(child, report);
+}
+
+function messageOf(found: z.infer<typeof problem>): string {
+  const message = typeof found === "string" ? found : (found["@message"] ?? found["#text"] ?? found["@type"] ?? "");
+  return message.split("\n")[0]?.slice(0, 300) ?? "";
+}

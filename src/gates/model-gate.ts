@@ -1,0 +1,59 @@
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../lib/error.ts";
+import type { Project } from "../project/project.ts";
+import { runCommandGate } from "./command-gate.ts";
+import type { GateSetting, Outcome } from "./gate.ts";
+import { judgeMetrics, type Metric, metricsSchema } from "./metrics.ts";
+
+const MAX_METRICS_BYTES = 4 << 20;
+
+export interface ModelGateInput {
+  /** Folder of the candidate's verified bytes; without it the project's tests train into a temporary folder. */
+  candidate: string | undefined;
+  /** Folder of the champion's verified bytes. */
+  champion: string | undefined;
+}
+
+export interface ModelOutcome extends Outcome {
+  metrics: Metric[];
+}
+
+/** Runs the model tests and judges both their cases and the metrics that they measured. */
+export async function runModelGate(gate: NonNullable<Project["gates"]["model"]>, input: ModelGateInput, setting: GateSetting): Promise<ModelOutcome> {
+  const metricsPath = join(setting.work, "metrics.json");
+  const variables = {
+    FACTORY_METRICS: metricsPath,
+    ...(input.candidate !== undefined && { FACTORY_CANDIDATE: input.candidate }),
+    ...(input.champion !== undefined && { FACTORY_CHAMPION: input.champion }),
+  };
+  const ran = await runCommandGate({ name: "model", run: gate.run, junit: gate.junit, variables }, setting);
+  const metrics = readMetrics(metricsPath);
+  if (typeof metrics === "string") {
+    // Failed tests are the better news to tell; without them the missing figures decide.
+    if (ran.verdict !== "pass") return { ...ran, metrics: [] };
+    return { ...ran, metrics: [], verdict: "error", summary: "the metrics could not be read", findings: [{ message: metrics, fix: "the model tests must write the file that FACTORY_METRICS names" }] };
+  }
+  const files = [...ran.files, { name: "model/metrics.json", path: metricsPath, mediaType: "application/json" }];
+  if (ran.verdict === "error") return { ...ran, files, metrics };
+  const judged = judgeMetrics(gate.metrics, metrics);
+  const broken = judged.filter((each) => !each.ok);
+  const findings = [...ran.findings, ...broken.flatMap((each) => each.finding ?? [])];
+  if (ran.verdict === "fail") return { ...ran, files, findings, metrics };
+  const shown = (broken.length > 0 ? broken : judged).map((each) => each.text).join("; ");
+  return { verdict: broken.length > 0 ? "fail" : "pass", summary: shown, findings, cases: ran.cases, files, metrics };
+}
+
+function readMetrics(path: string): Metric[] | string {
+  if (!existsSync(path)) return "no metrics were written";
+  const stat = lstatSync(path);
+  if (!stat.isFile() || stat.size > MAX_METRICS_BYTES) return "the metrics file is not a plain file of reasonable size";
+  try {
+    const parsed = metricsSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
+    if (parsed.success) return parsed.data.metrics;
+    const issue = parsed.error.issues[0];
+    return `the metrics file is not factory.metrics/v1: ${issue?.path.join(".")}: ${issue?.message}`;
+  } catch (error) {
+    return `the metrics file is not JSON: ${messageOf(error)}`;
+  }
+}

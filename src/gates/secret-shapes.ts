@@ -1,0 +1,62 @@
+import type { Finding } from "./gate.ts";
+
+/** Shapes of credentials by the issuers' own formats. Each is linear to match. */
+const SHAPES: readonly { what: string; shape: RegExp }[] = [
+  { what: "private key", shape: /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/ },
+  { what: "Databricks token", shape: /\bdapi[0-9a-f]{32}(?:-\d+)?\b/ },
+  { what: "Databricks OAuth secret", shape: /\bdose[0-9a-f]{32}\b/ },
+  { what: "AWS access key", shape: /\b(?:AKIA|ASIA)[A-Z2-7]{16}\b/ },
+  { what: "GitHub token", shape: /\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})\b/ },
+  { what: "GitLab token", shape: /\bglpat-[A-Za-z0-9_-]{20,}/ },
+  { what: "Slack token", shape: /\bxox[abprs]-[A-Za-z0-9-]{20,}/ },
+  { what: "Google API key", shape: /\bAIza[A-Za-z0-9_-]{35}\b/ },
+  { what: "Azure storage key", shape: /\bAccountKey=[A-Za-z0-9+/]{80,}==/ },
+  { what: "Azure client secret", shape: /\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{34}/ },
+  { what: "Stripe key", shape: /\b[sr]k_live_[A-Za-z0-9]{20,}\b/ },
+  { what: "npm token", shape: /\bnpm_[A-Za-z0-9]{36}\b/ },
+  { what: "PyPI token", shape: /\bpypi-AgEI[A-Za-z0-9_-]{50,}/ },
+  { what: "AI provider key", shape: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}\b/ },
+  { what: "JSON web token", shape: /\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/ },
+  { what: "password in a URL", shape: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'{}$<>]{1,64}:[^\s/@"'{}$<>]{3,128}@/i },
+];
+const ASSIGNED = /\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,20}["']?\s*[:=]\s*["']([^"'\s]{12,200})["']/i;
+const MIN_ENTROPY_BITS = 3.2;
+
+/** The kinds of secret that a line seems to hold; never the secret itself. Pure. */
+export function secretsInLine(line: string): string[] {
+  const found = SHAPES.filter(({ shape }) => shape.test(line)).map(({ what }) => what);
+  const assigned = ASSIGNED.exec(line)?.[1];
+  // A reference such as ${{ secrets.X }} or <your token> names a secret without holding one.
+  if (found.length === 0 && assigned !== undefined && !/[{}$<>]|^(?:x+|\*+|\.+)$/i.test(assigned) && entropyBits(assigned) >= MIN_ENTROPY_BITS && /\d/.test(assigned)) {
+    found.push("assigned secret");
+  }
+  return found;
+}
+
+/** Shannon entropy in bits a character. */
+export function entropyBits(text: string): number {
+  const counts = new Map<string, number>();
+  for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
+  return [...counts.values()].reduce((sum, n) => sum - (n / text.length) * Math.log2(n / text.length), 0);
+}
+
+/** Findings of one file's text; long lines are read in overlapping pieces so that no shape is cut. */
+export function secretsInText(text: string, file: string): Finding[] {
+  const findings: Finding[] = [];
+  const lines = text.split("\n");
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i] ?? "";
+    for (const what of new Set(pieces(line).flatMap(secretsInLine))) {
+      findings.push({ message: `looks like a ${what}`, where: `${file}:${i + 1}`, fix: "remove it, revoke it at its issuer, and rewrite the history that holds it" });
+    }
+  }
+  return findings;
+}
+
+const PIECE = 4096;
+const OVERLAP = 512;
+
+function pieces(line: string): string[] {
+  if (line.length <= PIECE) return [line];
+  return Array.from({ length: Math.ceil(line.length / (PIECE - OVERLAP)) }, (_, i) => line.slice(i * (PIECE - OVERLAP), i * (PIECE - OVERLAP) + PIECE));
+}

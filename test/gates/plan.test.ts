@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { overall, type GateResult } from "../../src/gates/gate.ts";
+import { planGates, requiredGates } from "../../src/gates/plan-gates.ts";
+import { GATE_NAMES, policySchema, type GateName } from "../../src/policy/policy.ts";
+import { commandWords, projectSchema } from "../../src/project/project.ts";
+
+const bare = projectSchema.parse({ factory: 1, project: "claims-triage", model: { name: "claims.triage", train: "python -m x" } });
+const full = projectSchema.parse({
+  ...bare,
+  gates: { unit: { run: "pytest" }, data: { contracts: "c/*.yaml", source: "d.csv" }, model: { run: "pytest", metrics: [{ name: "auc", min: 0.5 }] } },
+});
+const actions = (project: typeof bare, required: readonly GateName[], only?: readonly GateName[]) =>
+  Object.fromEntries(planGates(project, required, only).map((each) => [each.gate, each.action]));
+
+describe("which gates run", () => {
+  it("all seven of a complete project", () => {
+    expect(Object.values(actions(full, GATE_NAMES))).toEqual(Array(7).fill("run"));
+  });
+  it("a required gate that factory.yaml lacks is missing, which fails", () => {
+    expect(actions(bare, ["unit"])).toMatchObject({ unit: "missing", data: "left-out", lint: "run" });
+  });
+  it("--only leaves the others out; baseline brings the model gate", () => {
+    expect(actions(full, GATE_NAMES, ["baseline"])).toEqual({ lint: "left-out", unit: "left-out", data: "left-out", model: "run", baseline: "run", docs: "left-out", secrets: "left-out" });
+  });
+  it("without a policy, and for a pilot, all seven are required", () => {
+    expect(requiredGates(undefined, undefined)).toEqual(GATE_NAMES);
+  });
+  it("policy's gates of all environments together are required", () => {
+    const policy = policySchema.parse({
+      factory: 1,
+      version: 1,
+      organisation: "X",
+      environments: [
+        { name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: "http://127.0.0.1:1" } },
+        { name: "prod", catalog: "prod", registry: { kind: "mlflow", uri: "http://127.0.0.1:1" } },
+      ],
+      riskTiers: { low: { dev: { gates: ["secrets"] }, prod: { gates: ["unit", "secrets"] } } },
+    });
+    expect(requiredGates(policy, "low")).toEqual(["unit", "secrets"]);
+  });
+});
+
+describe("the verdict on all gates", () => {
+  const results = (...verdicts: GateResult["verdict"][]) => verdicts.map((verdict) => ({ verdict })) as GateResult[];
+  it.each([
+    [results("pass", "pass"), "pass"],
+    [results("pass", "error", "fail"), "fail"],
+    [results("pass", "error"), "error"],
+    [results("pass", "not-evaluated"), "pass"],
+    [results("not-evaluated"), "fail"],
+    [results(), "fail"],
+  ])("%#", (given, expected) => {
+    expect(overall(given)).toBe(expected);
+  });
+});
+
+describe("a command as words", () => {
+  it.each([
+    ["uv run pytest tests/unit", ["uv", "run", "pytest", "tests/unit"]],
+    [`a "b c" 'd e' f\\ g`, ["a", "b c", "d e", "f g"]],
+    ["echo $HOME `id` > x | y && z", ["echo", "$HOME", "`id`", ">", "x", "|", "y", "&&", "z"]],
+    [`x "" y`, ["x", "", "y"]],
+    [["taken as", "it is"], ["taken as", "it is"]],
+  ] satisfies [string | string[], string[]][])("%s", (given, words) => {
+    expect(commandWords(given)).toEqual(words);
+  });
+});
