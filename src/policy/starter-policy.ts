@@ -1,0 +1,84 @@
+import type { Policy } from "./policy.ts";
+
+export interface StarterPolicy {
+  organisation: string;
+  /** Where the MLflow server of all three environments answers, http or https. */
+  uri: string;
+  /** Projects to list; a product line that the starter does not have is added. */
+  projects?: Policy["projects"];
+}
+
+const ALL_GATES = "[lint, unit, data, model, baseline, docs, secrets]";
+const LINES = ["claims", "revenue", "quality"];
+
+/**
+ * The text of a first policy.yaml: three environments on one local server, three risk tiers, and nobody in any role,
+ * so that nothing can be approved until people are named. It parses with `policySchema`.
+ */
+export function starterPolicy({ organisation, uri, projects = {} }: StarterPolicy): string {
+  const lines = [...new Set([...LINES, ...Object.values(projects).map((project) => project.productLine)])];
+  return `# yaml-language-server: $schema=./.factory/schemas/policy.schema.json
+# The organisation: environments, people, and what each risk tier asks for.
+factory: 1
+version: 1                              # raise it with each change; owners sign the new version
+organisation: ${quote(organisation)}
+timezone: UTC                           # for dates without a zone, such as freezes
+ledger: { kind: file }                  # one machine; git for several people and CI, delta on Databricks
+
+# In order: a model goes from each environment to the next, as the same bytes.
+environments:
+  - { name: dev,  catalog: dev,  registry: { kind: mlflow, uri: ${quote(uri)} } }
+  - { name: test, catalog: test, registry: { kind: mlflow, uri: ${quote(uri)} } }
+  - { name: prod, catalog: prod, registry: { kind: mlflow, uri: ${quote(uri)} } }
+  # on Databricks: registry: { kind: unity-catalog, profile: prod }
+
+productLines:
+${lines.map((line) => `  ${line}: { capacity: 4, owner: unassigned }`).join("\n")}
+
+# A project that is not listed is a pilot: it goes no further than the first environment.
+${projectsText(projects)}
+
+# Nobody yet: no approval is possible until people are named here and under people.
+roles:
+  policy-owner: []                      # sign this file
+  model-risk: []                        # approve releases
+policyQuorum: 1
+people: {}
+#   someone@example.com: { keys: [{ key: "ed25519:…", from: 2026-01-01 }], aliases: [someone-on-git] }
+
+riskTiers:
+  low:
+    firstRelease: withdraw              # rolling back the first release leaves no model, and scoring refuses
+    dev:  { gates: [unit, secrets] }
+    test: { gates: ${ALL_GATES} }
+    prod: { gates: ${ALL_GATES}, approvals: [{ role: project-owner, count: 1 }], approvalTtl: P14D, evidenceTtl: P30D, ticket: required }
+  medium:
+    firstRelease: withdraw
+    dev:  { gates: [unit, secrets] }
+    test: { gates: ${ALL_GATES} }
+    prod: { gates: ${ALL_GATES}, approvals: [{ role: model-risk, count: 1 }], approvalTtl: P7D, evidenceTtl: P14D, ticket: required }
+  high:
+    firstRelease: withdraw
+    dev:  { gates: [unit, data, secrets] }
+    test: { gates: ${ALL_GATES}, approvals: [{ role: model-risk, count: 1 }], approvalTtl: P7D, evidenceTtl: P14D }
+    prod: { gates: ${ALL_GATES}, approvals: [{ role: project-owner, count: 1 }, { role: model-risk, count: 2 }], approvalTtl: P3D, evidenceTtl: P7D, ticket: required, humanReview: required }
+
+tickets: { system: file, path: tickets.yaml }
+`;
+}
+
+function projectsText(projects: Policy["projects"]): string {
+  const entries = Object.entries(projects);
+  if (entries.length === 0)
+    return "projects: {}\n#   claims-triage: { productLine: claims, riskTier: medium, owner: someone@example.com }";
+  const lines = entries.map(
+    ([name, at]) =>
+      `  ${name}: { productLine: ${at.productLine}, riskTier: ${at.riskTier}, owner: ${quote(at.owner)} }`,
+  );
+  return `projects:\n${lines.join("\n")}`;
+}
+
+/** A JSON string is a YAML string, whatever is in it. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,22 @@
+import { type Context, createContext, runInContext } from "node:vm";
+
+/** Longest time that a template's pattern may take; a catastrophic one would hang for years. */
+const LIMIT_MS = 100;
+
+let realm: Context | undefined;
+
+/**
+ * Whether a template's regular expression matches the text. It runs in a realm of its own, since only
+ * there a regular expression can be stopped; the code that runs is ours, pattern and text are plain strings.
+ */
+export function patternMatches(pattern: string, text: string): "yes" | "no" | "timeout" {
+  realm ??= createContext(Object.create(null));
+  realm.pattern = pattern;
+  realm.text = text;
+  try {
+    return runInContext("new RegExp(pattern, 'u').test(text)", realm, { timeout: LIMIT_MS }) === true ? "yes" : "no";
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return "timeout";
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import { stringify } from "yaml";
+import { usageError } from "../lib/error.ts";
+import { parseYaml } from "../lib/yaml-document.ts";
+import { projectSchema } from "../project/project.ts";
+import { checkName } from "./check-paths.ts";
+import { MAX_FILES, type Template } from "./read-template.ts";
+import { type RenderedFile, renderTemplate } from "./render-template.ts";
+import type { Answers } from "./template-manifest.ts";
+
+export interface Schemas {
+  /** Bytes of the published JSON schemas. */
+  factory: Uint8Array;
+  policy: Uint8Array;
+}
+
+export interface ProjectPlan {
+  files: readonly RenderedFile[];
+  /** Sum of all files. */
+  bytes: number;
+}
+
+const PYTHON_KEYWORDS: ReadonlySet<string> = new Set(
+  "and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield".split(
+    " ",
+  ),
+);
+
+/** Throws a usage error when a name cannot be a project's: it becomes a folder, a Python package and a model name. */
+export function checkProjectName(name: string): void {
+  checkName(name, "NAME");
+  if (!/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name) || name.length < 2 || name.length > 41) {
+    throw usageError(
+      "new.name",
+      `${JSON.stringify(name)} cannot be a project's name`,
+      "2 to 41 lower-case letters, digits and single -, starting with a letter: claims-triage",
+    );
+  }
+  if (PYTHON_KEYWORDS.has(name))
+    throw usageError(
+      "new.name-keyword",
+      `${name} is a word of the Python language and cannot name a package`,
+      `such as ${name}-model`,
+    );
+}
+
+/** `claims-triage` → `claims.triage`, `claims` → `claims.model`: schema and model, each starting with a letter. */
+export function modelNameOf(project: string): string {
+  const at = project.indexOf("-");
+  const rest = at < 0 ? "" : project.slice(at + 1);
+  if (!/^[a-z]/.test(rest)) return `${project.replaceAll("-", "_")}.model`;
+  return `${project.slice(0, at)}.${rest.replaceAll("-", "_")}`;
+}
+
+/**
+ * Every file of the new project, rendered and checked; nothing is read or written. Throws usage errors, also when
+ * the template's own factory.yaml would not be a valid one.
+ */
+export function planProject(
+  template: Template,
+  project: string,
+  answers: Answers,
+  facts: { policyPath: string; schemas: Schemas; now: Date },
+): ProjectPlan {
+  checkProjectName(project);
+  const { name, version } = template.manifest;
+  const rendered = renderTemplate(template, {
+    ...answers,
+    project,
+    package: project.replaceAll("-", "_"),
+    model_name: modelNameOf(project),
+    policy_path: facts.policyPath,
+    year: facts.now.getUTCFullYear(),
+    template_name: name,
+    template_version: version,
+  });
+  checkFactoryYaml(rendered, project);
+  const kept = {
+    template: { name, version, digest: `sha256:${template.digest}` },
+    createdAt: facts.now.toISOString(),
+    answers: { ...answers, project },
+  };
+  const own = (path: string, content: string | Uint8Array): RenderedFile => ({
+    path: `.factory/${path}`,
+    bytes: Buffer.from(content),
+    executable: false,
+  });
+  const files = [
+    ...rendered,
+    own(
+      "answers.yaml",
+      `# What this project was made from; factory reads it again when the template has a newer version.\n${stringify(kept)}`,
+    ),
+    own("schemas/factory.schema.json", facts.schemas.factory),
+    own("schemas/policy.schema.json", facts.schemas.policy),
+  ];
+  if (files.length > MAX_FILES)
+    throw usageError("render.too-many", `the project would have more than ${MAX_FILES} files`);
+  return { files, bytes: files.reduce((sum, file) => sum + file.bytes.byteLength, 0) };
+}
+
+function checkFactoryYaml(files: readonly RenderedFile[], project: string): void {
+  const file = files.find((each) => each.path === "factory.yaml");
+  if (file === undefined)
+    throw usageError(
+      "template.no-project",
+      "the template makes no factory.yaml",
+      "a template has files/factory.yaml.liquid",
+    );
+  const parsed = parseYaml(Buffer.from(file.bytes).toString("utf8"), "factory.yaml (as rendered)", projectSchema);
+  if (parsed.project !== project)
+    throw usageError(
+      "template.project",
+      `the template's factory.yaml says project: ${parsed.project}, not ${project}`,
+      "write project: {{ project }}",
+    );
+}
