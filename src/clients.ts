@@ -1,7 +1,32 @@
 import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
+import { outsideError, usageError } from "./lib/error.ts";
+import type { Environment } from "./policy/policy.ts";
+
+export interface ClientWorld {
+  variables: Variables;
+  places: Places;
+  signal: AbortSignal;
+}
 
 /** The real outside systems; each module loads when a command first asks for it. */
-export function realClients(_world: { variables: Variables; places: Places; signal: AbortSignal }): Clients {
-  return {};
+export function realClients({ variables, places, signal }: ClientWorld): Clients {
+  const mlflow = async (environment: Environment) => {
+    const { registry } = environment;
+    if (registry.kind !== "mlflow") {
+      throw usageError("registry.kind", `environment ${environment.name} has a registry of kind ${registry.kind}, which this version cannot reach yet`, "use kind mlflow");
+    }
+    return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, { variables, signal });
+  };
+  return {
+    localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
+    uv: async (report) => {
+      const path = await (await import("./clients/uv.ts")).ensureUv({ data: places.data, variables, report, signal });
+      if (path === undefined) throw outsideError("uv.missing", "uv could not be installed", "install uv and put it on PATH: factory doctor");
+      return path;
+    },
+    tracking: async (environment) => (await mlflow(environment)).tracking,
+    registry: async (environment) => (await mlflow(environment)).registry,
+    history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
+  };
 }

@@ -1,6 +1,23 @@
+import type { Report } from "../lib/progress.ts";
+import type { LocalHost } from "../local/server.ts";
+import type { History } from "../people/history.ts";
+import type { Environment } from "../policy/policy.ts";
+import type { ModelRegistry } from "../registry/registry.ts";
+import type { Tracking } from "../training/tracking.ts";
+
 /**
  * The outside systems that commands may reach, each opened lazily by `main.ts` through an interface that a feature declares.
  * A member is a function that opens the system: `mlflow(uri)`, `git(folder)`, …
  */
-// biome-ignore lint/suspicious/noEmptyInterface: members join as clients are wired
-export interface Clients {}
+export interface Clients {
+  /** This machine, as the place of a local MLflow server. */
+  localHost(): Promise<LocalHost>;
+  /** Path of a uv program, installed when there is none. Throws exit 4 when it cannot be had. */
+  uv(report: Report): Promise<string>;
+  /** The experiment tracker of an environment. */
+  tracking(environment: Environment): Promise<Tracking>;
+  /** The model registry of an environment. */
+  registry(environment: Environment): Promise<ModelRegistry>;
+  /** The version control history of a folder. */
+  history(folder: string): Promise<History>;
+}

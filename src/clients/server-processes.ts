@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isSameProcess, listProcesses, processesOfGroup, startedWith } from "../lib/process-identity.ts";
+import type { ServerRecord } from "../local/server.ts";
+
+/** Every process of a server carries this variable with the identity of its start. */
+export const MARK = "FACTORY_LOCAL_SERVER";
+const POLITE_MS = 5000;
+const FORCED_MS = 5000;
+const POLL_MS = 50;
+
+/** True when the process that leads the recorded server lives, and is not a later one with the same number. */
+export function leaderLives(record: ServerRecord): boolean {
+  const { pid, started } = record.process ?? {};
+  return pid !== undefined && started !== undefined && isSameProcess(pid, started);
+}
+
+/**
+ * All living processes of a recorded server: by the mark in their environment where the system shows it (Linux), which
+ * finds them even when neither pid nor leader is known; else by process group.
+ */
+export function processesOf(record: ServerRecord): number[] {
+  if (record.process === undefined) return [];
+  const { pid } = record.process;
+  if (process.platform === "linux") {
+    return listProcesses()
+      .filter((each) => startedWith(each.pid, `${MARK}=${record.identity}`) === true)
+      .map((each) => each.pid);
+  }
+  if (pid === undefined) return [];
+  const members = processesOfGroup(pid);
+  // A living leader that is not ours means that the number was used again, and the group is that one's.
+  return members.some((each) => each.pid === pid) && !leaderLives(record) ? [] : members.map((each) => each.pid);
+}
+
+/** Ends them all: SIGTERM, five seconds, SIGKILL. Returns how many there were; throws when some are still there. */
+export async function endProcesses(record: ServerRecord): Promise<number> {
+  const found = processesOf(record);
+  send(found, "SIGTERM");
+  let left = await waitUntilGone(record, POLITE_MS);
+  if (left.length > 0) {
+    send(left, "SIGKILL");
+    left = await waitUntilGone(record, FORCED_MS, () => send(processesOf(record), "SIGKILL"));
+  }
+  if (left.length > 0) throw new Error(`these processes of the server did not end: ${left.join(", ")}`);
+  return found.length;
+}
+
+async function waitUntilGone(record: ServerRecord, limitMs: number, again?: () => void): Promise<number[]> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const left = processesOf(record);
+    if (left.length === 0 || Date.now() > deadline) return left;
+    again?.();
+    await sleep(POLL_MS);
+  }
+}
+
+function send(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+}
