@@ -19,6 +19,7 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, { variables, signal });
   };
   return {
+    machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
     localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
     uv: async (report) => {
       const path = await (await import("./clients/uv.ts")).ensureUv({ data: places.data, variables, report, signal });

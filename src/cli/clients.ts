@@ -1,3 +1,4 @@
+import type { Machine } from "../doctor/doctor.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
@@ -10,6 +11,8 @@ import type { Tracking } from "../training/tracking.ts";
  * A member is a function that opens the system: `mlflow(uri)`, `git(folder)`, …
  */
 export interface Clients {
+  /** This machine, as the doctor sees it. */
+  machine(): Promise<Machine>;
   /** This machine, as the place of a local MLflow server. */
   localHost(): Promise<LocalHost>;
   /** Path of a uv program, installed when there is none. Throws exit 4 when it cannot be had. */
