@@ -1,0 +1,133 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { outsideError, usageError } from "../lib/error.ts";
+import { stripControls } from "../lib/redact.ts";
+import { type ProcessResult, runProcess } from "../lib/run-process.ts";
+import type { Commit, History, Signature } from "../people/history.ts";
+
+const MAX_LOG_BYTES = 256 << 20;
+const TIMEOUT_MS = 120_000;
+
+/**
+ * Settings that a repository's own configuration must not choose: programs that git would start, and files that may tell
+ * another history than the commits do. The user's own configuration stays (line endings, large-file filters, safe folders).
+ */
+const SAFE = [
+  "core.fsmonitor=false",
+  "core.hooksPath=/dev/null",
+  "core.commitGraph=false",
+  "core.pager=cat",
+  "core.untrackedCache=false",
+  "core.quotePath=true",
+  "log.showSignature=false",
+  "log.mailmap=false",
+  "i18n.logOutputEncoding=UTF-8",
+  "status.showUntrackedFiles=all",
+  "submodule.recurse=false",
+].flatMap((setting) => ["-c", setting]);
+
+/** Reads the git history of a folder. Nothing is written, no hook or helper of the repository runs, no network is used. */
+export function openHistory(folder: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): History {
+  const kept = ["PATH", "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "TMPDIR"];
+  const env = {
+    ...Object.fromEntries(Object.entries(variables).filter(([name]) => kept.includes(name))),
+    LC_ALL: "C",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_NO_LAZY_FETCH: "1",
+  };
+  const git = (args: readonly string[], maxOutputBytes = 1 << 20): Promise<ProcessResult> =>
+    runProcess({ argv: ["git", ...SAFE, ...args], cwd: folder, env, timeoutMs: TIMEOUT_MS, signal, maxOutputBytes });
+  const read = async (args: readonly string[], maxOutputBytes = 1 << 20): Promise<string> => {
+    const result = await git(args, maxOutputBytes);
+    if (result.status !== 0) throw failed(args, result);
+    return result.stdout;
+  };
+  return {
+    async state() {
+      const found = await git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+      if (found.status !== 0) {
+        if (/not a git repository/.test(found.stderr) || found.stderr.trim() === "") return undefined;
+        throw failed(["rev-parse"], found);
+      }
+      const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=none"]);
+      return { commit: found.stdout.trim(), dirty: status !== "" || (await hidesChanges(git, failed)) };
+    },
+    async isAncestor(commit) {
+      if (!isCommitId(commit)) return false;
+      await demandFullHistory(folder, read);
+      const result = await git(["merge-base", "--is-ancestor", commit, "HEAD"]);
+      if (result.status === 0) return true;
+      if (result.status === 1 || /not a valid commit|Not a valid commit|bad object/i.test(result.stderr)) return false;
+      throw failed(["merge-base"], result);
+    },
+    async commits(since) {
+      if (since !== undefined && !isCommitId(since)) throw usageError("git.commit", `${JSON.stringify(since)} is not a commit id`);
+      await demandFullHistory(folder, read);
+      const range = since === undefined ? ["HEAD"] : ["HEAD", `^${since}`];
+      const text = await read(["log", "--no-mailmap", "--no-decorate", "--no-color", "--format=tformat:%H%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00", ...range, "--"], MAX_LOG_BYTES);
+      if (Buffer.byteLength(text) >= MAX_LOG_BYTES) throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
+      return parseLog(text);
+    },
+  };
+}
+
+function failed(args: readonly string[], result: ProcessResult): Error {
+  const said = stripControls(result.stderr.trim().split("\n")[0] ?? "");
+  if (result.timedOut) return outsideError("git.timeout", `git ${args[0]} did not end in time`);
+  const hint = /dubious ownership/.test(said) ? "git config --global --add safe.directory <folder>, if you trust it" : undefined;
+  return outsideError("git.failed", `git ${args[0]} failed: ${said}`, hint);
+}
+
+function isCommitId(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
+/** Whether a file is marked so that git does not look at it (assume-unchanged): its changes would not show in the status. */
+async function hidesChanges(git: (args: readonly string[], max?: number) => Promise<ProcessResult>, failure: typeof failed): Promise<boolean> {
+  const listed = await git(["ls-files", "-v", "-z"], 64 << 20);
+  if (listed.status !== 0) throw failure(["ls-files"], listed);
+  return listed.stdout.split("\0").some((line) => /^[a-z] /.test(line));
+}
+
+/** Throws exit 2 when the history that git shows is not the one that the commits tell. */
+async function demandFullHistory(folder: string, read: (args: readonly string[]) => Promise<string>): Promise<void> {
+  const [shallow, grafts = ""] = (await read(["rev-parse", "--is-shallow-repository", "--git-path", "info/grafts"])).split("\n");
+  if (shallow === "true") {
+    throw usageError("git.shallow", "the repository is a shallow clone: who changed the code cannot be told", "git fetch --unshallow (in CI: check out with full history, fetch-depth: 0)");
+  }
+  const graftFile = resolve(folder, grafts);
+  const grafted = existsSync(graftFile) && readFileSync(graftFile, "utf8").trim() !== "";
+  const replaced = (await read(["for-each-ref", "--count=1", "--format=%(refname)", "refs/replace"])).trim() !== "";
+  if (grafted || replaced) {
+    throw usageError("git.grafted", "the repository's history is grafted or replaced: who changed the code cannot be told", "remove .git/info/grafts and the refs below refs/replace");
+  }
+}
+
+/** Reads what `git log` was asked for: six fields a commit, each ended by NUL. */
+export function parseLog(text: string): Commit[] {
+  const fields = text.split("\0");
+  const commits: Commit[] = [];
+  for (let i = 0; i + 6 <= fields.length; i += 6) {
+    const [id = "", authorName = "", authorAddress = "", committerName = "", committerAddress = "", body = ""] = fields.slice(i, i + 6);
+    if (!isCommitId(id.trim())) throw outsideError("git.log", "git log answered in a form that is not understood");
+    commits.push({
+      id: id.trim(),
+      author: { name: authorName, address: authorAddress },
+      committer: { name: committerName, address: committerAddress },
+      coAuthors: coAuthorsOf(body),
+    });
+  }
+  if ((fields.at(-1) ?? "").trim() !== "") throw outsideError("git.log", "git log answered in a form that is not understood");
+  return commits;
+}
+
+/** Every `Co-authored-by` line, wherever it stands in the message: one who is named was there. */
+function coAuthorsOf(body: string): Signature[] {
+  return [...body.matchAll(/^[ \t]*co-authored-by[ \t]*:[ \t]*(.*)$/gim)].map((match) => {
+    const value = (match[1] ?? "").trim();
+    const parts = /^(.*?)\s*<([^<>]*)>/.exec(value);
+    return parts === null ? { name: value, address: value } : { name: parts[1] ?? "", address: parts[2] ?? "" };
+  });
+}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { outsideError } from "./error.ts";
+import { type HttpRequest, publicUrl, streamHttp } from "./http.ts";
+
+/**
+ * Streams a GET to a file that must not exist yet and returns the digest (SHA-256, hex) and length of what was written.
+ * The file appears whole or not at all. `onBytes` gets the length of each piece; a repeated attempt counts back first.
+ */
+export async function downloadFile(
+  request: Omit<HttpRequest, "method" | "json" | "body">,
+  path: string,
+  onBytes: (bytes: number) => void = () => {},
+  maxBytes = Number.MAX_SAFE_INTEGER,
+): Promise<{ sha256: string; bytes: number }> {
+  await mkdir(dirname(path), { recursive: true });
+  const part = `${path}.part`;
+  let counted = 0;
+  try {
+    const result = await streamHttp({ ...request, method: "GET" }, async (body, head) => {
+      onBytes(-counted);
+      counted = 0;
+      const file = await open(part, "w", 0o600);
+      const hash = createHash("sha256");
+      try {
+        for await (const chunk of body) {
+          if (!(chunk instanceof Uint8Array)) continue;
+          counted += chunk.byteLength;
+          if (counted > maxBytes) throw outsideError("http.size", `${publicUrl(request.url)} is larger than ${maxBytes} bytes`);
+          hash.update(chunk);
+          await file.writeFile(chunk);
+          onBytes(chunk.byteLength);
+        }
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      const announced = head.headers["content-length"];
+      if (announced !== undefined && head.headers["content-encoding"] === undefined && Number(announced) !== counted) {
+        // As a broken connection it is tried again.
+        throw Object.assign(new Error(`${counted} of ${announced} bytes arrived`), { code: "ECONNRESET" });
+      }
+      return { sha256: hash.digest("hex"), bytes: counted };
+    });
+    await rename(part, path);
+    return result;
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}

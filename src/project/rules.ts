@@ -1,0 +1,76 @@
+import { canonicalJson } from "../lib/canonical-json.ts";
+import { sha256 } from "../lib/hash.ts";
+import { type Environment, type Policy, type Stage, stageOf } from "../policy/policy.ts";
+import type { MetricRule, Project } from "./project.ts";
+
+/** What policy and factory.yaml together ask of a project in one environment. People, keys, freezes and capacity are not in it. */
+export interface Rules {
+  v: 1;
+  project: string;
+  environment: string;
+  model: string;
+  /** `pilot` when the policy does not list the project. */
+  riskTier: string;
+  firstRelease: "withdraw" | "deny";
+  stage: Stage;
+  /** Gates that the policy demands, sorted; empty when it says nothing. */
+  gates: readonly string[];
+  metrics: readonly MetricRule[];
+  strategy: string;
+}
+
+/** The rules for one environment. A project outside the policy is a pilot: the tier that it names itself gives it no rights. */
+export function rulesFor(project: Project, policy: Policy | undefined, environment: Pick<Environment, "name">): Rules {
+  const tier = policy?.projects[project.project]?.riskTier;
+  const stage = policy === undefined || tier === undefined ? {} : stageOf(policy, tier, environment.name);
+  const firstRelease = tier === undefined ? undefined : policy?.riskTiers[tier]?.firstRelease;
+  return {
+    v: 1,
+    project: project.project,
+    environment: environment.name,
+    model: project.model.name,
+    riskTier: tier ?? "pilot",
+    firstRelease: firstRelease ?? "withdraw",
+    stage,
+    gates: [...(stage.gates ?? [])].sort(),
+    metrics: metricsFor(project, environment.name),
+    strategy: project.release?.strategy ?? "direct",
+  };
+}
+
+/** SHA-256 (hex) of the rules in canonical JSON: the same rules give the same digest, whatever the order of keys in the files. */
+export function rulesDigest(project: Project, policy: Policy | undefined, environment: Pick<Environment, "name">): string {
+  return sha256(canonicalJson(rulesFor(project, policy, environment)));
+}
+
+/**
+ * The metric rules that hold in an environment: those of the project, and those that it sets for the environment. Where both
+ * speak of the same metric and slice the stricter limit holds, so that an environment can never loosen one.
+ */
+export function metricsFor(project: Project, environmentName: string): MetricRule[] {
+  const base = project.gates.model?.metrics ?? [];
+  const own = project.environments?.[environmentName]?.gates?.model?.metrics ?? [];
+  const same = (a: MetricRule, b: MetricRule): boolean => a.name === b.name && a.slice === b.slice;
+  const joined = base.map((rule) => own.filter((other) => same(rule, other)).reduce(strictest, rule));
+  return [...joined, ...own.filter((rule) => !base.some((other) => same(rule, other)))];
+}
+
+function strictest(a: MetricRule, b: MetricRule): MetricRule {
+  const limit = (pick: (...values: number[]) => number, x: number | undefined, y: number | undefined): number | undefined =>
+    x === undefined || y === undefined ? (x ?? y) : pick(x, y);
+  const min = limit(Math.max, a.min, b.min);
+  const max = limit(Math.min, a.max, b.max);
+  const maxGap = limit(Math.min, a.maxGap, b.maxGap);
+  const maxDrop = limit(Math.min, a.champion?.maxDrop, b.champion?.maxDrop);
+  const maxRise = limit(Math.min, a.champion?.maxRise, b.champion?.maxRise);
+  return {
+    name: a.name,
+    ...(a.slice !== undefined && { slice: a.slice }),
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(maxGap !== undefined && { maxGap }),
+    ...((maxDrop !== undefined || maxRise !== undefined) && {
+      champion: { ...(maxDrop !== undefined && { maxDrop }), ...(maxRise !== undefined && { maxRise }) },
+    }),
+  };
+}

@@ -1,0 +1,47 @@
+import type { ModelSource } from "../registry/model-files.ts";
+
+export interface Run {
+  id: string;
+  experimentId: string;
+  name: string;
+  status: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  endedAt: number | undefined;
+  metrics: Readonly<Record<string, number>>;
+  params: Readonly<Record<string, string>>;
+  tags: Readonly<Record<string, string>>;
+}
+
+export interface LoggedModel {
+  id: string;
+  name: string;
+  runId: string;
+  status: string;
+}
+
+export interface NewRun {
+  experimentId: string;
+  name: string;
+  tags: Readonly<Record<string, string>>;
+  startedAt: Date;
+}
+
+/** What factory asks of an experiment tracker. */
+export interface Tracking {
+  /** Address of the server without credentials, as children are told it. */
+  readonly uri: string;
+  /** The experiment's id; it is created when it is not there. */
+  ensureExperiment(name: string): Promise<string>;
+  createRun(run: NewRun): Promise<Run>;
+  /** Undefined when the server knows no such run. */
+  run(id: string): Promise<Run | undefined>;
+  setTags(runId: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** Closes a run. Works after an interruption too, within seconds. */
+  finishRun(runId: string, status: "FINISHED" | "FAILED" | "KILLED", at: Date): Promise<void>;
+  /** The newest run of an experiment that carries the tag; undefined without experiment or run. */
+  latestRun(experiment: string, tag: { key: string; value: string }): Promise<Run | undefined>;
+  /** The models that the run logged. */
+  loggedModels(run: Run): Promise<readonly LoggedModel[]>;
+  filesOf(model: LoggedModel): ModelSource;
+}
