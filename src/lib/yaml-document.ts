@@ -19,7 +19,24 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
   const value: unknown = toPlain(document, file);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const lineOf = (path: readonly PropertyKey[]): number | undefined => {
+  const lineOf = lineFinder(document, lines);
+  throw invalid(
+    file,
+    problemsOf(parsed.error, value, schema).map(({ at, ...problem }) => {
+      const line = lineOf(at);
+      return { ...problem, file, ...(line !== undefined && { line }) };
+    }),
+  );
+}
+
+/** For a document that was read already: the line on which the value at a path (or its nearest parent) stands. */
+export function yamlLines(text: string): (path: readonly PropertyKey[]) => number | undefined {
+  const lines = new LineCounter();
+  return lineFinder(parseDocument(text, { lineCounter: lines, prettyErrors: false }), lines);
+}
+
+function lineFinder(document: ReturnType<typeof parseDocument>, lines: LineCounter) {
+  return (path: readonly PropertyKey[]): number | undefined => {
     for (let depth = path.length; depth >= 0; depth--) {
       const node: unknown = document.getIn(path.slice(0, depth), true);
       if (typeof node === "object" && node !== null && "range" in node && Array.isArray(node.range)) {
@@ -28,13 +45,6 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
     }
     return undefined;
   };
-  throw invalid(
-    file,
-    problemsOf(parsed.error, value, schema).map(({ at, ...problem }) => {
-      const line = lineOf(at);
-      return { ...problem, file, ...(line !== undefined && { line }) };
-    }),
-  );
 }
 
 function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {

@@ -1,0 +1,271 @@
+import type { ContractProperty, TypeOptions } from "../contracts/contract.ts";
+import type { Binding } from "./bind-columns.ts";
+import { declaredFamily, isCompatible, isNumeric, isTemporal, mayBeNan } from "./column-type.ts";
+import type { BoundColumn, Condition, DataCheck, Limit, Scalar, Settled } from "./data-check.ts";
+import { datePattern } from "./date-format.ts";
+import { textFormat } from "./text-formats.ts";
+
+type LineAt = (...path: readonly PropertyKey[]) => { line?: number };
+type Draft = Pick<DataCheck, "kind" | "label" | "expected"> & {
+  outcome?: Settled;
+  condition?: Condition;
+  duplicates?: true;
+  at: readonly PropertyKey[];
+};
+
+const OPTIONS_LISTED = ["minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "required"];
+
+/** The checks that a property asks for by itself (its quality rules come apart): presence first, then type and rules. */
+export function planProperty(table: string, property: ContractProperty, binding: Binding, lineAt: LineAt): DataCheck[] {
+  const { name } = property;
+  const check = ({ kind, label, expected, outcome, condition, duplicates, at }: Draft): DataCheck => ({
+    id: `${table}.${name}.${String(at[at.length - 1] ?? kind)}`,
+    label,
+    kind,
+    columns: [name],
+    ...lineAt(...at),
+    expected,
+    work: outcome ?? workOf(binding, condition, duplicates),
+  });
+  const present: Settled =
+    "missing" in binding
+      ? { verdict: "fail", reason: binding.missing, blocks: true }
+      : { verdict: "pass", reason: "the column is there", blocks: false };
+  const drafts: Draft[] = [
+    { kind: "column", label: `column ${name} must be there`, expected: "present", outcome: present, at: [] },
+    ...typeDrafts(property, binding),
+    ...ruleDrafts(property, "missing" in binding ? undefined : binding.column),
+    ...listedDrafts(property),
+  ];
+  return drafts.map(check);
+}
+
+function workOf(binding: Binding, condition: Condition | undefined, duplicates: true | undefined): DataCheck["work"] {
+  if ("missing" in binding) return { verdict: "not-evaluated", reason: binding.missing, blocks: true };
+  const { column } = binding;
+  const thresholds = [{ operator: "mustBe", value: 0 }] as const;
+  if (duplicates === true) return { measure: { of: "duplicates", columns: [column] }, thresholds, unit: "rows" };
+  if (condition === undefined) return { verdict: "error", reason: "the rule could not be planned", blocks: true };
+  return { measure: { of: "violations", column, condition }, thresholds, unit: "rows" };
+}
+
+function typeDrafts(property: ContractProperty, binding: Binding): Draft[] {
+  const words = property.logicalType ?? property.physicalType;
+  if (words === undefined) return [];
+  const at = [property.logicalType === undefined ? "physicalType" : "logicalType"];
+  const draft = { kind: "type", label: `${property.name} must be of type ${words}`, expected: words, at } as const;
+  const declared = declaredFamily(property);
+  const stop = (verdict: "fail" | "error" | "not-evaluated", reason: string): Draft[] => [
+    { ...draft, outcome: { verdict, reason, blocks: true } },
+  ];
+  if (declared === undefined)
+    return stop("not-evaluated", `the type ${JSON.stringify(words)} is not known here: give a logicalType`);
+  if ("missing" in binding) return [draft];
+  const { column } = binding;
+  if (column.fromText) {
+    if (declared === "array" || declared === "object")
+      return stop("error", `a CSV cannot hold values of type ${words}`);
+    if (isTemporal(declared) && column.format !== undefined && datePattern(column.format) === undefined) {
+      return stop("error", `the date format ${JSON.stringify(column.format)} is not understood`);
+    }
+  } else if (!isCompatible(declared, column.family)) {
+    return stop("fail", `the file holds ${column.family === "other" ? "another type" : column.family}`);
+  } else if (!mayBeNan(column.family)) {
+    return [{ ...draft, outcome: { verdict: "pass", reason: `the file holds ${column.family}`, blocks: false } }];
+  }
+  return [{ ...draft, condition: { is: "wrongType" } }];
+}
+
+function ruleDrafts(property: ContractProperty, column: BoundColumn | undefined): Draft[] {
+  const { name, logicalTypeOptions: options = {} } = property;
+  const drafts: Draft[] = [];
+  if (property.required === true || property.primaryKey === true) {
+    drafts.push({
+      kind: "required",
+      label: `${name} is required`,
+      expected: "no empty values",
+      condition: { is: "missing", also: [] },
+      at: [property.required ? "required" : "primaryKey"],
+    });
+  }
+  if (property.unique === true) {
+    drafts.push({
+      kind: "unique",
+      label: `${name} must be unique`,
+      expected: "no duplicates",
+      duplicates: true,
+      at: ["unique"],
+    });
+  }
+  drafts.push(...rangeDrafts(name, options, column), ...textDrafts(name, options, column));
+  if (options.multipleOf !== undefined) drafts.push(multipleDraft(name, options.multipleOf, column));
+  if (options.format !== undefined && (column === undefined || !isTemporal(column.family)))
+    drafts.push(...formatDrafts(name, options.format, column));
+  if (property.enum !== undefined) {
+    const values = property.enum.map((item): Scalar => (typeof item === "object" ? item.value : item));
+    drafts.push({
+      kind: "values",
+      label: `${name} must be one of ${few(values)}`,
+      expected: `one of ${few(values)}`,
+      condition: { is: "notIn", values },
+      at: ["enum"],
+    });
+  }
+  return drafts;
+}
+
+function rangeDrafts(name: string, options: TypeOptions, column: BoundColumn | undefined): Draft[] {
+  const low = limitOf(options.minimum, options.exclusiveMinimum, true);
+  const high = limitOf(options.maximum, options.exclusiveMaximum, false);
+  if (low === undefined && high === undefined) return [];
+  const expected = [
+    low && `${low.exclusive ? ">" : "≥"} ${low.value}`,
+    high && `${high.exclusive ? "<" : "≤"} ${high.value}`,
+  ]
+    .filter(Boolean)
+    .join(" and ");
+  const at = [
+    "logicalTypeOptions",
+    ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"].find(
+      (key) => options[key] !== undefined && options[key] !== false,
+    ) ?? "minimum",
+  ];
+  const draft = { kind: "range", label: `${name} must be ${expected}`, expected, at } as const;
+  if (column === undefined) return [draft];
+  const limits = [low, high].filter((limit) => limit !== undefined);
+  const comparable = limits.every((limit) =>
+    typeof limit.value === "number" ? isNumeric(column.family) : isTemporal(column.family),
+  );
+  if (!comparable)
+    return [
+      { ...draft, outcome: cannot(`limits of this kind cannot be compared with values of type ${column.family}`) },
+    ];
+  return [{ ...draft, condition: { is: "outside", ...(low && { low }), ...(high && { high }) } }];
+}
+
+/** v3.1 gives an exclusive limit its own value; v3.0 makes `minimum` exclusive with `true`. With two limits the tighter one counts. */
+function limitOf(
+  inclusive: number | string | undefined,
+  exclusive: number | string | boolean | undefined,
+  lower: boolean,
+): Limit | undefined {
+  if (typeof exclusive === "boolean" || exclusive === undefined) {
+    return inclusive === undefined ? undefined : { value: inclusive, exclusive: exclusive === true };
+  }
+  if (inclusive === undefined) return { value: exclusive, exclusive: true };
+  const tighter = lower ? inclusive > exclusive : inclusive < exclusive;
+  return tighter ? { value: inclusive, exclusive: false } : { value: exclusive, exclusive: true };
+}
+
+function textDrafts(name: string, options: TypeOptions, column: BoundColumn | undefined): Draft[] {
+  const { minLength: min, maxLength: max, pattern } = options;
+  const drafts: Draft[] = [];
+  const textual = column === undefined || column.fromText || column.family === "string";
+  const wrong = textual ? {} : { outcome: cannot(`is a rule about text, and the values are of type ${column.family}`) };
+  if (min !== undefined || max !== undefined) {
+    const expected =
+      min === undefined
+        ? `at most ${max} characters`
+        : max === undefined
+          ? `at least ${min} characters`
+          : `${min} to ${max} characters`;
+    const condition = {
+      is: "wrongLength",
+      ...(min !== undefined && { min }),
+      ...(max !== undefined && { max }),
+    } as const;
+    drafts.push({
+      kind: "length",
+      label: `${name} must have ${expected}`,
+      expected,
+      condition,
+      at: ["logicalTypeOptions", min === undefined ? "maxLength" : "minLength"],
+      ...wrong,
+    });
+  }
+  if (pattern !== undefined) {
+    drafts.push({
+      kind: "pattern",
+      label: `${name} must match ${pattern}`,
+      expected: `matches ${pattern}`,
+      condition: { is: "unlike", pattern },
+      at: ["logicalTypeOptions", "pattern"],
+      ...wrong,
+    });
+  }
+  return drafts;
+}
+
+function multipleDraft(name: string, step: number, column: BoundColumn | undefined): Draft {
+  const draft = {
+    kind: "range",
+    label: `${name} must be a multiple of ${step}`,
+    expected: `multiple of ${step}`,
+    at: ["logicalTypeOptions", "multipleOf"],
+  } as const;
+  if (column === undefined) return draft;
+  if (!isNumeric(column.family))
+    return { ...draft, outcome: cannot(`is a rule about numbers, and the values are of type ${column.family}`) };
+  if (mayBeNan(column.family) && !Number.isInteger(step))
+    return { ...draft, outcome: cannot("a multiple of a fraction cannot be told exactly for floating point numbers") };
+  return { ...draft, condition: { is: "notMultipleOf", step } };
+}
+
+function formatDrafts(name: string, format: string, column: BoundColumn | undefined): Draft[] {
+  const draft = {
+    kind: "format",
+    label: `${name} must have the format ${format}`,
+    expected: format,
+    at: ["logicalTypeOptions", "format"],
+  } as const;
+  const condition = textFormat(format);
+  if (condition === undefined)
+    return [
+      { ...draft, kind: "listed", outcome: unexecuted(`the format ${JSON.stringify(format)} is not known here`) },
+    ];
+  if (condition === "any") return [];
+  if (column === undefined) return [draft];
+  const fits = condition.is === "outside" ? isNumeric(column.family) : column.fromText || column.family === "string";
+  return [
+    fits
+      ? { ...draft, condition }
+      : { ...draft, outcome: cannot(`the format does not fit values of type ${column.family}`) },
+  ];
+}
+
+function listedDrafts(property: ContractProperty): Draft[] {
+  const list = (key: string, reason: string, at: readonly PropertyKey[]): Draft => ({
+    kind: "listed",
+    label: `${property.name}: ${key}`,
+    expected: "-",
+    outcome: unexecuted(reason),
+    at,
+  });
+  const options = property.logicalTypeOptions ?? {};
+  return [
+    ...OPTIONS_LISTED.filter((key) => options[key] !== undefined).map((key) =>
+      list(key, "rules about parts of a value are not checked", ["logicalTypeOptions", key]),
+    ),
+    ...(property.properties === undefined
+      ? []
+      : [list("nested properties", "nested properties are not checked", ["properties"])]),
+    ...(property.items === undefined ? [] : [list("items", "items of an array are not checked", ["items"])]),
+    ...(property.relationships === undefined
+      ? []
+      : [list("relationships", "needs the other table, which this check does not read", ["relationships"])]),
+  ];
+}
+
+function cannot(reason: string): Settled {
+  return { verdict: "error", reason, blocks: true };
+}
+
+function unexecuted(reason: string): Settled {
+  return { verdict: "not-evaluated", reason: `not executed: ${reason}`, blocks: false };
+}
+
+/** A list of values as a label may show it. */
+export function few(values: readonly (Scalar | null)[]): string {
+  const shown = values.slice(0, 5).map(String).join(", ");
+  return values.length > 5 ? `${shown}, … (${values.length})` : shown;
+}
