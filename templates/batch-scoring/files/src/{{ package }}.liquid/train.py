@@ -5,6 +5,7 @@
 
 import argparse
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import warnings
@@ -135,7 +136,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the job and of `python -m`."""
     parser = argparse.ArgumentParser(prog="train", description="Train and log one model.")
     parser.add_argument("--data", default="data/claims.csv", help="CSV, Parquet or table")
-    parser.add_argument("--seed", type=int, default=config.SEED)
+    seed = int(os.environ.get("FACTORY_SEED", config.SEED))
+    parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--max-iter", type=int, help="number of trees")
     parser.add_argument("--commit", help="commit to record when this is not a git checkout")
     parser.add_argument("--experiment", help="experiment, where the environment names none")
