@@ -1,3 +1,5 @@
+import { mkdirSync, symlinkSync } from "node:fs";
+import { extname, join } from "node:path";
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -9,6 +11,9 @@ import {
 import type { Cell } from "../data/data-check.ts";
 import type { DataEngine } from "../data/engine.ts";
 import { messageOf, outsideError, usageError } from "../lib/error.ts";
+
+/** In other paths DuckDB would see a glob pattern or an address. */
+const PLAIN_PATH = /^\/[\p{L}\p{N}_./ @+,=-]*$/u;
 
 export interface DuckDbOptions {
   /** A private folder, empty: what does not fit into memory is put there, and statements may read it. */
@@ -45,9 +50,11 @@ export async function openDuckDb({ tempFolder, memoryLimitMb = 1024, threads = 2
     dialect: "duckdb",
     version: `DuckDB ${version()}`,
     async confineTo(path) {
-      await connection.run(`set allowed_paths = [${text(path)}]`);
+      const plain = PLAIN_PATH.test(path) ? path : linkTo(path, tempFolder);
+      await connection.run(`set allowed_paths = [${text(plain)}]`);
       await connection.run("set enable_external_access = false");
       await connection.run("set lock_configuration = true");
+      return plain;
     },
     async describe(sql) {
       const statement = await prepareSelect(connection, sql);
@@ -86,6 +93,20 @@ export async function openDuckDb({ tempFolder, memoryLimitMb = 1024, threads = 2
       instance.closeSync();
     },
   };
+}
+
+/** A link with a plain name in the private folder. */
+function linkTo(path: string, folder: string): string {
+  if (!PLAIN_PATH.test(folder))
+    throw usageError(
+      "data.path",
+      `the name of the temporary folder cannot be used: ${folder}`,
+      "set TMPDIR to a folder with a plain name",
+    );
+  mkdirSync(folder, { recursive: true });
+  const link = join(folder, `source${extname(path).replace(/[^.A-Za-z0-9]/g, "")}`);
+  symlinkSync(path, link);
+  return link;
 }
 
 /** One statement that only reads, or an error. `prepare` itself refuses more than one; nothing has run until here. */

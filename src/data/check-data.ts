@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import type { ContractTable } from "../contracts/contract.ts";
 import { readContract } from "../contracts/read-contract.ts";
-import { usageError } from "../lib/error.ts";
+import { outsideError, usageError } from "../lib/error.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { bindColumns } from "./bind-columns.ts";
 import { compileExamples, compileView } from "./compile.ts";
@@ -74,9 +74,9 @@ export async function checkData(request: DataCheckRequest, engine: DataEngine): 
   }
   const source = await readSource(resolve(request.sourcePath), () => signal.throwIfAborted());
   signal.throwIfAborted();
-  await engine.confineTo(source.realPath);
+  const enginePath = await engine.confineTo(source.realPath);
   const dialect = DIALECTS[engine.dialect];
-  const ref = await openSource(source, dialect, engine);
+  const ref = await openSource(source, enginePath, dialect, engine);
   const checks = planChecks(contract, table, ref.table);
   const bound = [...bindColumns(table, ref.table).values()].flatMap((binding) =>
     "column" in binding ? [binding.column] : [],
@@ -120,14 +120,24 @@ export async function checkData(request: DataCheckRequest, engine: DataEngine): 
   };
 }
 
-async function openSource(source: SourceFile, dialect: Dialect, engine: DataEngine): Promise<SourceRef> {
-  const path = source.realPath;
+async function openSource(source: SourceFile, path: string, dialect: Dialect, engine: DataEngine): Promise<SourceRef> {
   if (source.format === "csv") {
     const { names, delimiter } = await readCsvHeader(source);
     return { path, delimiter, table: { format: "csv", columns: names.map((name) => ({ name, type: "VARCHAR" })) } };
   }
-  const columns = await engine.describe(`select * from read_parquet(${dialect.text(path)}, hive_partitioning = false)`);
-  return { path, delimiter: ",", table: { format: "parquet", columns } };
+  try {
+    const columns = await engine.describe(
+      `select * from read_parquet(${dialect.text(path)}, hive_partitioning = false)`,
+    );
+    return { path, delimiter: ",", table: { format: "parquet", columns } };
+  } catch (error) {
+    throw outsideError(
+      "data.unreadable",
+      `the Parquet file cannot be read: ${source.path}`,
+      "it may be cut off or damaged: make it anew",
+      error,
+    );
+  }
 }
 
 /** SQL rules know the table by the contract's names. A name that no store can hold leaves those rules to fail by themselves. */

@@ -6,8 +6,11 @@ export interface DataEngine {
   readonly dialect: "duckdb";
   /** Name and version, for the evidence. */
   readonly version: string;
-  /** Allows reading this one file and nothing else, for good: no other file, no network, no extension, no setting. */
-  confineTo(path: string): Promise<void>;
+  /**
+   * Allows reading this one file and nothing else, for good: no other file, no network, no extension, no setting.
+   * Returns the path by which statements must name the file.
+   */
+  confineTo(path: string): Promise<string>;
   /** Names and types of the columns that a SELECT would give. */
   describe(sql: string): Promise<{ name: string; type: string }[]>;
   /** Gives a SELECT a name (quoted SQL identifier) that later statements may read from. */

@@ -115,10 +115,22 @@ async function tried<T>(
 
 /** The engine's message, short; without anything it quotes when a column of the data must not be shown. */
 export function queryMessage(error: unknown, masked: boolean): string {
-  const lines = messageOf(error)
+  const message = messageOf(error);
+  const csv = /CSV Error on Line: (\d+)/.exec(message);
+  if (csv !== null) return `line ${csv[1]} of the file cannot be read${csvReason(message)}`;
+  const lines = message
     .split("\n")
-    .filter((line) => line.trim() !== "" && !/^(Original Line|Possible|\*|LINE \d+:|\s*\^)/.test(line));
+    .filter((line) => line.trim() !== "" && !/^(Possible|\*|LINE \d+:|\s*\^)/.test(line));
   const text = stripControls(lines.slice(0, 2).join("; "));
   if (error instanceof FactoryError && error.code === "data.sqlRefused") return text;
   return masked ? text.replace(/'[^']*'?|"[^"]*"?/g, "…").slice(0, 200) : text.slice(0, 400);
+}
+
+/** Why a line of a CSV is broken, without the line itself, which the engine quotes. */
+function csvReason(message: string): string {
+  const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
+  if (columns !== null) return `: ${columns[2]} fields where the header has ${columns[1]}`;
+  if (message.includes("unterminated quote")) return ": a quote is not closed, or text follows a closed one";
+  if (/unicode|utf-8/i.test(message)) return ": it is not UTF-8";
+  return /Maximum line size/i.test(message) ? ": it is too long" : "";
 }

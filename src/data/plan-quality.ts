@@ -11,7 +11,7 @@ import type {
   Threshold,
   Unit,
 } from "./data-check.ts";
-import { few } from "./plan-property.ts";
+import { few, unexecuted } from "./plan-options.ts";
 import { thresholdText } from "./thresholds.ts";
 
 export interface QualityRequest {
@@ -77,7 +77,7 @@ export function planQuality(request: QualityRequest): DataCheck {
     return {
       ...base,
       kind: "metric",
-      label: titleOf(rule) ?? metricLabel(request, expected),
+      label: rule.name === undefined ? metricLabel(request, expected) : short(rule.name),
       work: metricWork(request, thresholds, unit),
     };
   }
@@ -89,7 +89,7 @@ export function planQuality(request: QualityRequest): DataCheck {
 }
 
 function titleOf(rule: QualityRule): string | undefined {
-  const title = rule.description ?? rule.name;
+  const title = rule.name ?? rule.description;
   return title === undefined ? undefined : short(title);
 }
 
@@ -99,8 +99,26 @@ function short(text: string): string {
 }
 
 function metricLabel({ rule, name }: QualityRequest, expected: string): string {
-  const of = rule.arguments?.properties?.join(" + ") ?? name;
-  return `${of === undefined ? "" : `${of}: `}${rule.metric ?? rule.rule} ${expected}`;
+  const { validValues, pattern, properties } = rule.arguments ?? {};
+  const column = properties?.join(" + ") ?? name;
+  const none = rule.mustBe === 0;
+  switch (rule.metric ?? rule.rule) {
+    case "rowCount":
+      return `rows must be ${expected}`;
+    case "nullValues":
+    case "missingValues":
+      return none ? `${column} must not be empty` : `empty values of ${column} must be ${expected}`;
+    case "duplicateValues":
+      return none ? `${column} must be unique` : `duplicates of ${column} must be ${expected}`;
+    case "invalidValues": {
+      const rules = [validValues && `one of ${few(validValues)}`, pattern && `like ${pattern}`]
+        .filter(Boolean)
+        .join(" and ");
+      return none ? `${column} must be ${rules}` : `values of ${column} that are not ${rules} must be ${expected}`;
+    }
+    default:
+      return `${column === undefined ? "" : `${column}: `}${rule.metric ?? rule.rule} ${expected}`;
+  }
 }
 
 function sqlWork({ rule, property }: QualityRequest, thresholds: readonly Threshold[]): Work {
@@ -177,8 +195,4 @@ function notEvaluated(reason: string): Settled {
 
 function failedPlan(reason: string): Settled {
   return { verdict: "error", reason, blocks: true };
-}
-
-function unexecuted(reason: string): Settled {
-  return { verdict: "not-evaluated", reason: `not executed: ${reason}`, blocks: false };
 }

@@ -90,7 +90,8 @@ function planPrimaryKey(table: ContractTable, bindings: ReadonlyMap<string, Bind
   const parts = (table.properties ?? [])
     .filter((property) => property.primaryKey === true)
     .sort((a, b) => position(a) - position(b));
-  if (parts.length === 0) return undefined;
+  // A key of one column that is declared unique as well is one check, not two.
+  if (parts.length === 0 || (parts.length === 1 && parts[0]?.unique === true)) return undefined;
   const names = parts.map((part) => part.name);
   return {
     id: `${table.name}.primaryKey`,

@@ -39,21 +39,15 @@ export async function assertUnchanged(source: SourceFile): Promise<void> {
     throw changed(source.path);
 }
 
-/** Column names and separator of a CSV. Usage error if it has no readable header. */
+/** Column names and separator of a CSV; no names if it has no readable header line within the first megabyte. */
 export async function readCsvHeader(source: SourceFile): Promise<{ names: string[]; delimiter: string }> {
   const file = await open(source.realPath, "r");
   try {
     const buffer = Buffer.alloc(Math.min(HEADER_BYTES, source.bytes));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    const header =
-      bytesRead === 0 ? undefined : readHeader(buffer.toString("utf8", 0, bytesRead), bytesRead >= source.bytes);
-    if (header === undefined)
-      throw usageError(
-        "data.header",
-        `${source.path} has no readable header line`,
-        "the first line of a CSV must name its columns",
-      );
-    return header;
+    const { bytesRead } = buffer.length === 0 ? { bytesRead: 0 } : await file.read(buffer, 0, buffer.length, 0);
+    const start = buffer.toString("utf8", 0, bytesRead);
+    const header = start === "" ? undefined : readHeader(start, bytesRead >= source.bytes);
+    return header ?? { names: [], delimiter: "," };
   } finally {
     await file.close();
   }

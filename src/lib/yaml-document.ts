@@ -38,13 +38,25 @@ export function yamlLines(text: string): (path: readonly PropertyKey[]) => numbe
 function lineFinder(document: ReturnType<typeof parseDocument>, lines: LineCounter) {
   return (path: readonly PropertyKey[]): number | undefined => {
     for (let depth = path.length; depth >= 0; depth--) {
-      const node: unknown = document.getIn(path.slice(0, depth), true);
-      if (typeof node === "object" && node !== null && "range" in node && Array.isArray(node.range)) {
-        return lines.linePos(Number(node.range[0])).line;
-      }
+      const start = startOf(keyNode(document, path.slice(0, depth)) ?? document.getIn(path.slice(0, depth), true));
+      if (start !== undefined) return lines.linePos(start).line;
     }
     return undefined;
   };
+}
+
+/** The key under which the value at the path stands: its line is where a reader looks. */
+function keyNode(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): unknown {
+  const parent: unknown = path.length === 0 ? undefined : document.getIn(path.slice(0, -1), true);
+  const pairs = member(parent, "items");
+  if (!Array.isArray(pairs)) return undefined;
+  const pair: unknown = pairs.find((item: unknown) => member(member(item, "key"), "value") === path[path.length - 1]);
+  return member(pair, "key");
+}
+
+function startOf(node: unknown): number | undefined {
+  const range = member(node, "range");
+  return Array.isArray(range) ? Number(range[0]) : undefined;
 }
 
 function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {

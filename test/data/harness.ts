@@ -7,7 +7,11 @@ import { checkData, type DataReport } from "../../src/data/check-data.ts";
 import type { CheckVerdict } from "../../src/data/data-check.ts";
 
 /** A folder of its own for a test, gone when the test ends. */
-export function makeFolder(): { path: string; write: (name: string, data: string | Uint8Array) => string; remove: () => void } {
+export function makeFolder(): {
+  path: string;
+  write: (name: string, data: string | Uint8Array) => string;
+  remove: () => void;
+} {
   const path = mkdtempSync(join(tmpdir(), "factory-data-"));
   return {
     path,
@@ -27,7 +31,11 @@ export function contract(body: string, table = "t"): string {
 }
 
 /** Judges a file with the real engine. */
-export async function judge(contractText: string, sourcePath: string, signal: AbortSignal = new AbortController().signal): Promise<DataReport> {
+export async function judge(
+  contractText: string,
+  sourcePath: string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<DataReport> {
   const folder = makeFolder();
   const engine = await openDuckDb({ tempFolder: join(folder.path, "spill"), memoryLimitMb: 512, threads: 2 });
   try {
@@ -49,6 +57,7 @@ export async function writeParquet(path: string, select: string): Promise<string
 /** The verdict on the check with this id; throws if there is none. */
 export function verdictOf(report: DataReport, id: string): CheckVerdict {
   const found = report.checks.find((check) => check.id === id);
-  if (found === undefined) throw new Error(`no check ${id}; there are ${report.checks.map((check) => check.id).join(", ")}`);
+  if (found === undefined)
+    throw new Error(`no check ${id}; there are ${report.checks.map((check) => check.id).join(", ")}`);
   return found;
 }

@@ -55,6 +55,8 @@ function typed(raw: string, column: BoundColumn): string {
 
 function scan(source: SourceRef, positions: readonly number[], numbered: boolean): string {
   const { path, table, delimiter } = source;
+  // A file without a header line has no columns and no rows that could be judged.
+  if (table.columns.length === 0) return `(select 1 as one, 0 as n where false)`;
   if (table.format === "csv") {
     const columns = table.columns.map((_, i) => `'c${i}': 'VARCHAR'`).join(", ");
     const reader = `read_csv(${text(path)}, auto_detect = false, header = true, delim = ${text(delimiter)}, quote = '"', escape = '"', nullstr = '', strict_mode = true, columns = {${columns}})`;
