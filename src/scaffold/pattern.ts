@@ -1,3 +1,4 @@
+import { isNativeError } from "node:util/types";
 import { type Context, createContext, runInContext } from "node:vm";
 
 /** Longest time that a template's pattern may take; a catastrophic one would hang for years. */
@@ -16,7 +17,7 @@ export function patternMatches(pattern: string, text: string): "yes" | "no" | "t
   try {
     return runInContext("new RegExp(pattern, 'u').test(text)", realm, { timeout: LIMIT_MS }) === true ? "yes" : "no";
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return "timeout";
+    if (isNativeError(error) && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return "timeout";
     throw error;
   }
 }

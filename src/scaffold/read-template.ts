@@ -81,6 +81,8 @@ function listFiles(root: string): { path: string; size: number }[] {
       );
     for (const name of readdirSync(join(root, below)).sort()) {
       if (LEFTOVERS.has(name)) continue;
+      if (name.includes("\ufffd"))
+        throw usageError("path.unicode", `the template has a file whose name is not valid UTF-8: ${join(below, name)}`);
       if (++entries > MAX_FILES)
         throw usageError("template.too-many", `the template has more than ${MAX_FILES} files and folders`);
       const path = below === "" ? name : `${below}/${name}`;
