@@ -4,6 +4,8 @@ import { type HttpReply, sendHttp } from "../lib/http.ts";
 
 const TAG = "factory.local.server";
 const TIMEOUT_MS = 2000;
+/** A server under load may need this long; taking it for hung would end it. */
+const PATIENT_MS = 10_000;
 
 const experiment = z.object({
   experiment: z.object({ tags: z.array(z.object({ key: z.string(), value: z.string() })).default([]) }),
@@ -15,8 +17,9 @@ export async function whoAnswers(
   identity: string | undefined,
   alive: boolean,
 ): Promise<"none" | "ours" | "other"> {
-  const health = await ask(port, "/health");
-  // Silent with our processes alive: hung, not foreign.
+  let health = await ask(port, "/health");
+  // Silent with our processes alive: busy, or hung; not foreign.
+  if (health === "silent" && alive) health = await ask(port, "/health", PATIENT_MS);
   if (health === "refused" || (health === "silent" && alive)) return "none";
   if (health === "silent" || health.status !== 200 || identity === undefined) return "other";
   const found = await identityOn(port);
@@ -49,12 +52,12 @@ async function identityOn(port: number): Promise<string | undefined> {
   return tags.find((tag) => tag.key === TAG)?.value ?? "";
 }
 
-async function ask(port: number, path: string): Promise<HttpReply | "refused" | "silent"> {
+async function ask(port: number, path: string, timeoutMs = TIMEOUT_MS): Promise<HttpReply | "refused" | "silent"> {
   try {
     return await sendHttp({
       method: "GET",
       url: `http://127.0.0.1:${port}${path}`,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs,
       retries: 0,
       maxBodyBytes: 1 << 20,
     });

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from "node:fs";
 import { readdir, rm, statfs } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { type FactoryError, outsideError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
-import { acquireLock } from "../lib/lock.ts";
+import { acquireLock, lockHolder } from "../lib/lock.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type LocalHost, type ServerFacts, type ServerRecord, serverRecord } from "../local/server.ts";
@@ -32,7 +32,7 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
     },
     lock: (folder, signal, onWait) =>
       acquireLock({
-        path: join(folder, "lock"),
+        path: lockOf(folder),
         what: `the local server in ${folder}`,
         waitMs: LOCK_WAIT_MS,
         signal,
@@ -85,7 +85,12 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
           record.process === undefined || child.pid === undefined
             ? record
             : { ...record, process: { ...record.process, pid: child.pid, ...(started !== undefined && { started }) } };
-        saveRecord(folder, launched);
+        try {
+          saveRecord(folder, launched);
+        } catch (error) {
+          await endProcesses(launched);
+          throw error;
+        }
         return launched;
       } finally {
         closeSync(log);
@@ -112,10 +117,15 @@ async function observe(folder: string, defaultPort: number): Promise<ServerFacts
     record,
     leaderLives: record !== undefined && leaderLives(record),
     processes,
+    busy: lockHolder(lockOf(folder)) !== undefined,
     answer,
     port,
     portHolder: answer === "other" ? portHolder(port) : undefined,
   };
+}
+
+function lockOf(folder: string): string {
+  return join(folder, "lock");
 }
 
 function databaseOf(folder: string): string {
@@ -212,9 +222,4 @@ async function sweep(artifacts: string): Promise<number> {
   const abandoned = entries.filter((entry) => entry.isFile() && ABANDONED_UPLOAD.test(entry.name));
   for (const entry of abandoned) await rm(join(entry.parentPath, entry.name), { force: true });
   return abandoned.length;
-}
-
-/** Removes the state of a server that is known to be stopped (a temporary home). */
-export function removeState(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
 }

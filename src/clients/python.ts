@@ -110,6 +110,7 @@ export async function installerVariables(
     UV_NO_PROGRESS: "1",
     PIP_DISABLE_PIP_VERSION_CHECK: "1",
     PIP_NO_INPUT: "1",
+    PIP_RETRIES: kept.PIP_RETRIES ?? "2",
   };
 }
 

@@ -57,6 +57,12 @@ export async function acquireLock(request: LockRequest): Promise<() => void> {
   }
 }
 
+/** Process id of who holds the lock now; undefined when nobody does, or only a dead process. */
+export function lockHolder(path: string): number | undefined {
+  const holder = readHolder(path);
+  return holder === undefined || isStale(holder) ? undefined : holder.pid;
+}
+
 /** Appears with its content or not at all: a link, since an exclusive create can be seen while still empty. */
 function tryCreate(path: string, text: string): boolean {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;

@@ -10,6 +10,8 @@ export interface ServerVerdict {
   hint?: string;
 }
 
+const CLEAN_UP = "factory local start cleans up and starts it again; factory local stop only cleans up";
+
 /** What state the server of a home is in, from what was seen. */
 export function judgeServer(facts: ServerFacts): ServerVerdict {
   const { record, processes, answer, port } = facts;
@@ -18,15 +20,16 @@ export function judgeServer(facts: ServerFacts): ServerVerdict {
     if (!facts.leaderLives && known.pid !== undefined) {
       return {
         state: "crashed",
-        message: `the server's main process ${known.pid} is gone; ${plural(processes.length, "process")} of it still run`,
-        hint: "factory local start cleans up and starts it again; factory local stop only cleans up",
+        message: `the server's main process ${known.pid} is gone; ${stillRun(processes.length)}`,
+        hint: CLEAN_UP,
       };
     }
     if (known.phase === "starting") {
+      if (facts.busy) return { state: "starting", message: `the server is starting (since ${known.at})` };
       return {
-        state: "starting",
-        message: `the server is starting, or its start was cut off (since ${known.at})`,
-        hint: "if nobody is starting it, run factory local start again",
+        state: "crashed",
+        message: `a start of the server was cut off at ${known.at}; ${stillRun(processes.length)}`,
+        hint: CLEAN_UP,
       };
     }
     if (answer === "ours") return { state: "running", message: `the server runs on port ${known.port}` };
@@ -37,8 +40,11 @@ export function judgeServer(facts: ServerFacts): ServerVerdict {
       hint: "factory local stop, then factory local start",
     };
   }
+  if (known === undefined) {
+    if (answer === "none") return { state: "stopped", message: "no server runs here" };
+    return { ...foreign(facts), state: "stopped", message: `no server runs here; ${foreign(facts).message}` };
+  }
   if (answer !== "none") return foreign(facts);
-  if (known === undefined) return { state: "stopped", message: "no server runs here" };
   return {
     state: "crashed",
     message: `the server on port ${port} ended without being stopped${known.pid === undefined ? "" : ` (its process ${known.pid} is gone)`}`,
@@ -121,6 +127,6 @@ export function loopbackPort(uri: string): number | undefined {
   return port === "" ? 80 : Number(port);
 }
 
-function plural(n: number, noun: string): string {
-  return n === 1 ? `1 ${noun}` : `${n} ${noun}es`;
+function stillRun(processes: number): string {
+  return processes === 1 ? "1 process of it still runs" : `${processes} processes of it still run`;
 }

@@ -30,6 +30,8 @@ export interface ServerFacts {
   leaderLives: boolean;
   /** Living processes of the server, the leader included. */
   processes: readonly number[];
+  /** Another factory is starting or stopping this server right now. */
+  busy: boolean;
   /** What answers on the server's port: nothing, this home's server, or something else. */
   answer: "none" | "ours" | "other";
   /** The port that was looked at. */
