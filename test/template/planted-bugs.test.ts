@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as z from "zod";
+import { ensureUv } from "../../src/clients/uv.ts";
+import { type JUnitReport, parseJUnit } from "../../src/gates/junit.ts";
+import { runProcess } from "../../src/lib/run-process.ts";
+import { projectEnvironment } from "../../src/training/project-environment.ts";
+import { factory, type Home, makeHome } from "../support/factory.ts";
+import { toolsFolder } from "../support/paths.ts";
+
+/** Bugs that a tired person could write, each caught by the generated project's own untouched tests. */
+const bugs = z
+  .array(z.strictObject({ name: z.string(), file: z.string(), find: z.string(), replace: z.string() }))
+  .parse(JSON.parse(readFileSync(join(import.meta.dirname, "planted-bugs.json"), "utf8")));
+
+describe("the batch-scoring template", () => {
+  let home: Home;
+  let project: string;
+  let variables: Record<string, string>;
+  const signal = new AbortController().signal;
+
+  beforeAll(async () => {
+    home = makeHome();
+    const made = await factory(["new", "claims-triage", "--yes"], { cwd: home.folder, variables: home.variables });
+    expect(made.status, made.stderr).toBe(0);
+    project = join(home.folder, "claims-triage");
+    const data = join(toolsFolder, "data", "factory");
+    const uv = async () => {
+      const path = await ensureUv({ data, variables: home.variables, report: () => {}, signal });
+      if (path === undefined) throw new Error("no uv, and none could be installed");
+      return path;
+    };
+    ({ variables } = await projectEnvironment(project, uv, home.variables, () => {}, signal));
+  });
+  afterAll(() => home.remove());
+
+  /** Exit status and report of the project's unit and model tests. */
+  async function runTests(): Promise<{ status: number | undefined; report: JUnitReport }> {
+    const path = join(home.folder, "junit.xml");
+    const argv = ["uv", "run", "pytest", "--maxfail=3", `--junitxml=${path}`, "tests/unit", "tests/model"];
+    const { status } = await runProcess({ argv, cwd: project, env: variables, timeoutMs: 110_000, signal });
+    return { status, report: parseJUnit(readFileSync(path, "utf8")) };
+  }
+
+  it("passes its own tests untouched", async () => {
+    const { status, report } = await runTests();
+    expect(report.failures).toEqual([]);
+    expect(status).toBe(0);
+    expect(report.cases).toBeGreaterThanOrEqual(60);
+  });
+
+  it("has ten planted bugs", () => expect(new Set(bugs.map(({ name }) => name)).size).toBe(10));
+
+  it.each(bugs)("catches: $name", async ({ file, find, replace }) => {
+    const path = join(project, file.replaceAll("{{package}}", "claims_triage"));
+    const text = readFileSync(path, "utf8");
+    expect(text.split(find), "the place is there exactly once").toHaveLength(2);
+    writeFileSync(path, text.replace(find, () => replace));
+    try {
+      const { status, report } = await runTests();
+      expect(status).toBe(1);
+      expect(report.failures.length).toBeGreaterThan(0);
+      expect(report.cases, "the tests ran: the bug did not merely break an import").toBeGreaterThan(10);
+    } finally {
+      writeFileSync(path, text);
+    }
+  });
+});
