@@ -29,6 +29,18 @@ export interface World {
   remove(): void;
 }
 
+/** Scaffolding reaches no outside system. */
+const none = (): Promise<never> => Promise.reject(new Error("no outside system is reached"));
+const NO_CLIENTS: Context["clients"] = {
+  machine: none,
+  localHost: none,
+  uv: none,
+  tracking: none,
+  registry: none,
+  history: none,
+  dataEngine: none,
+};
+
 export const NO_PROMPTS: Prompts = {
   interactive: false,
   ask: ({ message, flag }) => Promise.reject(usageError("prompt.no-terminal", message, flag)),
@@ -67,9 +79,11 @@ export function makeWorld(): World {
       cache: place("cache"),
       templates,
       schemas: place("schemas"),
+      program: place("main.js"),
+      node: process.execPath,
     },
     version: "0.0.0",
-    clients: {},
+    clients: NO_CLIENTS,
     report: () => {},
     prompts: NO_PROMPTS,
     signal: new AbortController().signal,
