@@ -63,11 +63,24 @@ export function openHistory(folder: string, variables: Readonly<Record<string, s
       throw failed(["merge-base"], result);
     },
     async commits(since) {
-      if (since !== undefined && !isCommitId(since)) throw usageError("git.commit", `${JSON.stringify(since)} is not a commit id`);
+      if (since !== undefined && !isCommitId(since))
+        throw usageError("git.commit", `${JSON.stringify(since)} is not a commit id`);
       await demandFullHistory(folder, read);
       const range = since === undefined ? ["HEAD"] : ["HEAD", `^${since}`];
-      const text = await read(["log", "--no-mailmap", "--no-decorate", "--no-color", "--format=tformat:%H%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00", ...range, "--"], MAX_LOG_BYTES);
-      if (Buffer.byteLength(text) >= MAX_LOG_BYTES) throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
+      const text = await read(
+        [
+          "log",
+          "--no-mailmap",
+          "--no-decorate",
+          "--no-color",
+          "--format=tformat:%H%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00",
+          ...range,
+          "--",
+        ],
+        MAX_LOG_BYTES,
+      );
+      if (Buffer.byteLength(text) >= MAX_LOG_BYTES)
+        throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
       return parseLog(text);
     },
   };
@@ -76,7 +89,9 @@ export function openHistory(folder: string, variables: Readonly<Record<string, s
 function failed(args: readonly string[], result: ProcessResult): Error {
   const said = stripControls(result.stderr.trim().split("\n")[0] ?? "");
   if (result.timedOut) return outsideError("git.timeout", `git ${args[0]} did not end in time`);
-  const hint = /dubious ownership/.test(said) ? "git config --global --add safe.directory <folder>, if you trust it" : undefined;
+  const hint = /dubious ownership/.test(said)
+    ? "git config --global --add safe.directory <folder>, if you trust it"
+    : undefined;
   return outsideError("git.failed", `git ${args[0]} failed: ${said}`, hint);
 }
 
@@ -85,7 +100,10 @@ function isCommitId(text: string): boolean {
 }
 
 /** Whether a file is marked so that git does not look at it (assume-unchanged): its changes would not show in the status. */
-async function hidesChanges(git: (args: readonly string[], max?: number) => Promise<ProcessResult>, failure: typeof failed): Promise<boolean> {
+async function hidesChanges(
+  git: (args: readonly string[], max?: number) => Promise<ProcessResult>,
+  failure: typeof failed,
+): Promise<boolean> {
   const listed = await git(["ls-files", "-v", "-z"], 64 << 20);
   if (listed.status !== 0) throw failure(["ls-files"], listed);
   return listed.stdout.split("\0").some((line) => /^[a-z] /.test(line));
@@ -93,15 +111,25 @@ async function hidesChanges(git: (args: readonly string[], max?: number) => Prom
 
 /** Throws exit 2 when the history that git shows is not the one that the commits tell. */
 async function demandFullHistory(folder: string, read: (args: readonly string[]) => Promise<string>): Promise<void> {
-  const [shallow, grafts = ""] = (await read(["rev-parse", "--is-shallow-repository", "--git-path", "info/grafts"])).split("\n");
+  const [shallow, grafts = ""] = (
+    await read(["rev-parse", "--is-shallow-repository", "--git-path", "info/grafts"])
+  ).split("\n");
   if (shallow === "true") {
-    throw usageError("git.shallow", "the repository is a shallow clone: who changed the code cannot be told", "git fetch --unshallow (in CI: check out with full history, fetch-depth: 0)");
+    throw usageError(
+      "git.shallow",
+      "the repository is a shallow clone: who changed the code cannot be told",
+      "git fetch --unshallow (in CI: check out with full history, fetch-depth: 0)",
+    );
   }
   const graftFile = resolve(folder, grafts);
   const grafted = existsSync(graftFile) && readFileSync(graftFile, "utf8").trim() !== "";
   const replaced = (await read(["for-each-ref", "--count=1", "--format=%(refname)", "refs/replace"])).trim() !== "";
   if (grafted || replaced) {
-    throw usageError("git.grafted", "the repository's history is grafted or replaced: who changed the code cannot be told", "remove .git/info/grafts and the refs below refs/replace");
+    throw usageError(
+      "git.grafted",
+      "the repository's history is grafted or replaced: who changed the code cannot be told",
+      "remove .git/info/grafts and the refs below refs/replace",
+    );
   }
 }
 
@@ -110,7 +138,8 @@ export function parseLog(text: string): Commit[] {
   const fields = text.split("\0");
   const commits: Commit[] = [];
   for (let i = 0; i + 6 <= fields.length; i += 6) {
-    const [id = "", authorName = "", authorAddress = "", committerName = "", committerAddress = "", body = ""] = fields.slice(i, i + 6);
+    const [id = "", authorName = "", authorAddress = "", committerName = "", committerAddress = "", body = ""] =
+      fields.slice(i, i + 6);
     if (!isCommitId(id.trim())) throw outsideError("git.log", "git log answered in a form that is not understood");
     commits.push({
       id: id.trim(),
@@ -119,7 +148,8 @@ export function parseLog(text: string): Commit[] {
       coAuthors: coAuthorsOf(body),
     });
   }
-  if ((fields.at(-1) ?? "").trim() !== "") throw outsideError("git.log", "git log answered in a form that is not understood");
+  if ((fields.at(-1) ?? "").trim() !== "")
+    throw outsideError("git.log", "git log answered in a form that is not understood");
   return commits;
 }
 

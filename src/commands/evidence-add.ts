@@ -21,7 +21,10 @@ export const command = defineCommand({
     { flags: "--kind <kind>", description: ADDABLE.join(", ") },
     { flags: "--name <name>", description: "its name in the evidence; default: the file's own" },
   ],
-  examples: ["factory evidence add fairness.pdf --kind report", "factory evidence add docs/release-checklist.md --kind checklist --name checklist.md"],
+  examples: [
+    "factory evidence add fairness.pdf --kind report",
+    "factory evidence add docs/release-checklist.md --kind checklist --name checklist.md",
+  ],
   writes: true,
   input: z.object({
     file: z.string().min(1),
@@ -39,12 +42,26 @@ export const command = defineCommand({
     const { folder } = openProject(context.cwd);
     const root = join(folder, ".factory", "evidence");
     const latest = await latestEvidence(root);
-    if (latest === undefined) throw usageError("evidence.none", "there is no evidence yet to attach it to", "factory check");
+    if (latest === undefined)
+      throw usageError("evidence.none", "there is no evidence yet to attach it to", "factory check");
     const { name, content } = await readAttachment(resolve(context.cwd, input.file), input.name);
     const attachment = { kind: input.kind, name, content };
-    if (context.dryRun) return { ok: true, data: { extends: latest.digest, added: attachmentPath(attachment), bytes: content.byteLength } };
+    if (context.dryRun)
+      return {
+        ok: true,
+        data: { extends: latest.digest, added: attachmentPath(attachment), bytes: content.byteLength },
+      };
     const sealed = await extendEvidence(latest, attachment, root, context.now());
-    return { ok: true, data: { digest: sealed.digest, extends: latest.digest, added: sealed.added, bytes: content.byteLength, folder: sealed.folder } };
+    return {
+      ok: true,
+      data: {
+        digest: sealed.digest,
+        extends: latest.digest,
+        added: sealed.added,
+        bytes: content.byteLength,
+        folder: sealed.folder,
+      },
+    };
   },
   render: (data, style) =>
     data.digest === undefined

@@ -8,8 +8,11 @@ import { openProject } from "../project/read-project.ts";
 export const command = defineCommand({
   name: "evidence show",
   summary: "list what an evidence holds, digests verified",
-  description: "Reads the evidence that factory check sealed last, or the one that is named, and verifies every file of it first.",
-  arguments: [{ name: "digest", description: "the evidence's digest (its first 8 digits are enough); default: the latest" }],
+  description:
+    "Reads the evidence that factory check sealed last, or the one that is named, and verifies every file of it first.",
+  arguments: [
+    { name: "digest", description: "the evidence's digest (its first 8 digits are enough); default: the latest" },
+  ],
   examples: ["factory evidence show", "factory evidence show 90ac41d7 --json"],
   input: z.object({ digest: z.string().min(1).optional() }),
   output: z.object({
@@ -42,7 +45,10 @@ export const command = defineCommand({
         commit: facts.commit,
         dirty: facts.dirty,
         finished: facts.finished,
-        champion: typeof champion === "string" ? champion : `${champion.environment} v${champion.version} sha256:${champion.digest}`,
+        champion:
+          typeof champion === "string"
+            ? champion
+            : `${champion.environment} v${champion.version} sha256:${champion.digest}`,
         people: facts.people.people,
         gates: evidence.gates.map(({ gate, verdict, summary }) => ({ gate, verdict, summary })),
         files: [...evidence.files],
@@ -56,7 +62,13 @@ export const command = defineCommand({
       summary,
     ]);
     const colour = (cell: string, _: number, column: number): string =>
-      column !== 1 ? cell : cell.startsWith(MARK.pass) ? style.ok(cell) : cell.startsWith(MARK.fail) ? style.bad(cell) : style.warn(cell);
+      column !== 1
+        ? cell
+        : cell.startsWith(MARK.pass)
+          ? style.ok(cell)
+          : cell.startsWith(MARK.fail)
+            ? style.bad(cell)
+            : style.warn(cell);
     const indent = (text: string): string => text.replace(/^/gm, "  ");
     return [
       `evidence sha256:${data.digest}  ${style.ok(`${MARK.pass} every digest verified`)}`,
@@ -64,15 +76,28 @@ export const command = defineCommand({
         table([
           ["model", `${data.model.name} sha256:${data.model.digest}`],
           ["run", `${data.run}, checked ${data.finished}`],
-          ["code", data.commit === null ? "not in git" : `${data.commit}${data.dirty ? " with uncommitted changes" : ""}`],
+          [
+            "code",
+            data.commit === null ? "not in git" : `${data.commit}${data.dirty ? " with uncommitted changes" : ""}`,
+          ],
           ["champion", data.champion],
-          ["people", data.people.map((each) => `${each.address} (${each.changes}${each.known ? "" : ", address not readable"})`).join(", ") || "none"],
+          [
+            "people",
+            data.people
+              .map((each) => `${each.address} (${each.changes}${each.known ? "" : ", address not readable"})`)
+              .join(", ") || "none",
+          ],
         ]),
       ),
       "",
       indent(table(rows, colour)),
       "",
-      indent(table(data.files.map((file) => [file.path, `${count(file.bytes)} bytes`, `sha256:${file.sha256.slice(0, 12)}…`]), (cell) => style.dim(cell))),
+      indent(
+        table(
+          data.files.map((file) => [file.path, `${count(file.bytes)} bytes`, `sha256:${file.sha256.slice(0, 12)}…`]),
+          (cell) => style.dim(cell),
+        ),
+      ),
     ].join("\n");
   },
 });

@@ -53,11 +53,18 @@ export const command = defineCommand({
     const isFile = (path: string): boolean => existsSync(join(folder, path)) && statSync(join(folder, path)).isFile();
     const tracking = await context.clients.tracking(environment);
     const history = await context.clients.history(folder);
-    const python = context.dryRun ? undefined : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
+    const python = context.dryRun
+      ? undefined
+      : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
     const [state, data] = await Promise.all([history.state(), digestData(folder, dataPaths(project, isFile), report)]);
     const facts = { commit: state?.commit, dirty: state?.dirty ?? true, lock: python?.lockDigest, data };
     const plan = planTraining(project, environment, facts, context.now());
-    const shown = { environment: environment.name, experiment: plan.experiment, command: [...plan.argv], tags: { ...plan.tags } };
+    const shown = {
+      environment: environment.name,
+      experiment: plan.experiment,
+      command: [...plan.argv],
+      tags: { ...plan.tags },
+    };
     if (python === undefined) return { ok: true, data: { outcome: "planned" as const, ...shown } };
     const trained = await applyTraining(plan, {
       folder,
@@ -87,7 +94,9 @@ export const command = defineCommand({
         ...shown,
         run: run.id,
         status: run.status,
-        metrics: Object.fromEntries(Object.entries(run.metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : null])),
+        metrics: Object.fromEntries(
+          Object.entries(run.metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
+        ),
         durationMs: trained.durationMs,
         logFile: trained.logFile,
         dirty: facts.dirty,
@@ -101,9 +110,16 @@ export const command = defineCommand({
   render(data, style) {
     if (data.outcome === "planned") {
       const tags = Object.entries(data.tags).map(([key, value]) => style.dim(`    ${key} = ${value}`));
-      return [`Would run in ${data.environment}, experiment ${data.experiment}:`, `  ${data.command.join(" ")}`, "  with the tags", ...tags].join("\n");
+      return [
+        `Would run in ${data.environment}, experiment ${data.experiment}:`,
+        `  ${data.command.join(" ")}`,
+        "  with the tags",
+        ...tags,
+      ].join("\n");
     }
-    const metrics = Object.entries(data.metrics).slice(0, 6).map(([name, value]) => `${name} ${value === null ? "not a number" : Number(value.toPrecision(4))}`);
+    const metrics = Object.entries(data.metrics)
+      .slice(0, 6)
+      .map(([name, value]) => `${name} ${value === null ? "not a number" : Number(value.toPrecision(4))}`);
     const head = `run ${data.run}${metrics.length === 0 ? "" : `  ${metrics.join("  ")}`}  ${style.dim(seconds(data.durationMs))}`;
     if (data.model === undefined) {
       return [
@@ -113,7 +129,10 @@ export const command = defineCommand({
         style.dim(`  whole log: ${data.logFile}`),
       ].join("\n");
     }
-    const source = data.commit === undefined ? "not in git: only a pilot may be trained so" : `commit ${data.commit.slice(0, 12)}${data.dirty ? " with uncommitted changes" : ""}`;
+    const source =
+      data.commit === undefined
+        ? "not in git: only a pilot may be trained so"
+        : `commit ${data.commit.slice(0, 12)}${data.dirty ? " with uncommitted changes" : ""}`;
     return [
       `${style.ok(MARK.pass)} ${head}`,
       `  model sha256:${data.model.digest}  ${style.dim(`${data.model.files} files`)}`,

@@ -50,6 +50,10 @@ export function parseCanonical(text: string, what: string): unknown {
   } catch (error) {
     throw usageError("evidence.json", `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (`${canonicalJson(value)}\n` !== text) throw usageError("evidence.canonical", `${what} is not in canonical form (a key twice, another order, or white space)`);
+  if (`${canonicalJson(value)}\n` !== text)
+    throw usageError(
+      "evidence.canonical",
+      `${what} is not in canonical form (a key twice, another order, or white space)`,
+    );
   return value;
 }

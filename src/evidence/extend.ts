@@ -16,12 +16,24 @@ export interface Extended extends SealedEvidence {
 }
 
 /** The bytes of a file to attach, and a plain name for it. Throws exit 2 when it is no plain file or too large. */
-export async function readAttachment(path: string, named: string | undefined): Promise<{ name: string; content: Buffer }> {
+export async function readAttachment(
+  path: string,
+  named: string | undefined,
+): Promise<{ name: string; content: Buffer }> {
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined) throw usageError("evidence.file", `${path} does not exist`);
   if (!stat.isFile()) throw usageError("evidence.file", `${path} is not a plain file`);
-  if (stat.size > MAX_ATTACHMENT_BYTES) throw usageError("evidence.size", `${path} is larger than ${MAX_ATTACHMENT_BYTES >> 20} MiB`, "attach a report about it, with its SHA-256");
-  const name = named ?? basename(path).replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[.-]+/, "");
+  if (stat.size > MAX_ATTACHMENT_BYTES)
+    throw usageError(
+      "evidence.size",
+      `${path} is larger than ${MAX_ATTACHMENT_BYTES >> 20} MiB`,
+      "attach a report about it, with its SHA-256",
+    );
+  const name =
+    named ??
+    basename(path)
+      .replace(/[^A-Za-z0-9_.-]+/g, "-")
+      .replace(/^[.-]+/, "");
   return { name, content: await readFile(path) };
 }
 
@@ -42,11 +54,18 @@ export async function extendEvidence(
   const kept: Content[] = [];
   for (const file of evidence.files) {
     const content = await readFile(join(evidence.folder, file.path));
-    if (sha256(content) !== file.sha256) throw usageError("evidence.changed", `${file.path} in ${evidence.folder} changed while it was read`);
+    if (sha256(content) !== file.sha256)
+      throw usageError("evidence.changed", `${file.path} in ${evidence.folder} changed while it was read`);
     kept.push({ path: file.path, content, mediaType: file.mediaType });
   }
   const number = evidence.files.filter((file) => file.path.startsWith("extends/")).length + 1;
-  const record = { v: 1, extends: evidence.digest, added: path, sha256: sha256(attachment.content), at: at.toISOString() };
+  const record = {
+    v: 1,
+    extends: evidence.digest,
+    added: path,
+    sha256: sha256(attachment.content),
+    at: at.toISOString(),
+  };
   const contents: Content[] = [
     ...kept,
     { path, content: attachment.content, mediaType: mediaTypeOf(path) },

@@ -11,7 +11,12 @@ export const gateFact = z.object({
   /** One line, as on the screen. */
   summary: z.string(),
   findings: z.array(
-    z.object({ message: z.string(), where: z.string().optional(), detail: z.string().optional(), fix: z.string().optional() }),
+    z.object({
+      message: z.string(),
+      where: z.string().optional(),
+      detail: z.string().optional(),
+      fix: z.string().optional(),
+    }),
   ),
   /** How many cases, checks or files the verdict rests on. */
   cases: z.int().min(0),
@@ -30,7 +35,11 @@ export const evidenceFacts = z.object({
   project: name,
   run: z.object({ id: name, experiment: z.string().optional(), tracking: z.string().optional() }),
   model: z.object({ name, digest }),
-  commit: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/).nullable().describe("null: the project is not in git"),
+  commit: z
+    .string()
+    .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)
+    .nullable()
+    .describe("null: the project is not in git"),
   dirty: z.boolean(),
   rules: z.record(z.string(), digest).describe("rules digest by environment, as it stood"),
   data: z.array(z.object({ path: name, sha256: digest })),
@@ -40,6 +49,7 @@ export const evidenceFacts = z.object({
   thresholds: z.json().describe("metric rules as checked"),
   champion: z.union([
     z.literal("first release"),
+    z.literal("unreadable"),
     z.object({ environment: name, version: z.string(), digest, commit: z.string().nullable() }),
   ]),
   people: z.object({

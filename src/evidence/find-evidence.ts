@@ -11,11 +11,23 @@ export async function findEvidence(evidenceRoot: string, named: string | undefin
     return latest;
   }
   const prefix = named.replace(/^sha256:/, "").toLowerCase();
-  if (!/^[0-9a-f]{8,64}$/.test(prefix)) throw usageError("evidence.digest", `${JSON.stringify(named)} is not the digest of evidence`, "8 to 64 hex digits, as factory check prints them");
-  const folders = existsSync(evidenceRoot) ? readdirSync(evidenceRoot).filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(prefix)) : [];
+  if (!/^[0-9a-f]{8,64}$/.test(prefix))
+    throw usageError(
+      "evidence.digest",
+      `${JSON.stringify(named)} is not the digest of evidence`,
+      "8 to 64 hex digits, as factory check prints them",
+    );
+  const folders = existsSync(evidenceRoot)
+    ? readdirSync(evidenceRoot).filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(prefix))
+    : [];
   const [found] = folders;
   if (found === undefined || folders.length > 1) {
-    throw usageError("evidence.unknown", found === undefined ? `no evidence ${prefix} in ${evidenceRoot}` : `${folders.length} evidences begin with ${prefix}: give more digits`);
+    throw usageError(
+      "evidence.unknown",
+      found === undefined
+        ? `no evidence ${prefix} in ${evidenceRoot}`
+        : `${folders.length} evidences begin with ${prefix}: give more digits`,
+    );
   }
   return readEvidence(join(evidenceRoot, found), found);
 }

@@ -36,25 +36,48 @@ const statement = z.object({
  * else may be, and all statements must tell of the same facts. Throws exit 2 with what is wrong.
  */
 export async function readEvidence(folder: string, expectedDigest?: string): Promise<Evidence> {
-  if (!existsSync(join(folder, INDEX_FILE))) throw usageError("evidence.missing", `no ${INDEX_FILE} in ${folder}`, "give the folder that factory check sealed: .factory/evidence/<digest>");
+  if (!existsSync(join(folder, INDEX_FILE)))
+    throw usageError(
+      "evidence.missing",
+      `no ${INDEX_FILE} in ${folder}`,
+      "give the folder that factory check sealed: .factory/evidence/<digest>",
+    );
   const indexStat = await lstat(join(folder, INDEX_FILE));
-  if (!indexStat.isFile() || indexStat.size > MAX_INDEX_BYTES) throw usageError("evidence.index", `${INDEX_FILE} in ${folder} is not a plain file of reasonable size`);
+  if (!indexStat.isFile() || indexStat.size > MAX_INDEX_BYTES)
+    throw usageError("evidence.index", `${INDEX_FILE} in ${folder} is not a plain file of reasonable size`);
   const text = await readFile(join(folder, INDEX_FILE), "utf8");
   const digest = evidenceDigest(text);
   const expected = expectedDigest ?? (/^[0-9a-f]{64}$/.test(basename(folder)) ? basename(folder) : digest);
-  if (digest !== expected) throw usageError("evidence.digest", `the evidence in ${folder} has digest ${digest}, not ${expected}`, "it was changed after it was sealed: run factory check again");
+  if (digest !== expected)
+    throw usageError(
+      "evidence.digest",
+      `the evidence in ${folder} has digest ${digest}, not ${expected}`,
+      "it was changed after it was sealed: run factory check again",
+    );
   const files = understood(INDEX_FILE, () => parseIndex(text));
   await demandFiles(folder, files);
-  const statements = await Promise.all(files.filter((file) => file.mediaType === STATEMENT_MEDIA_TYPE).map((file) => readStatement(folder, file)));
+  const statements = await Promise.all(
+    files.filter((file) => file.mediaType === STATEMENT_MEDIA_TYPE).map((file) => readStatement(folder, file)),
+  );
   const first = statements[0]?.facts;
   const provenances = statements.filter((each) => each.gate === undefined);
-  if (first === undefined || provenances.length !== 1) throw usageError("evidence.statements", `${folder} must hold exactly one provenance statement`);
+  if (first === undefined || provenances.length !== 1)
+    throw usageError("evidence.statements", `${folder} must hold exactly one provenance statement`);
   for (const each of statements) {
-    if (JSON.stringify(each.facts) !== JSON.stringify(first) || JSON.stringify(each.subject) !== JSON.stringify(statements[0]?.subject)) {
+    if (
+      JSON.stringify(each.facts) !== JSON.stringify(first) ||
+      JSON.stringify(each.subject) !== JSON.stringify(statements[0]?.subject)
+    ) {
       throw usageError("evidence.statements", `the statements in ${folder} do not speak of the same run`);
     }
   }
-  return { digest, folder, files, facts: first, gates: statements.flatMap((each) => (each.gate === undefined ? [] : [each.gate])) };
+  return {
+    digest,
+    folder,
+    files,
+    facts: first,
+    gates: statements.flatMap((each) => (each.gate === undefined ? [] : [each.gate])),
+  };
 }
 
 /** The evidence that was sealed last in a project; undefined when there is none. */
@@ -62,7 +85,8 @@ export async function latestEvidence(evidenceRoot: string): Promise<Evidence | u
   const pointer = join(evidenceRoot, "latest");
   if (!existsSync(pointer)) return undefined;
   const digest = readFileSync(pointer, "utf8").trim();
-  if (!/^[0-9a-f]{64}$/.test(digest)) throw usageError("evidence.latest", `${pointer} does not hold a digest`, "run factory check again");
+  if (!/^[0-9a-f]{64}$/.test(digest))
+    throw usageError("evidence.latest", `${pointer} does not hold a digest`, "run factory check again");
   return readEvidence(join(evidenceRoot, digest), digest);
 }
 
@@ -73,15 +97,22 @@ async function demandFiles(folder: string, files: readonly EvidenceFile[]): Prom
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory()) await walk(path);
       else if (!entry.isFile()) throw usageError("evidence.file", `${path} in ${folder} is a link or a special file`);
-      else if (path !== INDEX_FILE && !listed.has(path)) throw usageError("evidence.extra", `${path} in ${folder} is not listed in ${INDEX_FILE}`);
+      else if (path !== INDEX_FILE && !listed.has(path))
+        throw usageError("evidence.extra", `${path} in ${folder} is not listed in ${INDEX_FILE}`);
     }
   };
   await walk("");
   for (const file of files) {
     const path = join(folder, file.path);
-    if (!existsSync(path)) throw usageError("evidence.lost", `${file.path} is listed in ${INDEX_FILE} and missing in ${folder}`);
+    if (!existsSync(path))
+      throw usageError("evidence.lost", `${file.path} is listed in ${INDEX_FILE} and missing in ${folder}`);
     const { size } = await lstat(path);
-    if (size !== file.bytes || (await sha256File(path)) !== file.sha256) throw usageError("evidence.changed", `${file.path} in ${folder} is not what ${INDEX_FILE} says`, "it was changed after it was sealed: run factory check again");
+    if (size !== file.bytes || (await sha256File(path)) !== file.sha256)
+      throw usageError(
+        "evidence.changed",
+        `${file.path} in ${folder} is not what ${INDEX_FILE} says`,
+        "it was changed after it was sealed: run factory check again",
+      );
   }
 }
 
@@ -89,13 +120,17 @@ async function readStatement(folder: string, file: EvidenceFile) {
   if (file.bytes > MAX_STATEMENT_BYTES) throw usageError("evidence.size", `${file.path} in ${folder} is too large`);
   const bytes = await readFile(join(folder, file.path));
   // Read a second time: what is believed must be the bytes that were just verified.
-  if (sha256(bytes) !== file.sha256) throw usageError("evidence.changed", `${file.path} in ${folder} changed while it was read`);
+  if (sha256(bytes) !== file.sha256)
+    throw usageError("evidence.changed", `${file.path} in ${folder} changed while it was read`);
   return understood(file.path, () => {
     const { predicateType, predicate, subject } = statement.parse(parseCanonical(bytes.toString("utf8"), file.path));
     const { facts, gate } = predicate.annotations.factory;
-    if ((predicateType === TEST_RESULT_TYPE) !== (gate !== undefined)) throw usageError("evidence.statement", `${file.path} is a test result without a gate, or the reverse`);
-    if (gate !== undefined && (gate.verdict === "pass") !== (predicate.result === "PASSED")) throw usageError("evidence.statement", `${file.path} contradicts itself about the result`);
-    if (subject[0]?.digest.sha256 !== facts.model.digest) throw usageError("evidence.statement", `${file.path} is about another model than its facts`);
+    if ((predicateType === TEST_RESULT_TYPE) !== (gate !== undefined))
+      throw usageError("evidence.statement", `${file.path} is a test result without a gate, or the reverse`);
+    if (gate !== undefined && (gate.verdict === "pass") !== (predicate.result === "PASSED"))
+      throw usageError("evidence.statement", `${file.path} contradicts itself about the result`);
+    if (subject[0]?.digest.sha256 !== facts.model.digest)
+      throw usageError("evidence.statement", `${file.path} is about another model than its facts`);
     return { facts, gate, subject };
   });
 }
@@ -105,6 +140,9 @@ function understood<T>(what: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof FactoryError) throw error;
-    throw usageError("evidence.form", `${what} is not in the form that evidence has: ${messageOf(error).slice(0, 500)}`);
+    throw usageError(
+      "evidence.form",
+      `${what} is not in the form that evidence has: ${messageOf(error).slice(0, 500)}`,
+    );
   }
 }

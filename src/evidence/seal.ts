@@ -11,7 +11,19 @@ import { mediaTypeOf, STATEMENT_MEDIA_TYPE } from "./media-type.ts";
 import { readEvidence } from "./read-evidence.ts";
 import { provenanceStatement, type Statement, subjectsOf, testResultStatement } from "./statements.ts";
 
-export const ATTACHMENT_KINDS = ["junit", "metrics", "model", "model-card", "contract", "project", "bundle", "wheel", "checklist", "report", "other"] as const;
+export const ATTACHMENT_KINDS = [
+  "junit",
+  "metrics",
+  "model",
+  "model-card",
+  "contract",
+  "project",
+  "bundle",
+  "wheel",
+  "checklist",
+  "report",
+  "other",
+] as const;
 export type AttachmentKind = (typeof ATTACHMENT_KINDS)[number];
 
 export interface Attachment {
@@ -37,17 +49,36 @@ export interface Content {
 }
 
 /** Everything that one check leaves, before it is written: one statement per gate, the provenance, the attachments. Pure. */
-export function planEvidence(facts: EvidenceFacts, gates: readonly GateFact[], attachments: readonly Attachment[]): Content[] {
+export function planEvidence(
+  facts: EvidenceFacts,
+  gates: readonly GateFact[],
+  attachments: readonly Attachment[],
+): Content[] {
   const checked = evidenceFacts.parse(facts);
   const attached = attachments.map((each) => ({ ...each, path: attachmentPath(each), sha256: sha256(each.content) }));
-  const subjects = subjectsOf(checked, attached.filter((each) => each.kind === "wheel" || each.kind === "bundle"));
+  const subjects = subjectsOf(
+    checked,
+    attached.filter((each) => each.kind === "wheel" || each.kind === "bundle"),
+  );
   const statement = (name: string, value: Statement): Content => ({
     path: `statements/${name}.json`,
     content: `${canonicalJson(value)}\n`,
     mediaType: STATEMENT_MEDIA_TYPE,
   });
   return [
-    ...gates.map((gate) => gateFact.parse(gate)).map((gate) => statement(gate.gate, testResultStatement(checked, gate, subjects, attached.filter((each) => each.gate === gate.gate)))),
+    ...gates
+      .map((gate) => gateFact.parse(gate))
+      .map((gate) =>
+        statement(
+          gate.gate,
+          testResultStatement(
+            checked,
+            gate,
+            subjects,
+            attached.filter((each) => each.gate === gate.gate),
+          ),
+        ),
+      ),
     statement("provenance", provenanceStatement(checked, subjects)),
     ...attached.map(({ path, content }) => ({ path, content, mediaType: mediaTypeOf(path) })),
   ];
@@ -57,7 +88,11 @@ export function planEvidence(facts: EvidenceFacts, gates: readonly GateFact[], a
 export function attachmentPath(attachment: Pick<Attachment, "kind" | "name">): string {
   const path = `${attachment.kind}/${attachment.name}`;
   if (!isPlainPath(path)) {
-    throw usageError("evidence.name", `${JSON.stringify(attachment.name)} cannot be a file's name in evidence`, "use letters, digits, _ . - and /, none beginning with a dot");
+    throw usageError(
+      "evidence.name",
+      `${JSON.stringify(attachment.name)} cannot be a file's name in evidence`,
+      "use letters, digits, _ . - and /, none beginning with a dot",
+    );
   }
   return path;
 }
@@ -66,7 +101,12 @@ export function attachmentPath(attachment: Pick<Attachment, "kind" | "name">): s
  * Seals what one check found: writes `<evidenceRoot>/<digest>/` whole or not at all, read-only, and points `latest` to it.
  * Returns the evidence digest. Sealing the same content again changes nothing.
  */
-export async function sealEvidence(facts: EvidenceFacts, gates: readonly GateFact[], attachments: readonly Attachment[], evidenceRoot: string): Promise<SealedEvidence> {
+export async function sealEvidence(
+  facts: EvidenceFacts,
+  gates: readonly GateFact[],
+  attachments: readonly Attachment[],
+  evidenceRoot: string,
+): Promise<SealedEvidence> {
   return writeSealed(planEvidence(facts, gates, attachments), evidenceRoot);
 }
 
@@ -74,9 +114,19 @@ export async function sealEvidence(facts: EvidenceFacts, gates: readonly GateFac
 export async function writeSealed(contents: readonly Content[], evidenceRoot: string): Promise<SealedEvidence> {
   const seen = new Set<string>();
   const files = contents.map(({ path, content, mediaType }) => {
-    if (seen.has(path.toLowerCase())) throw usageError("evidence.twice", `${path} would stand twice in the evidence`, "give the attachment another name");
+    if (seen.has(path.toLowerCase()))
+      throw usageError(
+        "evidence.twice",
+        `${path} would stand twice in the evidence`,
+        "give the attachment another name",
+      );
     seen.add(path.toLowerCase());
-    return { path, sha256: sha256(content), mediaType, bytes: typeof content === "string" ? Buffer.byteLength(content) : content.byteLength };
+    return {
+      path,
+      sha256: sha256(content),
+      mediaType,
+      bytes: typeof content === "string" ? Buffer.byteLength(content) : content.byteLength,
+    };
   });
   const index = evidenceIndex(files);
   const digest = evidenceDigest(index);

@@ -30,7 +30,12 @@ export function subjectsOf(facts: EvidenceFacts, packages: readonly { path: stri
  * One gate as an in-toto test result. The standard knows PASSED, WARNED and FAILED only: a gate that could not tell, or was
  * not evaluated, is FAILED there; the exact result and all facts of the check are in `annotations.factory`.
  */
-export function testResultStatement(facts: EvidenceFacts, gate: GateFact, subject: readonly Subject[], attachments: readonly { path: string; sha256: string }[]): Statement {
+export function testResultStatement(
+  facts: EvidenceFacts,
+  gate: GateFact,
+  subject: readonly Subject[],
+  attachments: readonly { path: string; sha256: string }[],
+): Statement {
   return {
     _type: STATEMENT_TYPE,
     subject,

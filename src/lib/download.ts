@@ -27,7 +27,8 @@ export async function downloadFile(
         for await (const chunk of body) {
           if (!(chunk instanceof Uint8Array)) continue;
           counted += chunk.byteLength;
-          if (counted > maxBytes) throw outsideError("http.size", `${publicUrl(request.url)} is larger than ${maxBytes} bytes`);
+          if (counted > maxBytes)
+            throw outsideError("http.size", `${publicUrl(request.url)} is larger than ${maxBytes} bytes`);
           hash.update(chunk);
           await file.writeFile(chunk);
           onBytes(chunk.byteLength);

@@ -33,7 +33,10 @@ export interface HttpReply {
 }
 
 /** Takes the body of a reply. Called again from the start when a repeatable request is repeated. */
-export type BodyReader<T> = (body: IncomingMessage, reply: { status: number; headers: HttpReply["headers"] }) => Promise<T>;
+export type BodyReader<T> = (
+  body: IncomingMessage,
+  reply: { status: number; headers: HttpReply["headers"] },
+) => Promise<T>;
 
 const TIMEOUT_MS = 60_000;
 const MAX_BODY_BYTES = 32 << 20;
@@ -71,13 +74,18 @@ export function httpFailure(request: Pick<HttpRequest, "method" | "url">, reply:
       : reply.status >= 300 && reply.status < 400
         ? "redirects are not followed: give the address that it points to"
         : undefined;
-  return outsideError(`http.${reply.status}`, `${request.method} ${publicUrl(request.url)} answered ${reply.status}${said}`, hint);
+  return outsideError(
+    `http.${reply.status}`,
+    `${request.method} ${publicUrl(request.url)} answered ${reply.status}${said}`,
+    hint,
+  );
 }
 
 /** The error code and message of a JSON error body, or the first line of a plain one; at most 300 characters. */
 export function problemOf(reply: HttpReply): { code: string; message: string } {
   const field = (name: string): string => {
-    const value: unknown = typeof reply.json === "object" && reply.json !== null ? Reflect.get(reply.json, name) : undefined;
+    const value: unknown =
+      typeof reply.json === "object" && reply.json !== null ? Reflect.get(reply.json, name) : undefined;
     return typeof value === "string" ? redact(value).slice(0, 300) : "";
   };
   if (reply.json !== undefined) return { code: field("error_code"), message: field("message") };
@@ -100,7 +108,10 @@ async function exchange<T extends object>(request: HttpRequest, read: BodyReader
     try {
       const result = await once(request, read);
       if (attempt >= retries || !isReply(result) || !isTransient(request, result)) return result;
-      waitMs = retryAfterSeconds(result) === undefined ? waitMs : Math.min((retryAfterSeconds(result) ?? 0) * 1000, LONGEST_WAIT_MS);
+      waitMs =
+        retryAfterSeconds(result) === undefined
+          ? waitMs
+          : Math.min((retryAfterSeconds(result) ?? 0) * 1000, LONGEST_WAIT_MS);
     } catch (error) {
       request.signal?.throwIfAborted();
       if (error instanceof FactoryError) throw error;
@@ -134,17 +145,39 @@ function isBrokenConnection(error: unknown): boolean {
 function noReply(request: HttpRequest, error: unknown): FactoryError {
   const { origin } = new URL(request.url);
   const code = errnoOf(error) ?? "";
-  if (code === "ECONNREFUSED") return outsideError("http.refused", `nothing answers at ${origin}`, "is the server running? for the local one: factory local start", error);
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return outsideError("http.host", `the host of ${origin} is not known`, "check the address and the network", error);
+  if (code === "ECONNREFUSED")
+    return outsideError(
+      "http.refused",
+      `nothing answers at ${origin}`,
+      "is the server running? for the local one: factory local start",
+      error,
+    );
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return outsideError("http.host", `the host of ${origin} is not known`, "check the address and the network", error);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
-    return outsideError("http.certificate", `the certificate of ${origin} is not trusted (${code})`, "give the authority's file in NODE_EXTRA_CA_CERTS", error);
+    return outsideError(
+      "http.certificate",
+      `the certificate of ${origin} is not trusted (${code})`,
+      "give the authority's file in NODE_EXTRA_CA_CERTS",
+      error,
+    );
   }
-  return outsideError("http.failed", `${request.method} ${publicUrl(request.url)} failed: ${redact(messageOf(error))}`, undefined, error);
+  return outsideError(
+    "http.failed",
+    `${request.method} ${publicUrl(request.url)} failed: ${redact(messageOf(error))}`,
+    undefined,
+    error,
+  );
 }
 
 function once<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
   const url = new URL(request.url);
-  if (url.username !== "" || url.password !== "") throw outsideError("http.url", `${publicUrl(request.url)} must not carry credentials`, "give them in the variables of that server");
+  if (url.username !== "" || url.password !== "")
+    throw outsideError(
+      "http.url",
+      `${publicUrl(request.url)} must not carry credentials`,
+      "give them in the variables of that server",
+    );
   const body = request.json === undefined ? request.body : Buffer.from(JSON.stringify(request.json));
   agents ??= { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
   const options: RequestOptions = {
@@ -159,44 +192,71 @@ function once<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
     ...(request.signal !== undefined && { signal: request.signal }),
   };
   return new Promise<T>((resolve, reject) => {
+    let reading = false;
+    let silence: Error | undefined;
     const outgoing = (url.protocol === "https:" ? https : http).request(url, options, (incoming) => {
-      incoming.once("error", reject);
+      // From here on the reader meets every error of the connection; its own must not be hidden by what it causes there.
+      reading = true;
+      incoming.on("error", () => {});
       const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(incoming.headers)) if (typeof value === "string") headers[name] = value;
+      for (const [name, value] of Object.entries(incoming.headers))
+        if (typeof value === "string") headers[name] = value;
       read(incoming, { status: incoming.statusCode ?? 0, headers }).then(resolve, (error: unknown) => {
         incoming.destroy();
-        reject(error);
+        reject(silence !== undefined && isBrokenConnection(error) ? silence : error);
       });
     });
     const timeoutMs = request.timeoutMs ?? TIMEOUT_MS;
-    outgoing.setTimeout(timeoutMs, () => outgoing.destroy(Object.assign(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`), { code: "ETIMEDOUT" })));
-    outgoing.once("error", reject);
+    outgoing.setTimeout(timeoutMs, () => {
+      silence = Object.assign(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`), { code: "ETIMEDOUT" });
+      outgoing.destroy(silence);
+    });
+    outgoing.on("error", (error) => {
+      if (!reading) reject(error);
+    });
     outgoing.end(body);
   });
 }
 
-async function readReply(request: HttpRequest, body: IncomingMessage, head: { status: number; headers: HttpReply["headers"] }): Promise<HttpReply> {
+async function readReply(
+  request: HttpRequest,
+  body: IncomingMessage,
+  head: { status: number; headers: HttpReply["headers"] },
+): Promise<HttpReply> {
   const limit = request.maxBodyBytes ?? MAX_BODY_BYTES;
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     if (!(chunk instanceof Uint8Array)) continue;
     size += chunk.byteLength;
-    if (size > limit) throw outsideError("http.size", `${request.method} ${publicUrl(request.url)} answered with more than ${limit} bytes`);
+    if (size > limit)
+      throw outsideError(
+        "http.size",
+        `${request.method} ${publicUrl(request.url)} answered with more than ${limit} bytes`,
+      );
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString("utf8");
   return { ...head, text, json: parseIfJson(request, head, text) };
 }
 
-function parseIfJson(request: HttpRequest, head: { status: number; headers: HttpReply["headers"] }, text: string): unknown {
+function parseIfJson(
+  request: HttpRequest,
+  head: { status: number; headers: HttpReply["headers"] },
+  text: string,
+): unknown {
   if (text === "" || !/^application\/(?:[\w.+-]+\+)?json\b/i.test(head.headers["content-type"] ?? "")) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     return value;
   } catch (error) {
     if (head.status >= 400) return undefined;
-    throw outsideError("http.json", `${request.method} ${publicUrl(request.url)} answered with broken JSON`, undefined, error);
+    throw outsideError(
+      "http.json",
+      `${request.method} ${publicUrl(request.url)} answered with broken JSON`,
+      undefined,
+      error,
+    );
   }
 }
 

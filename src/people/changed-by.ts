@@ -44,7 +44,9 @@ export function changedBy(commits: readonly Commit[], since: string | undefined)
       people.set(key, { address: known ? key : key.slice(1), known, changes: before + 1 });
     }
   }
-  const sorted = [...people.values()].sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : Number(a.known) - Number(b.known)));
+  const sorted = [...people.values()].sort((a, b) =>
+    a.address < b.address ? -1 : a.address > b.address ? 1 : Number(a.known) - Number(b.known),
+  );
   return { since, commits: commits.length, people: sorted };
 }
 

@@ -12,7 +12,8 @@ export interface Rules {
   /** `pilot` when the policy does not list the project. */
   riskTier: string;
   firstRelease: "withdraw" | "deny";
-  stage: Stage;
+  /** Approvals by role and count, ticket, lifetimes, strategy, human review; the gates stand below. */
+  stage: Omit<Stage, "gates">;
   /** Gates that the policy demands, sorted; empty when it says nothing. */
   gates: readonly string[];
   metrics: readonly MetricRule[];
@@ -22,7 +23,13 @@ export interface Rules {
 /** The rules for one environment. A project outside the policy is a pilot: the tier that it names itself gives it no rights. */
 export function rulesFor(project: Project, policy: Policy | undefined, environment: Pick<Environment, "name">): Rules {
   const tier = policy?.projects[project.project]?.riskTier;
-  const stage = policy === undefined || tier === undefined ? {} : stageOf(policy, tier, environment.name);
+  const {
+    gates = [],
+    approvals,
+    ...rest
+  }: Stage = policy === undefined || tier === undefined ? {} : stageOf(policy, tier, environment.name);
+  const byRole =
+    approvals && [...approvals].sort((a, b) => (a.role < b.role ? -1 : a.role > b.role ? 1 : a.count - b.count));
   const firstRelease = tier === undefined ? undefined : policy?.riskTiers[tier]?.firstRelease;
   return {
     v: 1,
@@ -31,15 +38,19 @@ export function rulesFor(project: Project, policy: Policy | undefined, environme
     model: project.model.name,
     riskTier: tier ?? "pilot",
     firstRelease: firstRelease ?? "withdraw",
-    stage,
-    gates: [...(stage.gates ?? [])].sort(),
+    stage: { ...rest, ...(byRole && { approvals: byRole }) },
+    gates: [...gates].sort(),
     metrics: metricsFor(project, environment.name),
     strategy: project.release?.strategy ?? "direct",
   };
 }
 
 /** SHA-256 (hex) of the rules in canonical JSON: the same rules give the same digest, whatever the order of keys in the files. */
-export function rulesDigest(project: Project, policy: Policy | undefined, environment: Pick<Environment, "name">): string {
+export function rulesDigest(
+  project: Project,
+  policy: Policy | undefined,
+  environment: Pick<Environment, "name">,
+): string {
   return sha256(canonicalJson(rulesFor(project, policy, environment)));
 }
 
@@ -56,8 +67,11 @@ export function metricsFor(project: Project, environmentName: string): MetricRul
 }
 
 function strictest(a: MetricRule, b: MetricRule): MetricRule {
-  const limit = (pick: (...values: number[]) => number, x: number | undefined, y: number | undefined): number | undefined =>
-    x === undefined || y === undefined ? (x ?? y) : pick(x, y);
+  const limit = (
+    pick: (...values: number[]) => number,
+    x: number | undefined,
+    y: number | undefined,
+  ): number | undefined => (x === undefined || y === undefined ? (x ?? y) : pick(x, y));
   const min = limit(Math.max, a.min, b.min);
   const max = limit(Math.min, a.max, b.max);
   const maxGap = limit(Math.min, a.maxGap, b.maxGap);

@@ -41,9 +41,13 @@ const SMALL_BYTES = 256 << 10;
  */
 export async function fetchModel(source: ModelSource, folder: string, report: Report): Promise<FetchedModel> {
   const listed = await source.files();
-  demandModel(source.label, listed.map((file) => file.path));
+  demandModel(
+    source.label,
+    listed.map((file) => file.path),
+  );
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if ((await readdir(folder)).length > 0) throw usageError("model.folder", `${folder} is not empty`, "models are fetched into an empty folder");
+  if ((await readdir(folder)).length > 0)
+    throw usageError("model.folder", `${folder} is not empty`, "models are fetched into an empty folder");
   const total = listed.reduce((sum, file) => sum + file.bytes, 0);
   return withTask(
     report,
@@ -55,7 +59,10 @@ export async function fetchModel(source: ModelSource, folder: string, report: Re
         done += bytes;
         advance(done);
       };
-      const files = await inParallel(listed, AT_ONCE, async ({ path }) => ({ path, ...(await source.fetch(path, join(folder, path), count)) }));
+      const files = await inParallel(listed, AT_ONCE, async ({ path }) => ({
+        path,
+        ...(await source.fetch(path, join(folder, path), count)),
+      }));
       return summary(files);
     },
     { total, unit: "bytes" },
@@ -75,7 +82,12 @@ export async function manifestOfFolder(folder: string): Promise<FetchedModel> {
         const full = join(folder, path);
         const bytes = lstatSync(full).size;
         files.push({ path, bytes, sha256: bytes <= SMALL_BYTES ? sha256(readFileSync(full)) : await sha256File(full) });
-      } else throw usageError("model.path", `${path} in ${folder} is a link or a special file`, "a model holds plain files only");
+      } else
+        throw usageError(
+          "model.path",
+          `${path} in ${folder} is a link or a special file`,
+          "a model holds plain files only",
+        );
     }
   };
   await walk("");
@@ -83,13 +95,24 @@ export async function manifestOfFolder(folder: string): Promise<FetchedModel> {
 }
 
 function demandModel(label: string, paths: readonly string[]): void {
-  if (paths.length === 0) throw outsideError("model.empty", `${label} has no files`, "its bytes were deleted, or it was never logged: train again");
+  if (paths.length === 0)
+    throw outsideError(
+      "model.empty",
+      `${label} has no files`,
+      "its bytes were deleted, or it was never logged: train again",
+    );
   for (const path of paths) {
     const problem = pathProblem(path);
-    if (problem !== undefined) throw outsideError("model.path", `${label} holds the path ${JSON.stringify(path)}, which ${problem}`, "log the model again without that file");
+    if (problem !== undefined)
+      throw outsideError(
+        "model.path",
+        `${label} holds the path ${JSON.stringify(path)}, which ${problem}`,
+        "log the model again without that file",
+      );
   }
   if (new Set(paths).size !== paths.length) throw outsideError("model.path", `${label} lists a path twice`);
-  if (!paths.includes("MLmodel")) throw outsideError("model.mlmodel", `${label} has no file MLmodel`, "log it with mlflow's log_model");
+  if (!paths.includes("MLmodel"))
+    throw outsideError("model.mlmodel", `${label} has no file MLmodel`, "log it with mlflow's log_model");
 }
 
 function summary(files: readonly (ManifestFile & { bytes: number })[]): FetchedModel {

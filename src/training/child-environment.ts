@@ -11,7 +11,9 @@ const HARMLESS = new Set(
   UV_DEFAULT_INDEX UV_INDEX_URL UV_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_CACHE_DIR UV_LINK_MODE UV_OFFLINE UV_NATIVE_TLS UV_SYSTEM_CERTS
   UV_HTTP_TIMEOUT UV_INSECURE_HOST UV_CONFIG_FILE UV_CONCURRENT_DOWNLOADS UV_CONCURRENT_BUILDS UV_CONCURRENT_INSTALLS UV_PYTHON UV_NO_CACHE UV_NO_PROGRESS
   PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_TRUSTED_HOST PIP_CERT PIP_CACHE_DIR PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT PIP_DISABLE_PIP_VERSION_CHECK
-  MLFLOW_TRACKING_INSECURE_TLS MLFLOW_TRACKING_SERVER_CERT_PATH MLFLOW_HTTP_REQUEST_TIMEOUT MLFLOW_HTTP_REQUEST_MAX_RETRIES`.split(/\s+/),
+  MLFLOW_TRACKING_INSECURE_TLS MLFLOW_TRACKING_SERVER_CERT_PATH MLFLOW_HTTP_REQUEST_TIMEOUT MLFLOW_HTTP_REQUEST_MAX_RETRIES`.split(
+    /\s+/,
+  ),
 );
 const UV_INDEXES = ["UV_DEFAULT_INDEX", "UV_INDEX_URL"];
 
@@ -46,9 +48,11 @@ function build(variables: Variables, extra: Variables, mayPass: (value: string) 
   }
   // uv does not read pip's variables; who has set up only pip means the same index.
   const pipIndex = child.PIP_INDEX_URL;
-  if (pipIndex !== undefined && UV_INDEXES.every((name) => child[name] === undefined)) child.UV_DEFAULT_INDEX = pipIndex;
+  if (pipIndex !== undefined && UV_INDEXES.every((name) => child[name] === undefined))
+    child.UV_DEFAULT_INDEX = pipIndex;
   const pipLinks = child.PIP_FIND_LINKS;
-  if (pipLinks !== undefined && child.UV_FIND_LINKS === undefined) child.UV_FIND_LINKS = pipLinks.trim().split(/\s+/).join(",");
+  if (pipLinks !== undefined && child.UV_FIND_LINKS === undefined)
+    child.UV_FIND_LINKS = pipLinks.trim().split(/\s+/).join(",");
   return {
     ...child,
     UV_FROZEN: "1",

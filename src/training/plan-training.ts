@@ -1,7 +1,7 @@
-import { type OpenProject, environmentsOf } from "../project/read-project.ts";
-import { commandWords, type Project } from "../project/project.ts";
-import type { Environment } from "../policy/policy.ts";
 import { usageError } from "../lib/error.ts";
+import type { Environment } from "../policy/policy.ts";
+import { commandWords, type Project } from "../project/project.ts";
+import { environmentsOf, type OpenProject } from "../project/read-project.ts";
 
 /** Tags that factory sets on a run of its own; their meaning is in docs/tags.md. */
 export const RUN_TAGS = {
@@ -53,7 +53,9 @@ export function trainingEnvironment(open: OpenProject, named: string | undefined
   const known = all.some((each) => each.name === named);
   throw usageError(
     "environment.train",
-    known ? `training happens in ${first.name} only: ${named} receives what was tested before it` : `no environment is called ${named} (there are: ${all.map((each) => each.name).join(", ")})`,
+    known
+      ? `training happens in ${first.name} only: ${named} receives what was tested before it`
+      : `no environment is called ${named} (there are: ${all.map((each) => each.name).join(", ")})`,
     `factory train --env ${first.name}`,
   );
 }
@@ -66,7 +68,12 @@ export function dataPaths(project: Project, isFile: (path: string) => boolean): 
 }
 
 /** What `factory train` will do. Pure. */
-export function planTraining(project: Project, environment: Environment, facts: TrainingFacts, now: Date): TrainingPlan {
+export function planTraining(
+  project: Project,
+  environment: Environment,
+  facts: TrainingFacts,
+  now: Date,
+): TrainingPlan {
   const argv = commandWords(project.model.train);
   if (argv.length === 0) throw usageError("train.command", "model.train in factory.yaml holds no command");
   const seed = project.model.seed;

@@ -33,24 +33,44 @@ export async function projectEnvironment(
   report: Report,
   signal: AbortSignal,
 ): Promise<ProjectEnvironment> {
-  if (!existsSync(join(folder, "pyproject.toml"))) return { variables: childEnvironment(variables), lockDigest: undefined, lockedNow: false };
+  if (!existsSync(join(folder, "pyproject.toml")))
+    return { variables: childEnvironment(variables), lockDigest: undefined, lockedNow: false };
   const program = await uv();
   // A bare name was found on PATH, where the project's own commands will find it too.
-  const path = [...(isAbsolute(program) ? [dirname(program)] : []), ...(variables.PATH === undefined ? [] : [variables.PATH])].join(delimiter);
+  const path = [
+    ...(isAbsolute(program) ? [dirname(program)] : []),
+    ...(variables.PATH === undefined ? [] : [variables.PATH]),
+  ].join(delimiter);
   const lock = join(folder, "uv.lock");
   const lockedNow = !existsSync(lock);
   const { UV_FROZEN: _, ...unfrozen } = installerEnvironment(variables, { PATH: path });
-  const uvRun = (args: readonly string[], timeoutMs: number, env: Variables, onLine: (line: string) => void): Promise<ProcessResult> =>
-    runProcess({ argv: [program, ...args], cwd: folder, env, timeoutMs, signal, onLine });
+  const uvRun = (
+    args: readonly string[],
+    timeoutMs: number,
+    env: Variables,
+    onLine: (line: string) => void,
+  ): Promise<ProcessResult> => runProcess({ argv: [program, ...args], cwd: folder, env, timeoutMs, signal, onLine });
   if (lockedNow) {
-    report({ type: "note", tone: "info", text: "uv.lock is missing: it is made now; commit it, so that everyone gets the same packages" });
+    report({
+      type: "note",
+      tone: "info",
+      text: "uv.lock is missing: it is made now; commit it, so that everyone gets the same packages",
+    });
     await withTask(report, "python.lock", "locking the Python packages (once)", async (advance) => {
-      demandDone("uv lock", await uvRun(["lock", "--no-progress"], LOCK_TIMEOUT_MS, unfrozen, (line) => advance(0, stripControls(line))));
+      demandDone(
+        "uv lock",
+        await uvRun(["lock", "--no-progress"], LOCK_TIMEOUT_MS, unfrozen, (line) => advance(0, stripControls(line))),
+      );
     });
   }
   await withTask(report, "python.sync", "Python environment of the project", async (advance) => {
     let lines = 0;
-    const result = await uvRun(["sync", "--frozen", "--no-progress"], SYNC_TIMEOUT_MS, { ...unfrozen, UV_FROZEN: "1" }, (line) => advance(++lines, stripControls(line)));
+    const result = await uvRun(
+      ["sync", "--frozen", "--no-progress"],
+      SYNC_TIMEOUT_MS,
+      { ...unfrozen, UV_FROZEN: "1" },
+      (line) => advance(++lines, stripControls(line)),
+    );
     demandDone("uv sync --frozen", result);
   });
   return { variables: childEnvironment(variables, { PATH: path }), lockDigest: await sha256File(lock), lockedNow };
@@ -58,10 +78,19 @@ export async function projectEnvironment(
 
 function demandDone(what: string, result: ProcessResult): void {
   if (result.status === 0) return;
-  if (result.timedOut) throw outsideError("python.timeout", `${what} did not end in time`, "check the network and the package index: factory doctor");
+  if (result.timedOut)
+    throw outsideError(
+      "python.timeout",
+      `${what} did not end in time`,
+      "check the network and the package index: factory doctor",
+    );
   const said = redact(stripControls(result.stderr.trim().split("\n").slice(-12).join("\n")));
   const offline = /network|connect|dns|resolve host|timed out|certificate/i.test(said);
   const message = `${what} failed:\n${said}`;
   if (offline) throw outsideError("python.network", message, "check the network and the package index: factory doctor");
-  throw usageError("python.environment", message, "mend pyproject.toml, or run uv lock when it changed after uv.lock was made");
+  throw usageError(
+    "python.environment",
+    message,
+    "mend pyproject.toml, or run uv lock when it changed after uv.lock was made",
+  );
 }

@@ -1,5 +1,5 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf, outsideError } from "../lib/error.ts";
@@ -38,9 +38,14 @@ export interface Trained {
  * logged models other than one, and data that changed meanwhile are answers (`problems`), not errors.
  */
 export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): Promise<Trained> {
-  const { tracking, report } = world;
+  const { tracking } = world;
   const experimentId = await tracking.ensureExperiment(plan.experiment);
-  const opened = await tracking.createRun({ experimentId, name: plan.runName, tags: plan.tags, startedAt: world.now() });
+  const opened = await tracking.createRun({
+    experimentId,
+    name: plan.runName,
+    tags: plan.tags,
+    startedAt: world.now(),
+  });
   const logFile = join(".factory", "cache", "train", `${opened.id}.log`);
   const result = await runCommand(plan, world, opened.id, join(world.folder, logFile));
   const failure = commandProblem(plan, result);
@@ -51,7 +56,11 @@ export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): P
   if (failure !== undefined) return { ...base, problems: [failure], lastLines, model: undefined };
   const models = await tracking.loggedModels(run);
   const changed = await changedData(world.folder, plan.data);
-  const problems = [...runProblems(run), ...modelProblems(models), ...changed.map((path) => `${path} changed while training ran: its digest would not be that of what was read`)];
+  const problems = [
+    ...runProblems(run),
+    ...modelProblems(models),
+    ...changed.map((path) => `${path} changed while training ran: its digest would not be that of what was read`),
+  ];
   const [model] = models;
   if (model === undefined || problems.length > 0) return { ...base, problems, lastLines, model: undefined };
   return { ...base, problems, lastLines, model: await digestOf(model, world) };
@@ -59,21 +68,40 @@ export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): P
 
 /** SHA-256 of the training data, with progress. Throws exit 4 when a file cannot be read. */
 export async function digestData(folder: string, paths: readonly string[], report: Report): Promise<DataDigest[]> {
-  return withTask(report, "data.digest", "digest of the training data", async (advance) => {
-    let done = 0;
-    const digests: DataDigest[] = [];
-    for (const path of paths) {
-      try {
-        digests.push({ path, sha256: await sha256File(join(folder, path), (bytes) => advance((done += bytes), path)) });
-      } catch (error) {
-        throw outsideError("train.data", `the training data ${path} cannot be read: ${messageOf(error)}`, "mend model.data in factory.yaml, or fetch the file", error);
+  return withTask(
+    report,
+    "data.digest",
+    "digest of the training data",
+    async (advance) => {
+      let done = 0;
+      const digests: DataDigest[] = [];
+      for (const path of paths) {
+        try {
+          digests.push({
+            path,
+            sha256: await sha256File(join(folder, path), (bytes) => advance((done += bytes), path)),
+          });
+        } catch (error) {
+          throw outsideError(
+            "train.data",
+            `the training data ${path} cannot be read: ${messageOf(error)}`,
+            "mend model.data in factory.yaml, or fetch the file",
+            error,
+          );
+        }
       }
-    }
-    return digests;
-  }, { unit: "bytes" });
+      return digests;
+    },
+    { unit: "bytes" },
+  );
 }
 
-async function runCommand(plan: TrainingPlan, world: TrainingWorld, runId: string, logFile: string): Promise<ProcessResult> {
+async function runCommand(
+  plan: TrainingPlan,
+  world: TrainingWorld,
+  runId: string,
+  logFile: string,
+): Promise<ProcessResult> {
   try {
     return await withTask(world.report, "train", "training", (advance) => {
       let lines = 0;
@@ -104,11 +132,13 @@ async function runCommand(plan: TrainingPlan, world: TrainingWorld, runId: strin
 async function closeRun(world: TrainingWorld, runId: string, status: "FINISHED" | "FAILED" | "KILLED"): Promise<void> {
   const before = world.signal.aborted ? undefined : await world.tracking.run(runId);
   const open = before === undefined || before.status === "RUNNING" || before.status === "SCHEDULED";
-  if (open || (status === "FAILED" && before.status === "FINISHED")) await world.tracking.finishRun(runId, status, world.now());
+  if (open || (status === "FAILED" && before.status === "FINISHED"))
+    await world.tracking.finishRun(runId, status, world.now());
 }
 
 function commandProblem(plan: TrainingPlan, result: ProcessResult): string | undefined {
-  if (result.timedOut) return `training did not end within ${plan.timeoutMs / 1000} s (model.timeoutSeconds in factory.yaml)`;
+  if (result.timedOut)
+    return `training did not end within ${plan.timeoutMs / 1000} s (model.timeoutSeconds in factory.yaml)`;
   if (result.status === undefined) return "training was ended by a signal";
   return result.status === 0 ? undefined : `training ended with status ${result.status}`;
 }
@@ -119,9 +149,15 @@ function runProblems(run: Run): string[] {
 
 /** Exactly one model may come out of a run, for the digest that is tested must be the digest that is released. */
 export function modelProblems(models: readonly LoggedModel[]): string[] {
-  if (models.length === 0) return ["the run logged no model: call mlflow's log_model once, inside the run that MLFLOW_RUN_ID names"];
-  if (models.length > 1) return [`the run logged ${models.length} models, and factory cannot choose: ${models.map((model) => `${model.name} (${model.id})`).join(", ")}`];
-  return models.filter((model) => !/READY$/.test(model.status)).map((model) => `the logged model ${model.name} (${model.id}) is ${model.status}`);
+  if (models.length === 0)
+    return ["the run logged no model: call mlflow's log_model once, inside the run that MLFLOW_RUN_ID names"];
+  if (models.length > 1)
+    return [
+      `the run logged ${models.length} models, and factory cannot choose: ${models.map((model) => `${model.name} (${model.id})`).join(", ")}`,
+    ];
+  return models
+    .filter((model) => !/READY$/.test(model.status))
+    .map((model) => `the logged model ${model.name} (${model.id}) is ${model.status}`);
 }
 
 async function changedData(folder: string, before: readonly DataDigest[]): Promise<string[]> {

@@ -40,7 +40,10 @@ function proxyPath(uri: string, label: string): string {
   const authority = /^mlflow-artifacts:\/\/[^/]+(\/.*)?$/.exec(uri);
   const path = (authority === null ? uri.slice(SCHEME.length) : (authority[1] ?? "")).replace(/^\/+|\/+$/g, "");
   if (path === "" || path.split("/").some((part) => part === ".." || part === "." || part === "")) {
-    throw outsideError("mlflow.artifacts", `${label} has the artifact address ${JSON.stringify(uri)}, which is not understood`);
+    throw outsideError(
+      "mlflow.artifacts",
+      `${label} has the artifact address ${JSON.stringify(uri)}, which is not understood`,
+    );
   }
   return path;
 }

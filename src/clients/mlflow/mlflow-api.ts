@@ -25,7 +25,9 @@ export interface Call {
 export function isNotFound(reply: HttpReply): boolean {
   const { code, message } = problemOf(reply);
   if (reply.status === 404) return code === "RESOURCE_DOES_NOT_EXIST" || code === "NOT_FOUND";
-  return reply.status === 400 && code === "INVALID_PARAMETER_VALUE" && /^Registered model alias .* not found/.test(message);
+  return (
+    reply.status === 400 && code === "INVALID_PARAMETER_VALUE" && /^Registered model alias .* not found/.test(message)
+  );
 }
 
 /** MLflow's own ways of saying "too busy" with status 400. */

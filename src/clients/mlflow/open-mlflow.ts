@@ -14,11 +14,19 @@ export interface Mlflow {
  * An MLflow server: tracking and model registry. Credentials are MLflow's own variables: MLFLOW_TRACKING_TOKEN, or
  * MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD; never part of the address. Asks the server nothing yet.
  */
-export function openMlflow(uri: string, options: { variables: Readonly<Record<string, string>>; signal?: AbortSignal }): Mlflow {
-  if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol)) throw usageError("mlflow.uri", `${JSON.stringify(uri)} is not the http(s) address of an MLflow server`);
+export function openMlflow(
+  uri: string,
+  options: { variables: Readonly<Record<string, string>>; signal?: AbortSignal },
+): Mlflow {
+  if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol))
+    throw usageError("mlflow.uri", `${JSON.stringify(uri)} is not the http(s) address of an MLflow server`);
   const url = new URL(uri);
   if (url.username !== "" || url.password !== "") {
-    throw usageError("mlflow.uri", `the address of the MLflow server at ${url.host} must not carry credentials`, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN");
+    throw usageError(
+      "mlflow.uri",
+      `the address of the MLflow server at ${url.host} must not carry credentials`,
+      "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    );
   }
   const api: MlflowApi = {
     uri: `${url.origin}${url.pathname}`.replace(/\/+$/, ""),
@@ -29,7 +37,12 @@ export function openMlflow(uri: string, options: { variables: Readonly<Record<st
 }
 
 function authorization(variables: Readonly<Record<string, string>>): Record<string, string> {
-  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password, MLFLOW_TRACKING_TOKEN: token } = variables;
-  if (user !== undefined && password !== undefined) return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+  const {
+    MLFLOW_TRACKING_USERNAME: user,
+    MLFLOW_TRACKING_PASSWORD: password,
+    MLFLOW_TRACKING_TOKEN: token,
+  } = variables;
+  if (user !== undefined && password !== undefined)
+    return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
   return token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
 }

@@ -7,17 +7,26 @@ import { downloadUri, type ModelVersionBody, oneModelVersion } from "./schemas.t
 export function mlflowRegistry(api: MlflowApi): ModelRegistry {
   return {
     async versionByAlias(model, alias) {
-      const found = await find(api, { method: "GET", path: "registered-models/alias", query: { name: model, alias } }, oneModelVersion);
+      const found = await find(
+        api,
+        { method: "GET", path: "registered-models/alias", query: { name: model, alias } },
+        oneModelVersion,
+      );
       return found === undefined ? undefined : versionOf(found.model_version);
     },
     async version(model, version) {
-      const found = await find(api, { method: "GET", path: "model-versions/get", query: { name: model, version } }, oneModelVersion);
+      const found = await find(
+        api,
+        { method: "GET", path: "model-versions/get", query: { name: model, version } },
+        oneModelVersion,
+      );
       return found === undefined ? undefined : versionOf(found.model_version);
     },
     filesOf({ model, version }) {
       return artifactSource(api, `${model} v${version}`, async () => {
         const query = { name: model, version };
-        return (await demand(api, { method: "GET", path: "model-versions/get-download-uri", query }, downloadUri)).artifact_uri;
+        return (await demand(api, { method: "GET", path: "model-versions/get-download-uri", query }, downloadUri))
+          .artifact_uri;
       });
     },
   };

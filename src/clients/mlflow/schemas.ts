@@ -11,7 +11,9 @@ const number = z.union([z.number(), z.string().transform((text) => Number(text))
 
 export const nothing = z.unknown();
 export const experimentId = z.object({ experiment_id: z.string() });
-export const experiment = z.object({ experiment: z.object({ experiment_id: z.string(), lifecycle_stage: z.string().default("active") }) });
+export const experiment = z.object({
+  experiment: z.object({ experiment_id: z.string(), lifecycle_stage: z.string().default("active") }),
+});
 
 const runBody = z.object({
   info: z.object({
@@ -46,7 +48,10 @@ const loggedModel = z.object({
 });
 export type LoggedModelBody = z.infer<typeof loggedModel>;
 export const oneLoggedModel = z.object({ model: loggedModel });
-export const loggedModels = z.object({ models: z.array(loggedModel).default([]), next_page_token: z.string().default("") });
+export const loggedModels = z.object({
+  models: z.array(loggedModel).default([]),
+  next_page_token: z.string().default(""),
+});
 
 const modelVersion = z.object({
   name: z.string(),
@@ -62,5 +67,7 @@ export const oneModelVersion = z.object({ model_version: modelVersion });
 export const downloadUri = z.object({ artifact_uri: z.string() });
 
 export const artifactList = z.object({
-  files: z.array(z.object({ path: z.string(), is_dir: z.boolean().default(false), file_size: number.default(0) })).default([]),
+  files: z
+    .array(z.object({ path: z.string(), is_dir: z.boolean().default(false), file_size: number.default(0) }))
+    .default([]),
 });

@@ -1,0 +1,167 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { openHistory, parseLog } from "../../src/clients/git.ts";
+import { peopleSince } from "../../src/people/changed-by.ts";
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), "factory-git-")));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const variables = { PATH: process.env.PATH ?? "", HOME: join(root, "home") };
+mkdirSync(variables.HOME);
+const signal = new AbortController().signal;
+
+let number = 0;
+let folder = "";
+beforeEach(() => {
+  folder = join(root, `repo-${++number}`);
+  mkdirSync(folder);
+  git("init", "-q", "-b", "main");
+});
+
+function git(...args: string[]): string {
+  const env = {
+    ...variables,
+    GIT_AUTHOR_NAME: "A",
+    GIT_AUTHOR_EMAIL: "a@x.ch",
+    GIT_COMMITTER_NAME: "C",
+    GIT_COMMITTER_EMAIL: "c@x.ch",
+  };
+  return execFileSync("git", args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+}
+function commit(message: string, ...more: string[]): string {
+  appendFileSync(join(folder, "code.py"), `# ${message}\n`);
+  git("add", ".");
+  git("commit", "-q", "-m", message, ...more);
+  return git("rev-parse", "HEAD");
+}
+const history = () => openHistory(folder, variables, signal);
+const people = async (since?: string) =>
+  (await peopleSince(history(), since)).people.map((person) => `${person.address} ${person.changes}`);
+
+test("no repository, no commit, clean, dirty, untracked, ignored", async () => {
+  const outside = join(root, "outside");
+  mkdirSync(outside, { recursive: true });
+  expect(await openHistory(outside, variables, signal).state()).toBeUndefined();
+  expect(await history().state()).toBeUndefined();
+  const id = commit("one");
+  expect(await history().state()).toEqual({ commit: id, dirty: false });
+  writeFileSync(join(folder, "new.py"), "");
+  expect(await history().state()).toEqual({ commit: id, dirty: true });
+  writeFileSync(join(folder, ".gitignore"), "new.py\n");
+  commit("ignore");
+  expect((await history().state())?.dirty).toBe(false);
+  appendFileSync(join(folder, "code.py"), "x");
+  expect((await history().state())?.dirty).toBe(true);
+});
+
+test("a change that is hidden from git status still makes the tree dirty", async () => {
+  commit("one");
+  git("update-index", "--assume-unchanged", "code.py");
+  appendFileSync(join(folder, "code.py"), "x");
+  expect(git("status", "--porcelain")).toBe("");
+  expect((await history().state())?.dirty).toBe(true);
+});
+
+test("people: authors, committers, co-authors anywhere in the message; since a commit, or all when it is not an ancestor", async () => {
+  const first = commit("one\n\nCo-authored-by: B <b@x.ch>\n\nmore text after it");
+  commit("two\n\nco-authored-by: D <D+tag@x.ch>\nSigned-off-by: E <e@x.ch>", "--author=F <f@x.ch>");
+  expect(await people()).toEqual(["a@x.ch 1", "b@x.ch 1", "c@x.ch 2", "d@x.ch 1", "f@x.ch 1"]);
+  expect(await people(first)).toEqual(["c@x.ch 1", "d@x.ch 1", "f@x.ch 1"]);
+  expect(await people("f".repeat(40))).toHaveLength(5);
+  expect(await history().isAncestor(first)).toBe(true);
+  expect(await history().isAncestor("--help")).toBe(false);
+});
+
+test("a commit on another branch is no ancestor; merged commits all count", async () => {
+  const base = commit("base");
+  git("switch", "-q", "-c", "side");
+  const side = commit("side", "--author=S <s@x.ch>");
+  git("switch", "-q", "main");
+  commit("main", "--author=M <m@x.ch>");
+  expect(await history().isAncestor(side)).toBe(false);
+  expect(await people(side)).toEqual(["a@x.ch 1", "c@x.ch 2", "m@x.ch 1"]);
+  git("merge", "-q", "-X", "ours", "--no-edit", "side");
+  expect(await people(base)).toEqual(["a@x.ch 1", "c@x.ch 3", "m@x.ch 1", "s@x.ch 1"]);
+});
+
+test("no mailmap turns one person into another", async () => {
+  writeFileSync(join(folder, ".mailmap"), "Z <z@x.ch> <a@x.ch>\n");
+  writeFileSync(join(folder, "map"), "Z <z@x.ch> <c@x.ch>\n");
+  commit("one");
+  git("config", "mailmap.file", join(folder, "map"));
+  git("config", "log.mailmap", "true");
+  expect(await people()).toEqual(["a@x.ch 1", "c@x.ch 1"]);
+});
+
+describe("history that is not whole is an error", () => {
+  test("shallow", async () => {
+    commit("one");
+    commit("two");
+    const clone = join(root, `shallow-${number}`);
+    git("clone", "-q", "--depth", "1", `file://${folder}`, clone);
+    const cut = openHistory(clone, variables, signal);
+    await expect(cut.commits(undefined)).rejects.toMatchObject({ code: "git.shallow", exit: 2 });
+    await expect(cut.isAncestor("f".repeat(40))).rejects.toMatchObject({ code: "git.shallow" });
+    expect(await cut.state()).toBeDefined();
+  });
+
+  test("grafted, also seen from a subfolder and a worktree", async () => {
+    commit("one");
+    const second = commit("two");
+    mkdirSync(join(folder, ".git/info"), { recursive: true });
+    writeFileSync(join(folder, ".git/info/grafts"), `${second}\n`);
+    mkdirSync(join(folder, "sub"));
+    git("worktree", "add", "-q", join(root, `tree-${number}`), "-b", "other");
+    for (const place of [folder, join(folder, "sub"), join(root, `tree-${number}`)]) {
+      await expect(openHistory(place, variables, signal).commits(undefined)).rejects.toMatchObject({
+        code: "git.grafted",
+      });
+    }
+  });
+
+  test("replaced", async () => {
+    const first = commit("one", "--author=Hidden <hidden@x.ch>");
+    const second = commit("two");
+    git("replace", "--graft", second);
+    expect(git("log", "--format=%H")).not.toContain(first);
+    await expect(history().commits(undefined)).rejects.toMatchObject({ code: "git.grafted" });
+  });
+});
+
+test("a hostile repository starts no program of its own", async () => {
+  commit("one");
+  const mark = join(root, `mark-${number}`);
+  const script = join(folder, ".git/evil.sh");
+  writeFileSync(script, `#!/bin/sh\ntouch ${mark}\ncat\n`, { mode: 0o755 });
+  mkdirSync(join(folder, ".git/hooks"), { recursive: true });
+  for (const hook of ["post-index-change", "reference-transaction", "fsmonitor-watchman"])
+    writeFileSync(join(folder, ".git/hooks", hook), `#!/bin/sh\ntouch ${mark}\n`, { mode: 0o755 });
+  for (const [key, value] of Object.entries({
+    "core.fsmonitor": script,
+    "core.pager": script,
+    "log.showSignature": "true",
+    "gpg.program": script,
+    "diff.external": script,
+  }))
+    git("config", key, value);
+  appendFileSync(join(folder, "code.py"), "x");
+  await history().state();
+  await history().commits(undefined);
+  expect(existsSync(mark)).toBe(false);
+});
+
+test("variables of a surrounding git command do not lead it elsewhere", async () => {
+  const id = commit("one");
+  const misled = { ...variables, GIT_DIR: "/nowhere", GIT_WORK_TREE: "/nowhere", GIT_INDEX_FILE: "/nowhere/index" };
+  expect(await openHistory(folder, misled, signal).state()).toEqual({ commit: id, dirty: false });
+});
+
+test("a log in another form is refused, not half read", () => {
+  const id = "a".repeat(40);
+  const row = [id, "A", "a@x.ch", "C", "c@x.ch", "msg\n", ""].join("\0");
+  expect(parseLog(row)).toHaveLength(1);
+  expect(() => parseLog(row.slice(4))).toThrow();
+  expect(() => parseLog(`${row}\n${id}\0A\0a@x.ch`)).toThrow();
+});
