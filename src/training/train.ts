@@ -79,7 +79,10 @@ export async function digestData(folder: string, paths: readonly string[], repor
         try {
           digests.push({
             path,
-            sha256: await sha256File(join(folder, path), (bytes) => advance((done += bytes), path)),
+            sha256: await sha256File(join(folder, path), (bytes) => {
+              done += bytes;
+              advance(done, path);
+            }),
           });
         } catch (error) {
           throw outsideError(
