@@ -21,7 +21,7 @@ import { commitFirst, type FirstCommit } from "../scaffold/first-commit.ts";
 import { checkProjectName, planProject, type Schemas } from "../scaffold/plan-project.ts";
 import { answersOfPolicy, listingIn, type OfferedQuestion, offerPolicy } from "../scaffold/policy-answers.ts";
 import { holdsTemplate, isTemplatePath, listTemplates, readTemplate } from "../scaffold/read-template.ts";
-import { type Answers, problemOfAnswer } from "../scaffold/template-manifest.ts";
+import { type Answers, problemOfAnswer, type TemplateManifest } from "../scaffold/template-manifest.ts";
 import { checkTarget, writeProject } from "../scaffold/write-project.ts";
 
 const output = z.object({
@@ -74,8 +74,8 @@ export const command = defineCommand({
     checkProjectName(input.name);
     const target = resolve(context.cwd, input.dir, input.name);
     checkTarget(target);
-    const folder = await chooseTemplate(input.template, context);
-    const template = readTemplate(folder);
+    const { folder, manifest } = await chooseTemplate(input.template, context);
+    const template = readTemplate(folder, manifest);
     const policy = policyAbove(resolve(context.cwd, input.dir));
     const questions = offerPolicy(template.manifest.questions, policy?.policy);
     const fromFile = input.answers === undefined ? {} : answersFromFile(resolve(context.cwd, input.answers));
@@ -112,7 +112,10 @@ export const command = defineCommand({
   render: renderNew,
 });
 
-async function chooseTemplate(reference: string | undefined, context: Context): Promise<string> {
+async function chooseTemplate(
+  reference: string | undefined,
+  context: Context,
+): Promise<{ folder: string; manifest?: TemplateManifest }> {
   if (reference !== undefined && isTemplatePath(reference)) {
     const folder = resolve(context.cwd, reference);
     if (!holdsTemplate(folder))
@@ -121,7 +124,7 @@ async function chooseTemplate(reference: string | undefined, context: Context): 
         `${folder} holds no template.yaml`,
         "a template is a folder with template.yaml and files/",
       );
-    return folder;
+    return { folder };
   }
   const templates = listTemplates(context.places.templates);
   const names = templates.map((each) => each.manifest.name);
@@ -145,7 +148,7 @@ async function chooseTemplate(reference: string | undefined, context: Context): 
           default: usual,
         }));
   const found = templates.find((each) => each.manifest.name === chosen);
-  if (found !== undefined) return found.folder;
+  if (found !== undefined) return found;
   const guess = nearest(chosen, names);
   const here = holdsTemplate(resolve(context.cwd, chosen))
     ? `a folder is given with a slash: --template ./${chosen}`

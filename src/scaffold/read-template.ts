@@ -55,11 +55,11 @@ export function readManifest(folder: string): TemplateManifest {
 
 /**
  * Reads a whole template into memory. Links, devices, pipes and sockets are refused, and so is more than 10,000 files
- * or 100 MB; sizes are known before anything is read. Throws usage errors.
+ * or 100 MB; sizes are known before anything is read. `known` is its manifest, if it was just read. Throws usage errors.
  */
-export function readTemplate(folder: string): Template {
+export function readTemplate(folder: string, known?: TemplateManifest): Template {
   const root = realpathSync(folder);
-  const manifest = readManifest(root);
+  const manifest = known ?? readManifest(root);
   const listed = listFiles(join(root, "files"));
   const files = listed.map(({ path, size }) => readOne(join(root, "files", path), path, size));
   if (files.length === 0) throw usageError("template.empty", `the template ${folder} has no files in files/`);
