@@ -6,6 +6,7 @@ import { outsideError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
 import { acquireLock } from "../lib/lock.ts";
+import { listProcesses, startedWith } from "../lib/process-identity.ts";
 import { withTask } from "../lib/progress.ts";
 import { runProcess } from "../lib/run-process.ts";
 import { MLFLOW_PINS, MLFLOW_VERSION } from "./mlflow-pins.ts";
@@ -23,6 +24,8 @@ export interface PythonEnvironment {
 }
 
 const NEEDED_BYTES = 1.5e9;
+/** Variable by which an installer's processes are known again. */
+const MARK = "FACTORY_PYTHON_INSTALL";
 const INSTALL_TIMEOUT_MS = 20 * 60_000;
 const PINS_DIGEST = sha256(MLFLOW_PINS);
 const PREFIX = `mlflow-${MLFLOW_VERSION}-${PINS_DIGEST.slice(0, 8)}-py`;
@@ -66,6 +69,10 @@ export async function ensurePythonEnvironment(request: UvRequest): Promise<Pytho
   });
   try {
     return readComplete(folder) ?? (await install(folder, python, request));
+  } catch (error) {
+    // Half an environment is of no use, and takes space that a full disk needs. The log stays.
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
   } finally {
     release();
   }
@@ -73,6 +80,7 @@ export async function ensurePythonEnvironment(request: UvRequest): Promise<Pytho
 
 /** A virtual environment cannot be moved, so it is built in place and counts once the marker, written last, is there. */
 async function install(folder: string, python: FoundPython, request: UvRequest): Promise<PythonEnvironment> {
+  endLeftOvers(folder);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const disk = await statfs(folder);
@@ -84,7 +92,7 @@ async function install(folder: string, python: FoundPython, request: UvRequest):
     );
   }
   const uv = await ensureUv(request);
-  const env = await installerVariables(request.variables, python.path, request.signal);
+  const env = { ...(await installerVariables(request.variables, python.path, request.signal)), [MARK]: folder };
   const venv = join(folder, "bin", "python");
   const logFile = `${folder}.log`;
   rmSync(logFile, { force: true });
@@ -174,6 +182,17 @@ async function install(folder: string, python: FoundPython, request: UvRequest):
       `the log: ${logFile}`,
     );
   return complete;
+}
+
+/** An installer whose factory was killed goes on alone, and would write into what is built anew here. */
+function endLeftOvers(folder: string): void {
+  for (const { pid } of listProcesses().filter((each) => startedWith(each.pid, `${MARK}=${folder}`) === true)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // Ended meanwhile.
+    }
+  }
 }
 
 function readComplete(folder: string): PythonEnvironment | undefined {

@@ -153,7 +153,7 @@ export function installError(what: string, output: string, logFile: string): Err
   const last = text
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "")
+    .filter((line) => line !== "" && !line.startsWith("Ignoring "))
     .slice(-4)
     .join("; ");
   if (FULL.test(text))

@@ -64,7 +64,7 @@ export function judgeGit(git: Awaited<ReturnType<Machine["git"]>>): Omit<Check, 
   );
   if (lacking.length === 0) return { verdict: "ok", found: `${git.version}, as ${git.name} <${git.email}>` };
   return {
-    verdict: "missing",
+    verdict: "warn",
     found: `${git.version}, but ${lacking.join(" and ")} not set: commits would have no author`,
     fix: lacking.map((each) => `git config --global ${each} "…"`).join(" && "),
   };

@@ -68,12 +68,20 @@ function lookAtProject(cwd: string): Omit<Check, "id"> {
 
 /** The policy that the project names, else the nearest one upward. */
 function policyPath(cwd: string): string | undefined {
-  if (findUpward(cwd, PROJECT_FILE) !== undefined) {
-    const named = openProject(cwd).policy?.path;
-    if (named !== undefined) return named;
-  }
+  const named = policyOfProjectHere(cwd);
+  if (named !== undefined) return named;
   const folder = findUpward(cwd, "policy.yaml");
   return folder === undefined ? undefined : join(folder, "policy.yaml");
+}
+
+/** A project that cannot be read has its own line; the policy is then looked for without it. */
+function policyOfProjectHere(cwd: string): string | undefined {
+  if (findUpward(cwd, PROJECT_FILE) === undefined) return undefined;
+  try {
+    return openProject(cwd).policy?.path;
+  } catch {
+    return undefined;
+  }
 }
 
 function lookAtPolicy(cwd: string): Omit<Check, "id"> {
