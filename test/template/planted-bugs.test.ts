@@ -56,7 +56,10 @@ describe("the batch-scoring template", () => {
     const path = join(project, file.replaceAll("{{package}}", "claims_triage"));
     const text = readFileSync(path, "utf8");
     expect(text.split(find), "the place is there exactly once").toHaveLength(2);
-    writeFileSync(path, text.replace(find, () => replace));
+    writeFileSync(
+      path,
+      text.replace(find, () => replace),
+    );
     try {
       const { status, report } = await runTests();
       expect(status).toBe(1);

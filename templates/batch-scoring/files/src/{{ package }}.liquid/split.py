@@ -1,7 +1,7 @@
 """Training and test part, by a hash of the feature row.
 
 The data holds members of several years without an id, so equal feature rows are often one person.
-A split by row would put copies into both parts and flatter the score (0.73 instead of 0.67).
+A split by row would put copies into both parts and flatter the score.
 """
 
 import hashlib
