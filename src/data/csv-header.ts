@@ -1,6 +1,9 @@
 const DELIMITERS = [",", ";", "\t", "|"] as const;
 
-/** The column names of a CSV and what separates them; undefined if the header does not end within the bytes given. */
+/**
+ * The column names of a CSV and what separates them; undefined if the header does not end within the text given, or
+ * has a carriage return inside a name: the engine would take that for the end of lines and lose all rows.
+ */
 export function readHeader(start: string, whole: boolean): { names: string[]; delimiter: string } | undefined {
   const text = start.replace(/^\uFEFF/, "");
   const outside = text.replace(/"(?:[^"]|"")*"?/g, "").split(/[\r\n]/)[0] ?? "";
@@ -9,7 +12,7 @@ export function readHeader(start: string, whole: boolean): { names: string[]; de
   let at = 0;
   for (;;) {
     const quoted = text[at] === '"' ? /^"((?:[^"]|"")*)"/.exec(text.slice(at)) : null;
-    if (text[at] === '"' && quoted === null) return undefined;
+    if ((text[at] === '"' && quoted === null) || quoted?.[0].includes("\r") === true) return undefined;
     const plain = quoted === null ? fieldAt(text, at, delimiter) : "";
     names.push(quoted === null ? plain : (quoted[1] ?? "").replaceAll('""', '"'));
     at += quoted === null ? plain.length : quoted[0].length;

@@ -27,7 +27,10 @@ export function makeFolder(): {
 
 /** Contract text with one table `t` of the given body (indented YAML of properties and quality). */
 export function contract(body: string, table = "t"): string {
-  return `apiVersion: v3.1.0\nkind: DataContract\nid: test\nversion: 1.0.0\nstatus: active\nschema:\n  - name: ${JSON.stringify(table)}\n${body.replace(/^/gm, "    ")}\n`;
+  return `apiVersion: v3.1.0\nkind: DataContract\nid: test\nversion: 1.0.0\nstatus: active\nschema:\n  - name: ${JSON.stringify(table)}\n${body
+    .split("\n")
+    .map((line) => `    ${line}`)
+    .join("\n")}\n`;
 }
 
 /** Judges a file with the real engine. */

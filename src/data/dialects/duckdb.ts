@@ -63,11 +63,14 @@ function scan(source: SourceRef, positions: readonly number[], numbered: boolean
     const wanted = [...positions.map((i) => `c${i}`), ...(numbered ? ["row_number() over () as n"] : [])];
     return `(select ${wanted.join(", ") || "1 as one"} from ${reader})`;
   }
+  // The reader's own row number would clash with a column of that name.
+  const ownNumber = table.columns.some(({ name }) => name.toLowerCase() === "file_row_number");
+  const number = ownNumber ? "row_number() over ()" : "file_row_number + 1";
   // can_have_nan: the statistics of a Parquet file leave NaN out, and comparisons are decided by statistics otherwise.
-  const reader = `read_parquet(${text(path)}, can_have_nan = true, hive_partitioning = false${numbered ? ", file_row_number = true" : ""})`;
+  const reader = `read_parquet(${text(path)}, can_have_nan = true, hive_partitioning = false${numbered && !ownNumber ? ", file_row_number = true" : ""})`;
   const wanted = [
     ...positions.map((i) => `${identifier(table.columns[i]?.name ?? "")} as c${i}`),
-    ...(numbered ? ["file_row_number + 1 as n"] : []),
+    ...(numbered ? [`${number} as n`] : []),
   ];
   return `(select ${wanted.join(", ") || "1 as one"} from ${reader})`;
 }
