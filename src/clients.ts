@@ -28,6 +28,7 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     },
     tracking: async (environment) => (await mlflow(environment)).tracking,
     registry: async (environment) => (await mlflow(environment)).registry,
+    dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
   };
 }

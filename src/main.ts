@@ -71,6 +71,8 @@ function placesOf(variables: Readonly<Record<string, string>>): Places {
   return {
     config: place("XDG_CONFIG_HOME", ".config", "Application Support"),
     data: place("XDG_DATA_HOME", ".local/share", "Application Support"),
+    program: join(packageFolder, "dist", "main.js"),
+    node: process.execPath,
     cache: place("XDG_CACHE_HOME", ".cache", "Caches"),
     templates: join(packageFolder, "templates"),
     schemas: existsSync(schemas) ? schemas : join(packageFolder, "dist", "schemas"),

@@ -1,4 +1,5 @@
 import type { Machine } from "../doctor/doctor.ts";
+import type { DataEngine } from "../data/engine.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
@@ -23,4 +24,6 @@ export interface Clients {
   registry(environment: Environment): Promise<ModelRegistry>;
   /** The version control history of a folder. */
   history(folder: string): Promise<History>;
+  /** An empty query engine that spills into this folder of its own; the caller closes it. */
+  dataEngine(tempFolder: string): Promise<DataEngine & { close(): void }>;
 }

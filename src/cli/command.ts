@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { FactoryError } from "../lib/error.ts";
 import type { Context } from "./context.ts";
 import type { Style } from "./style.ts";
 
@@ -19,6 +20,8 @@ export interface Option {
 export interface Answer<O> {
   ok: boolean;
   data: O;
+  /** Set when the question could not be answered after all: the data is shown on stderr, this error decides the exit status. */
+  failure?: FactoryError;
 }
 
 /** One verb: flags, a schema of its input and of its output, a run that reads top to bottom, and a render. */

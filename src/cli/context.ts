@@ -12,6 +12,10 @@ export interface Places {
   /** Managed Python environments. */
   data: string;
   cache: string;
+  /** The built program itself. */
+  program: string;
+  /** The Node that runs it. */
+  node: string;
   /** Built-in templates inside the package. */
   templates: string;
   /** Published JSON schemas inside the package. */

@@ -106,6 +106,10 @@ async function execute(command: AnyCommand, raw: Record<string, unknown>, flags:
     world.signal.throwIfAborted();
     progress.stop();
     const data = command.output.parse(answer.data);
+    if (answer.failure !== undefined) {
+      if (!flags.json) writers.err(`${command.render(data, errStyle)}\n`);
+      throw answer.failure;
+    }
     writers.out(flags.json ? dataDocument(command.name, answer.ok, data) : command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)));
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
