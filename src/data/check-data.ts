@@ -89,7 +89,18 @@ export async function checkData(request: DataCheckRequest, engine: DataEngine): 
     "data",
     label,
     (advance) =>
-      measure({ checks, source: ref, dialect, tableName: table.name, masked, signal, onDone: advance }, engine),
+      measure(
+        {
+          checks,
+          source: ref,
+          dialect,
+          tableName: table.name,
+          masked,
+          signal,
+          onDone: (done) => advance(done, `${done} of ${checks.length} checks`),
+        },
+        engine,
+      ),
     { total: checks.length, unit: "steps" },
   );
   const verdicts: CheckVerdict[] = [];

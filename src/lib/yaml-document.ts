@@ -101,7 +101,9 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function pathText(path: readonly PropertyKey[]): string {
-  return path.map((key, i) => (typeof key === "number" ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join("");
+  return path
+    .map((key, i) => (typeof key === "number" ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`))
+    .join("");
 }
 
 /** The keys that the schema knows at a path; best effort, for a hint only. */
@@ -123,7 +125,8 @@ function member(of: unknown, key: PropertyKey): unknown {
 function unwrap(schema: unknown): unknown {
   for (let at = schema, i = 0; i < 10; i++) {
     const definition = member(at, "def");
-    const inner = member(definition, "innerType") ?? (member(definition, "type") === "pipe" ? member(definition, "in") : undefined);
+    const inner =
+      member(definition, "innerType") ?? (member(definition, "type") === "pipe" ? member(definition, "in") : undefined);
     if (inner === undefined) return at;
     at = inner;
   }

@@ -48,7 +48,7 @@ const NAMES = [
   "%",
   "{object}",
   "{column}",
-  "${HOME}",
+  ["$", "{HOME}"].join(""),
   "a.b",
   "a[1]",
   "[x]",
