@@ -6,8 +6,8 @@ import { MARK, seconds } from "../cli/style.ts";
 import { openProject } from "../project/read-project.ts";
 import { trackingCredentials } from "../training/child-environment.ts";
 import { rememberRun } from "../training/last-run.ts";
-import { dataPaths, planTraining, trainingEnvironment } from "../training/plan-training.ts";
-import { projectEnvironment } from "../training/project-environment.ts";
+import { dataPaths, experimentName, planTraining, trainingEnvironment } from "../training/plan-training.ts";
+import { lockDigestOf, projectEnvironment } from "../training/project-environment.ts";
 import { applyTraining, digestData } from "../training/train.ts";
 
 const plan = {
@@ -53,11 +53,13 @@ export const command = defineCommand({
     const isFile = (path: string): boolean => existsSync(join(folder, path)) && statSync(join(folder, path)).isFile();
     const tracking = await context.clients.tracking(environment);
     const history = await context.clients.history(folder);
+    // Asked first: that nobody answers should be known before packages are installed for minutes.
+    if (!context.dryRun) await tracking.ensureExperiment(experimentName(project));
     const python = context.dryRun
       ? undefined
       : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
     const [state, data] = await Promise.all([history.state(), digestData(folder, dataPaths(project, isFile), report)]);
-    const facts = { commit: state?.commit, dirty: state?.dirty ?? true, lock: python?.lockDigest, data };
+    const facts = { commit: state?.commit, dirty: state?.dirty ?? true, lock: await lockDigestOf(folder), data };
     const plan = planTraining(project, environment, facts, context.now());
     const shown = {
       environment: environment.name,

@@ -67,6 +67,11 @@ export function dataPaths(project: Project, isFile: (path: string) => boolean): 
   return source !== undefined && isFile(source) ? [source] : [];
 }
 
+/** The experiment that holds a project's training runs: the project's name, so that it is the same in the server's own screens. */
+export function experimentName(project: Project): string {
+  return project.project;
+}
+
 /** What `factory train` will do. Pure. */
 export function planTraining(
   project: Project,
@@ -88,7 +93,7 @@ export function planTraining(
   };
   return {
     environment,
-    experiment: project.project,
+    experiment: experimentName(project),
     runName: `${project.project} ${now.toISOString().slice(0, 16).replace("T", " ")}`,
     argv,
     tags,

@@ -64,16 +64,24 @@ export async function projectEnvironment(
     });
   }
   await withTask(report, "python.sync", "Python environment of the project", async (advance) => {
-    let lines = 0;
     const result = await uvRun(
       ["sync", "--frozen", "--no-progress"],
       SYNC_TIMEOUT_MS,
       { ...unfrozen, UV_FROZEN: "1" },
-      (line) => advance(++lines, stripControls(line)),
+      (line) => {
+        const step = /^(?:Resolved|Prepared|Installed|Audited|Building|Built) .*/.exec(stripControls(line).trim());
+        if (step !== null) advance(0, step[0]);
+      },
     );
     demandDone("uv sync --frozen", result);
   });
-  return { variables: childEnvironment(variables, { PATH: path }), lockDigest: await sha256File(lock), lockedNow };
+  return { variables: childEnvironment(variables, { PATH: path }), lockDigest: await lockDigestOf(folder), lockedNow };
+}
+
+/** SHA-256 of the project's uv.lock, hex; undefined when it has none. */
+export async function lockDigestOf(folder: string): Promise<string | undefined> {
+  const lock = join(folder, "uv.lock");
+  return existsSync(lock) ? sha256File(lock) : undefined;
 }
 
 function demandDone(what: string, result: ProcessResult): void {

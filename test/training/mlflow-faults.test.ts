@@ -18,7 +18,9 @@ const newRun = { experimentId: "1", name: "r", tags: {}, startedAt: new Date(100
 function runStore(lose: (creations: number) => boolean) {
   const runs: { id: string; mark: string }[] = [];
   let creations = 0;
-  const body = (run: { id: string }) => ({ info: { run_id: run.id, experiment_id: "1", status: "RUNNING", start_time: 1000 } });
+  const body = (run: { id: string }) => ({
+    info: { run_id: run.id, experiment_id: "1", status: "RUNNING", start_time: 1000 },
+  });
   const answer: Answer = (request, response) => {
     if (request.url.endsWith("/runs/create")) {
       creations++;
@@ -43,7 +45,9 @@ test("a run whose reply was lost is found, not made twice", async () => {
 
 test("a run that was never made is made", async () => {
   const store = runStore(() => false);
-  const server = await serve((request, response, count) => (count === 1 ? response.destroy() : store.answer(request, response, count)));
+  const server = await serve((request, response, count) =>
+    count === 1 ? response.destroy() : store.answer(request, response, count),
+  );
   await open(server).tracking.createRun(newRun);
   expect(store.runs).toHaveLength(1);
   expect(server.seen.map((request) => request.url.split("/").at(-1))).toEqual(["create", "search", "create"]);
@@ -55,30 +59,45 @@ test.each([
   ["UNIQUE constraint failed: tags.key", 2],
   ["Parameter value is too long", 1],
 ])("a 400 that says %j is asked %i times", async (message, times) => {
-  const server = await serve((_, response, count) => (count === 1 ? json(response, 400, { error_code: "BAD_REQUEST", message }) : json(response, 200, {})));
+  const server = await serve((_, response, count) =>
+    count === 1 ? json(response, 400, { error_code: "BAD_REQUEST", message }) : json(response, 200, {}),
+  );
   const tags = open(server).tracking.setTags("1".repeat(32), { a: "b" });
-  if (times === 1) await expect(tags).rejects.toMatchObject({ code: "http.400", message: expect.stringContaining(message) });
+  if (times === 1)
+    await expect(tags).rejects.toMatchObject({ code: "http.400", message: expect.stringContaining(message) });
   else await tags;
   expect(server.seen).toHaveLength(times);
 });
 
 test("a 404 that MLflow did not write is an error, not an absence", async () => {
-  const server = await serve((_, response) => response.writeHead(404, { "content-type": "text/html" }).end("<h1>Not Found</h1>"));
+  const server = await serve((_, response) =>
+    response.writeHead(404, { "content-type": "text/html" }).end("<h1>Not Found</h1>"),
+  );
   await expect(open(server).registry.version("m", "1")).rejects.toMatchObject({ code: "http.404", exit: 4 });
 });
 
 test("a server that is something else is said to be", async () => {
   const server = await serve((_, response) => json(response, 200, { hello: "world" }));
-  await expect(open(server).tracking.run("1".repeat(32))).rejects.toMatchObject({ code: "mlflow.form", hint: expect.stringContaining("MLflow") });
+  await expect(open(server).tracking.run("1".repeat(32))).rejects.toMatchObject({
+    code: "mlflow.form",
+    hint: expect.stringContaining("MLflow"),
+  });
 });
 
 test("credentials go into the header, and nowhere else", async () => {
   const server = await serve((_, response) => json(response, 401, { error_code: "UNAUTHENTICATED", message: "no" }));
-  const ask = (variables: Record<string, string>) => open(server, variables).registry.version("m", "1").catch((error: Error) => error.message);
+  const ask = (variables: Record<string, string>) =>
+    open(server, variables)
+      .registry.version("m", "1")
+      .catch((error: Error) => error.message);
   const message = await ask({ MLFLOW_TRACKING_USERNAME: "me", MLFLOW_TRACKING_PASSWORD: "pässword" });
   await ask({ MLFLOW_TRACKING_TOKEN: "tok-12345678" });
   await ask({ MLFLOW_TRACKING_USERNAME: "me" });
-  expect(server.seen.map((request) => request.headers.authorization)).toEqual([`Basic ${Buffer.from("me:pässword").toString("base64")}`, "Bearer tok-12345678", undefined]);
+  expect(server.seen.map((request) => request.headers.authorization)).toEqual([
+    `Basic ${Buffer.from("me:pässword").toString("base64")}`,
+    "Bearer tok-12345678",
+    undefined,
+  ]);
   expect(message).not.toContain("pässword");
   expect(() => openMlflow("http://me:secret@host", { variables: {} })).toThrow(/must not carry credentials/);
   expect(() => openMlflow("file:///tmp", { variables: {} })).toThrow(/not the http/);
@@ -86,14 +105,18 @@ test("credentials go into the header, and nowhere else", async () => {
 
 test.each(["../../etc", "..", "a/b", ""])("a listed folder called %j is refused", async (name) => {
   const server = await serve((request, response) =>
-    request.url.includes("logged-models") ? json(response, 200, { model: { info: { model_id: "m-1", artifact_uri: "mlflow-artifacts:/1/models/m-1" } } }) : json(response, 200, { files: [{ path: name, is_dir: true }] }),
+    request.url.includes("logged-models")
+      ? json(response, 200, { model: { info: { model_id: "m-1", artifact_uri: "mlflow-artifacts:/1/models/m-1" } } })
+      : json(response, 200, { files: [{ path: name, is_dir: true }] }),
   );
   const files = open(server).tracking.filesOf({ id: "m-1", name: "m", runId: "1", status: "READY" }).files();
   await expect(files).rejects.toMatchObject({ code: "mlflow.artifacts", exit: 4 });
 });
 
 test("bytes that the server does not hand out are said so", async () => {
-  const server = await serve((_, response) => json(response, 200, { model: { info: { model_id: "m-1", artifact_uri: "s3://bucket/secret-path" } } }));
+  const server = await serve((_, response) =>
+    json(response, 200, { model: { info: { model_id: "m-1", artifact_uri: "s3://bucket/secret-path" } } }),
+  );
   const files = open(server).tracking.filesOf({ id: "m-1", name: "m", runId: "1", status: "READY" }).files();
   await expect(files).rejects.toMatchObject({ message: expect.stringContaining("s3:…") });
 });

@@ -1,17 +1,23 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Context } from "../../src/cli/context.ts";
+import { makeStyle } from "../../src/cli/style.ts";
+import { openHistory } from "../../src/clients/git.ts";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
+import { command } from "../../src/commands/train.ts";
 import { sendHttp } from "../../src/lib/http.ts";
 import type { Environment } from "../../src/policy/policy.ts";
 import type { Project } from "../../src/project/project.ts";
 import { fetchModel, manifestOfFolder } from "../../src/registry/model-files.ts";
 import { childEnvironment } from "../../src/training/child-environment.ts";
+import { recallRun } from "../../src/training/last-run.ts";
 import { planTraining } from "../../src/training/plan-training.ts";
 import { applyTraining, digestData, type Trained } from "../../src/training/train.ts";
+import { IDENTITY, makeWorld } from "../scaffold/world.ts";
 import { type MlflowServer, processVariables, startMlflowServer } from "../support/mlflow-server.ts";
 
 const LOG_MODEL = `
@@ -195,6 +201,63 @@ with mlflow.start_run():
     expect(seen).toContain("MLFLOW_RUN_ID=");
     expect(seen).not.toContain("s3cr3t");
     expect(seen.split("\n").filter((line) => /^FACTORY_/.test(line))).toEqual(["FACTORY_SEED=11"]);
+  });
+});
+
+describe("the command", () => {
+  async function project(code: string): Promise<{ folder: string; context: Context }> {
+    const folder = realpathSync(mkdtempSync(join(root, "command-")));
+    const model = "{ name: claims.triage, train: python train.py, data: [data.csv] }";
+    writeFileSync(join(folder, "factory.yaml"), `factory: 1\nproject: claims-triage\nmodel: ${model}\n`);
+    writeFileSync(join(folder, "helper.py"), LOG_MODEL);
+    writeFileSync(join(folder, "train.py"), code);
+    writeFileSync(join(folder, "data.csv"), "a,b\n1,2\n");
+    writeFileSync(join(folder, ".gitignore"), ".factory/\n__pycache__/\n");
+    const variables = { ...processVariables(), ...IDENTITY, HOME: folder, PATH: `${server.bin}:${process.env.PATH}` };
+    const git = (...args: string[]) => promisify(execFile)("git", args, { cwd: folder, env: variables });
+    await git("init", "-q");
+    await git("add", ".");
+    await git("commit", "-qm", "one");
+    const world = makeWorld();
+    const context = world.context({
+      cwd: folder,
+      variables,
+      clients: {
+        ...world.context().clients,
+        tracking: async () => open().tracking,
+        history: async () => openHistory(folder, variables, new AbortController().signal),
+      },
+    });
+    world.remove();
+    return { folder, context };
+  }
+
+  test("trains, remembers the run, says metrics and digest; --dry-run does nothing", async () => {
+    const { folder, context } = await project(
+      "import mlflow, helper\nwith mlflow.start_run():\n    mlflow.log_metric('auc', 0.66423)\n    helper.log()",
+    );
+    const planned = await command.run({}, { ...context, dryRun: true });
+    expect(command.render(planned.data, makeStyle(false, 100))).toContain("factory.dirty = false");
+    expect(existsSync(join(folder, ".factory"))).toBe(false);
+    const { ok, data } = await command.run({}, context);
+    expect(ok).toBe(true);
+    const remembered = recallRun(folder);
+    expect(data).toMatchObject({
+      outcome: "trained",
+      run: remembered?.run,
+      model: { digest: remembered?.modelDigest },
+      dirty: false,
+    });
+    expect(command.render(data, makeStyle(false, 100))).toMatch(/✔ run [0-9a-f]{32} {2}auc 0\.6642/);
+  });
+
+  test("a failing one is the answer no, with the log's last lines, and does not replace the remembered run", async () => {
+    const { folder, context } = await project("raise SystemExit('the data are gone')");
+    const { ok, data } = await command.run({ env: "dev" }, context);
+    expect(ok).toBe(false);
+    expect(command.render(data, makeStyle(false, 100))).toContain("│ the data are gone");
+    expect(recallRun(folder)).toBeUndefined();
+    await expect(command.run({ env: "prod" }, context)).rejects.toMatchObject({ code: "environment.train", exit: 2 });
   });
 });
 

@@ -19,17 +19,28 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const pyproject = (dependencies: string) => `[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = [${dependencies}]\n[tool.uv]\npackage = false\n`;
+const pyproject = (dependencies: string) =>
+  `[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = [${dependencies}]\n[tool.uv]\npackage = false\n`;
 async function uv(): Promise<string> {
-  const path = await ensureUv({ data: join(toolsFolder, "data", "factory"), variables: processVariables(), report: () => {}, signal });
+  const path = await ensureUv({
+    data: join(toolsFolder, "data", "factory"),
+    variables: processVariables(),
+    report: () => {},
+    signal,
+  });
   if (path === undefined) throw new Error("uv could not be had");
   return path;
 }
-const prepare = (more: Record<string, string> = {}) => projectEnvironment(folder, uv, { ...processVariables(), ...more }, (event) => events.push(event), signal);
+const prepare = (more: Record<string, string> = {}) =>
+  projectEnvironment(folder, uv, { ...processVariables(), ...more }, (event) => events.push(event), signal);
 
 test("a project without pyproject.toml needs no uv", async () => {
   const refuse = () => Promise.reject(new Error("asked for uv"));
-  expect(await projectEnvironment(folder, refuse, { PATH: "/bin" }, () => {}, signal)).toMatchObject({ lockDigest: undefined, lockedNow: false, variables: { PATH: "/bin" } });
+  expect(await projectEnvironment(folder, refuse, { PATH: "/bin" }, () => {}, signal)).toMatchObject({
+    lockDigest: undefined,
+    lockedNow: false,
+    variables: { PATH: "/bin" },
+  });
 });
 
 test("the lock is made once, said, and never touched again; commands find uv and the project's own Python", async () => {
@@ -40,7 +51,11 @@ test("the lock is made once, said, and never touched again; commands find uv and
   expect(events).toContainEqual({ type: "note", tone: "info", text: expect.stringContaining("uv.lock is missing") });
   const program = await uv();
   if (program.startsWith("/")) expect(first.variables.PATH?.split(":")[0]).toBe(dirname(program));
-  const run = await runProcess({ argv: ["uv", "run", "python", "-c", "import sys, os; print(sys.prefix, 's3cr3t' in str(os.environ))"], cwd: folder, env: { ...first.variables, PATH: `${dirname(program)}:${first.variables.PATH}` } });
+  const run = await runProcess({
+    argv: ["uv", "run", "python", "-c", "import sys, os; print(sys.prefix, 's3cr3t' in str(os.environ))"],
+    cwd: folder,
+    env: { ...first.variables, PATH: `${dirname(program)}:${first.variables.PATH}` },
+  });
   expect(run.stdout.trim()).toBe(`${join(folder, ".venv")} False`);
   events = [];
   const second = await prepare();
@@ -52,6 +67,10 @@ test("the lock is made once, said, and never touched again; commands find uv and
 test("a lock that no longer fits is not rewritten", async () => {
   writeFileSync(join(folder, "pyproject.toml"), pyproject(""));
   writeFileSync(join(folder, "uv.lock"), "this is no lock\n");
-  await expect(prepare()).rejects.toMatchObject({ code: "python.environment", exit: 2, message: expect.stringContaining("uv sync --frozen failed") });
+  await expect(prepare()).rejects.toMatchObject({
+    code: "python.environment",
+    exit: 2,
+    message: expect.stringContaining("uv sync --frozen failed"),
+  });
   expect(readFileSync(join(folder, "uv.lock"), "utf8")).toBe("this is no lock\n");
 });

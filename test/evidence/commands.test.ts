@@ -1,0 +1,76 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { makeStyle } from "../../src/cli/style.ts";
+import { command as add } from "../../src/commands/evidence-add.ts";
+import { command as show } from "../../src/commands/evidence-show.ts";
+import { sealEvidence } from "../../src/evidence/seal.ts";
+import { makeWorld, type World } from "../scaffold/world.ts";
+import { attachments, facts, gates } from "./sample.ts";
+
+let world: World;
+beforeEach(() => {
+  world = makeWorld();
+  writeFileSync(
+    join(world.cwd, "factory.yaml"),
+    "factory: 1\nproject: claims-triage\nmodel: { name: claims.triage, train: python train.py }\n",
+  );
+  mkdirSync(join(world.cwd, "docs"));
+  writeFileSync(join(world.cwd, "docs/list.md"), "- [x] done\n");
+});
+afterEach(() => world.remove());
+const seal = () => sealEvidence(facts, gates, attachments, join(world.cwd, ".factory/evidence"));
+
+test("without evidence both say what to run", async () => {
+  await expect(show.run({}, world.context())).rejects.toMatchObject({
+    code: "evidence.none",
+    exit: 2,
+    hint: "factory check",
+  });
+  await expect(add.run({ file: "docs/list.md", kind: "checklist" }, world.context())).rejects.toMatchObject({
+    code: "evidence.none",
+  });
+});
+
+test("show tells model, code, people, gates and files of the latest", async () => {
+  const sealed = await seal();
+  const { ok, data } = await show.run({}, world.context());
+  expect(ok).toBe(true);
+  expect(data).toMatchObject({
+    digest: sealed.digest,
+    run: facts.run.id,
+    model: facts.model,
+    champion: "first release",
+    people: facts.people.people,
+  });
+  const text = show.render(data, makeStyle(false, 100));
+  for (const part of [
+    sealed.digest,
+    facts.model.digest,
+    "author@example.com (2)",
+    "✖ fail",
+    "? error",
+    "junit/unit.xml",
+  ])
+    expect(text).toContain(part);
+});
+
+test("add from a subfolder: new evidence, the latest; --dry-run writes nothing", async () => {
+  const sealed = await seal();
+  const inDocs = { ...world.context(), cwd: join(world.cwd, "docs") };
+  const before = world.snapshot();
+  const planned = await add.run({ file: "list.md", kind: "checklist" }, { ...inDocs, dryRun: true });
+  expect(planned.data).toEqual({ extends: sealed.digest, added: "checklist/list.md", bytes: 11 });
+  expect(world.snapshot()).toEqual(before);
+  const { data } = await add.run({ file: "list.md", kind: "checklist" }, inDocs);
+  expect(data).toMatchObject({ extends: sealed.digest, added: "checklist/list.md" });
+  expect((await show.run({}, world.context())).data).toMatchObject({
+    files: expect.arrayContaining([expect.objectContaining({ path: "checklist/list.md" })]),
+  });
+  expect((await show.run({ digest: sealed.digest }, world.context())).data).toMatchObject({ digest: sealed.digest });
+});
+
+test("a kind that only check may write cannot be added", async () => {
+  await seal();
+  await expect(add.run({ file: "docs/list.md", kind: "junit" }, world.context())).rejects.toThrow("one of checklist");
+});
