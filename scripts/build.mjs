@@ -1,5 +1,5 @@
 // Bundles the program into dist/, with the schemas and the third-party notices.
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -17,20 +17,23 @@ const common = {
   logLevel: "warning",
 };
 
-rmSync(join(root, "dist"), { recursive: true, force: true });
+// Built beside and swapped in, so that a build that fails or runs twice at once leaves a whole program.
+const fresh = join(root, `.dist-${process.pid}`);
 const result = await build({
   ...common,
   entryPoints: ["src/main.ts"],
-  outdir: "dist",
+  outdir: fresh,
   splitting: true,
   minify: true,
   metafile: true,
   chunkNames: "chunks/[name]-[hash]",
   banner: { js: banner },
 });
-chmodSync(join(root, "dist/main.js"), 0o755);
+chmodSync(join(fresh, "main.js"), 0o755);
 notices(result.metafile);
 await schemas();
+rmSync(join(root, "dist"), { recursive: true, force: true });
+renameSync(fresh, join(root, "dist"));
 
 /** Licences of what is bundled, from esbuild's own list of inputs. */
 function notices(metafile) {
@@ -53,18 +56,17 @@ function notices(metafile) {
       .find(Boolean);
     return `${name} ${version} (${license})\n\n${text ?? "(the package carries no licence file)"}\n`;
   });
-  writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
+  writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
 }
 
 /** JSON schemas of the two YAML files and of every --json document, generated from the zod schemas. */
 async function schemas() {
-  const out = join(root, "dist/.schemas.mjs");
+  const out = join(fresh, ".schemas.mjs");
   await build({ ...common, entryPoints: ["scripts/schemas.ts"], outfile: out, banner: { js: banner } });
   const { allSchemas } = await import(pathToFileURL(out).href);
-  rmSync(join(root, "schemas"), { recursive: true, force: true });
   mkdirSync(join(root, "schemas/output"), { recursive: true });
   for (const [name, schema] of Object.entries(await allSchemas())) {
     writeFileSync(join(root, "schemas", `${name}.schema.json`), `${JSON.stringify(schema, undefined, 2)}\n`);
   }
-  rmSync(out);
+  rmSync(out, { force: true });
 }

@@ -78,7 +78,8 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const code = await codeState(await world.history(open.folder));
   const python = await world.python();
   const candidate = runId === undefined ? undefined : await fetchCandidate(await world.tracking(first), runId, work, world.report);
-  const champion = await findChampion(environmentsOf(open), world.registry, open.project.model.name, join(work, "champion"), world.report);
+  const champion: Champion =
+    candidate === undefined ? { kind: "first-release" } : await findChampion(environmentsOf(open), world.registry, open.project.model.name, join(work, "champion"), world.report);
   const found: Found = { metrics: [], data: [] };
   const gates = await runGates({
     plan: planGates(open.project, requiredGates(open.policy?.policy, listingOf(open)?.riskTier), request.only),
@@ -147,6 +148,8 @@ function runners(open: OpenProject, first: Environment, candidate: Candidate | u
       return { ...outcome, verdict: "error", summary: `the model tests changed the files of the ${changed.join(" and ")}`, findings: [{ message: "what was judged is not what was logged", fix: "tests must only read FACTORY_CANDIDATE and FACTORY_CHAMPION" }] };
     },
     baseline: async (_, before) => {
+      // Without a run there is nothing that could replace a champion; nobody has to be asked which one that is.
+      if (candidate === undefined) return { verdict: "not-evaluated", summary: "needs a run to compare: factory train" };
       const measured = before.find((result) => result.gate === "model");
       if (champion.kind === "version" && measured?.verdict !== "pass" && measured?.verdict !== "fail") {
         return { verdict: "not-evaluated", summary: "the model gate measured nothing to compare" };
