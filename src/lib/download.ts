@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { outsideError } from "./error.ts";
-import { type HttpRequest, publicUrl, streamHttp } from "./http.ts";
+import { type HttpRequest, streamHttp } from "./http.ts";
+import { publicUrl } from "./public-url.ts";
 
 /**
  * Streams a GET to a file that must not exist yet and returns the digest (SHA-256, hex) and length of what was written.

@@ -1,7 +1,7 @@
-import type { IncomingMessage, RequestOptions } from "node:http";
-import * as http from "node:http";
-import * as https from "node:https";
+import type { IncomingMessage } from "node:http";
 import { errnoOf, FactoryError, messageOf, outsideError } from "./error.ts";
+import { isBrokenConnection, readReply, sendOnce } from "./http-exchange.ts";
+import { publicUrl } from "./public-url.ts";
 import { redact } from "./redact.ts";
 
 export interface HttpRequest {
@@ -38,13 +38,8 @@ export type BodyReader<T> = (
   reply: { status: number; headers: HttpReply["headers"] },
 ) => Promise<T>;
 
-const TIMEOUT_MS = 60_000;
-const MAX_BODY_BYTES = 32 << 20;
 const RETRIES = 4;
 const LONGEST_WAIT_MS = 30_000;
-/** Shorter than the five seconds after which common servers close an idle connection: a stale one is never used. */
-const agentOptions = { keepAlive: true, maxSockets: 8, timeout: 4000 };
-let agents: { http: http.Agent; https: https.Agent } | undefined;
 
 /**
  * Sends a request and returns the last reply, whatever its status: the caller decides with `httpFailure`.
@@ -93,12 +88,6 @@ export function problemOf(reply: HttpReply): { code: string; message: string } {
   return { code: "", message: plain ? redact(reply.text.split("\n")[0] ?? "").slice(0, 300) : "" };
 }
 
-/** A URL as it may be shown: no user, no password, no query. */
-export function publicUrl(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  return parsed === undefined ? redact(url) : `${parsed.origin}${parsed.pathname}`;
-}
-
 async function exchange<T extends object>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
   const repeatable = request.idempotent ?? ["GET", "HEAD", "PUT", "DELETE"].includes(request.method);
   const retries = repeatable ? (request.retries ?? RETRIES) : 0;
@@ -106,7 +95,7 @@ async function exchange<T extends object>(request: HttpRequest, read: BodyReader
     request.signal?.throwIfAborted();
     let waitMs = Math.min(200 * 2 ** attempt, LONGEST_WAIT_MS);
     try {
-      const result = await once(request, read);
+      const result = await sendOnce(request, read);
       if (attempt >= retries || !isReply(result) || !isTransient(request, result)) return result;
       waitMs =
         retryAfterSeconds(result) === undefined
@@ -138,10 +127,6 @@ export function retryAfterSeconds(reply: Pick<HttpReply, "headers">, now = Date.
   return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
 }
 
-function isBrokenConnection(error: unknown): boolean {
-  return ["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"].includes(errnoOf(error) ?? "");
-}
-
 function noReply(request: HttpRequest, error: unknown): FactoryError {
   const { origin } = new URL(request.url);
   const code = errnoOf(error) ?? "";
@@ -168,96 +153,6 @@ function noReply(request: HttpRequest, error: unknown): FactoryError {
     undefined,
     error,
   );
-}
-
-function once<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
-  const url = new URL(request.url);
-  if (url.username !== "" || url.password !== "")
-    throw outsideError(
-      "http.url",
-      `${publicUrl(request.url)} must not carry credentials`,
-      "give them in the variables of that server",
-    );
-  const body = request.json === undefined ? request.body : Buffer.from(JSON.stringify(request.json));
-  agents ??= { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
-  const options: RequestOptions = {
-    method: request.method,
-    headers: {
-      accept: "application/json, */*;q=0.5",
-      ...(request.json !== undefined && { "content-type": "application/json" }),
-      ...(body !== undefined && { "content-length": String(body.byteLength) }),
-      ...request.headers,
-    },
-    agent: url.protocol === "https:" ? agents.https : agents.http,
-    ...(request.signal !== undefined && { signal: request.signal }),
-  };
-  return new Promise<T>((resolve, reject) => {
-    let reading = false;
-    let silence: Error | undefined;
-    const outgoing = (url.protocol === "https:" ? https : http).request(url, options, (incoming) => {
-      // From here on the reader meets every error of the connection; its own must not be hidden by what it causes there.
-      reading = true;
-      incoming.on("error", () => {});
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(incoming.headers))
-        if (typeof value === "string") headers[name] = value;
-      read(incoming, { status: incoming.statusCode ?? 0, headers }).then(resolve, (error: unknown) => {
-        incoming.destroy();
-        reject(silence !== undefined && isBrokenConnection(error) ? silence : error);
-      });
-    });
-    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS;
-    outgoing.setTimeout(timeoutMs, () => {
-      silence = Object.assign(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`), { code: "ETIMEDOUT" });
-      outgoing.destroy(silence);
-    });
-    outgoing.on("error", (error) => {
-      if (!reading) reject(error);
-    });
-    outgoing.end(body);
-  });
-}
-
-async function readReply(
-  request: HttpRequest,
-  body: IncomingMessage,
-  head: { status: number; headers: HttpReply["headers"] },
-): Promise<HttpReply> {
-  const limit = request.maxBodyBytes ?? MAX_BODY_BYTES;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    size += chunk.byteLength;
-    if (size > limit)
-      throw outsideError(
-        "http.size",
-        `${request.method} ${publicUrl(request.url)} answered with more than ${limit} bytes`,
-      );
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
-  return { ...head, text, json: parseIfJson(request, head, text) };
-}
-
-function parseIfJson(
-  request: HttpRequest,
-  head: { status: number; headers: HttpReply["headers"] },
-  text: string,
-): unknown {
-  if (text === "" || !/^application\/(?:[\w.+-]+\+)?json\b/i.test(head.headers["content-type"] ?? "")) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch (error) {
-    if (head.status >= 400) return undefined;
-    throw outsideError(
-      "http.json",
-      `${request.method} ${publicUrl(request.url)} answered with broken JSON`,
-      undefined,
-      error,
-    );
-  }
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

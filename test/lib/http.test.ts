@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { downloadFile } from "../../src/lib/download.ts";
 import { sha256 } from "../../src/lib/hash.ts";
-import { httpFailure, publicUrl, retryAfterSeconds, sendHttp } from "../../src/lib/http.ts";
+import { httpFailure, retryAfterSeconds, sendHttp } from "../../src/lib/http.ts";
+import { publicUrl } from "../../src/lib/public-url.ts";
 import { type Answer, type FakeServer, fakeServer, json } from "../fakes/http-server.ts";
 
 const open: FakeServer[] = [];

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { outsideError } from "../../lib/error.ts";
-import { type HttpReply, type HttpRequest, httpFailure, problemOf, publicUrl, sendHttp } from "../../lib/http.ts";
+import { type HttpReply, type HttpRequest, httpFailure, problemOf, sendHttp } from "../../lib/http.ts";
+import { publicUrl } from "../../lib/public-url.ts";
 
 export interface MlflowApi {
   /** Address without credentials and final slash. */

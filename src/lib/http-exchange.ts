@@ -1,0 +1,111 @@
+import type { IncomingMessage, RequestOptions } from "node:http";
+import * as http from "node:http";
+import * as https from "node:https";
+import { errnoOf, outsideError } from "./error.ts";
+import type { BodyReader, HttpReply, HttpRequest } from "./http.ts";
+import { publicUrl } from "./public-url.ts";
+
+const TIMEOUT_MS = 60_000;
+const MAX_BODY_BYTES = 32 << 20;
+/** Shorter than the five seconds after which common servers close an idle connection: a stale one is never used. */
+const agentOptions = { keepAlive: true, maxSockets: 8, timeout: 4000 };
+let agents: { http: http.Agent; https: https.Agent } | undefined;
+
+/**
+ * One request, one reply, no repetition. Throws what the connection threw; a body that is too large or broken is exit 4.
+ */
+export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
+  const url = new URL(request.url);
+  if (url.username !== "" || url.password !== "")
+    throw outsideError(
+      "http.url",
+      `${publicUrl(request.url)} must not carry credentials`,
+      "give them in the variables of that server",
+    );
+  const body = request.json === undefined ? request.body : Buffer.from(JSON.stringify(request.json));
+  agents ??= { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
+  const options: RequestOptions = {
+    method: request.method,
+    headers: {
+      accept: "application/json, */*;q=0.5",
+      ...(request.json !== undefined && { "content-type": "application/json" }),
+      ...(body !== undefined && { "content-length": String(body.byteLength) }),
+      ...request.headers,
+    },
+    agent: url.protocol === "https:" ? agents.https : agents.http,
+    ...(request.signal !== undefined && { signal: request.signal }),
+  };
+  return new Promise<T>((resolve, reject) => {
+    let reading = false;
+    let silence: Error | undefined;
+    const outgoing = (url.protocol === "https:" ? https : http).request(url, options, (incoming) => {
+      // From here on the reader meets every error of the connection; its own must not be hidden by what it causes there.
+      reading = true;
+      incoming.on("error", () => {});
+      const headers: Record<string, string> = {};
+      for (const [name, value] of Object.entries(incoming.headers))
+        if (typeof value === "string") headers[name] = value;
+      read(incoming, { status: incoming.statusCode ?? 0, headers }).then(resolve, (error: unknown) => {
+        incoming.destroy();
+        reject(silence !== undefined && isBrokenConnection(error) ? silence : error);
+      });
+    });
+    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS;
+    outgoing.setTimeout(timeoutMs, () => {
+      silence = Object.assign(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`), { code: "ETIMEDOUT" });
+      outgoing.destroy(silence);
+    });
+    outgoing.on("error", (error) => {
+      if (!reading) reject(error);
+    });
+    outgoing.end(body);
+  });
+}
+
+/** The whole reply, within the size limit of the request. */
+export async function readReply(
+  request: HttpRequest,
+  body: IncomingMessage,
+  head: { status: number; headers: HttpReply["headers"] },
+): Promise<HttpReply> {
+  const limit = request.maxBodyBytes ?? MAX_BODY_BYTES;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    size += chunk.byteLength;
+    if (size > limit)
+      throw outsideError(
+        "http.size",
+        `${request.method} ${publicUrl(request.url)} answered with more than ${limit} bytes`,
+      );
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  return { ...head, text, json: parseIfJson(request, head, text) };
+}
+
+function parseIfJson(
+  request: HttpRequest,
+  head: { status: number; headers: HttpReply["headers"] },
+  text: string,
+): unknown {
+  if (text === "" || !/^application\/(?:[\w.+-]+\+)?json\b/i.test(head.headers["content-type"] ?? "")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch (error) {
+    if (head.status >= 400) return undefined;
+    throw outsideError(
+      "http.json",
+      `${request.method} ${publicUrl(request.url)} answered with broken JSON`,
+      undefined,
+      error,
+    );
+  }
+}
+
+/** Whether the connection broke, so that a request that is safe to repeat may be repeated. */
+export function isBrokenConnection(error: unknown): boolean {
+  return ["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"].includes(errnoOf(error) ?? "");
+}
