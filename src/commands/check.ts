@@ -77,7 +77,7 @@ function drawGate(report: Report): (event: GateEvent) => void {
         report({ type: "task.advanced", task: `gate.${event.gate}`, done: ++lines, detail: event.detail });
         return;
       case "gate.finished":
-        report({ type: "task.finished", task: `gate.${event.result.gate}`, outcome: event.result.verdict === "pass" ? "done" : "failed", detail: event.result.summary });
+        report({ type: "task.finished", task: `gate.${event.result.gate}`, outcome: event.result.verdict === "fail" || event.result.verdict === "error" ? "failed" : "done", detail: event.result.summary });
         return;
       default:
         event satisfies never;
