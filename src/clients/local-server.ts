@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { readdir, rm, statfs } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { type FactoryError, outsideError } from "../lib/error.ts";
+import { fileError } from "../lib/file-error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { acquireLock, lockHolder } from "../lib/lock.ts";
 import { processStart } from "../lib/process-identity.ts";
@@ -30,14 +31,20 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
     async python(report, signal) {
       return ensurePythonEnvironment({ data, variables, report, signal });
     },
-    lock: (folder, signal, onWait) =>
-      acquireLock({
+    async lock(folder, signal, onWait) {
+      const lock = {
         path: lockOf(folder),
         what: `the local server in ${folder}`,
         waitMs: LOCK_WAIT_MS,
         signal,
         onWait,
-      }),
+      };
+      try {
+        return await acquireLock(lock);
+      } catch (error) {
+        throw fileError(error, folder);
+      }
+    },
     observe,
     isPortFree: (port) => isPortFree(port),
     portHolder: async (port) => portHolder(port),
@@ -52,8 +59,13 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
       mkdirSync(backups, { recursive: true });
       const stamp = new Date().toISOString().replace(/[:.]/g, "-");
       const copy = join(backups, `mlflow-${from ?? "unknown"}-${stamp}.db`);
-      copyFileSync(databaseOf(folder), `${copy}.part`);
-      renameSync(`${copy}.part`, copy);
+      try {
+        copyFileSync(databaseOf(folder), `${copy}.part`);
+        renameSync(`${copy}.part`, copy);
+      } catch (error) {
+        rmSync(`${copy}.part`, { force: true });
+        throw fileError(error, backups);
+      }
       return copy;
     },
     sweep: (folder) => sweep(join(folder, "artifacts")),
@@ -65,8 +77,9 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
           join(python.bin, "mlflow"),
           [
             "server",
-            ...["--backend-store-uri", `sqlite:///${databaseOf(folder)}`],
-            ...["--artifacts-destination", join(folder, "artifacts"), "--serve-artifacts"],
+            // Relative to the working folder: in a path, `?`, `#` and `%` would be read as parts of a URI.
+            ...["--backend-store-uri", "sqlite:///mlflow.db"],
+            ...["--artifacts-destination", "./artifacts", "--serve-artifacts"],
             ...["--host", "127.0.0.1", "--port", String(port), "--workers", "1"],
           ],
           {
@@ -137,7 +150,11 @@ function recordOf(folder: string): string {
 }
 
 function saveRecord(folder: string, record: ServerRecord): void {
-  writeFileAtomic(recordOf(folder), `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+  try {
+    writeFileAtomic(recordOf(folder), `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+  } catch (error) {
+    throw fileError(error, folder);
+  }
 }
 
 /** A record that cannot be read counts as none: the port, and the backup of the database, then guard what it would have. */

@@ -15,27 +15,23 @@ export function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   });
 }
 
-/** The preferred port if it is free, else any free one. */
-export async function freePort(preferred: number): Promise<number> {
-  if (await isPortFree(preferred)) return preferred;
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no free port")),
-      );
-    });
-  });
-}
-
 /** Who listens on a port of this machine, for a message: `process 812 (python3 -m http.server)`; undefined if the system does not tell. */
 export function portHolder(port: number): string | undefined {
   const pid = process.platform === "linux" ? linuxListener(port) : lsofListener(port);
   if (pid === undefined) return undefined;
+  const other = homeServed(pid);
+  if (other !== undefined) return `the MLflow server of ${other} (process ${pid})`;
   const command = commandLineOf(pid);
   return `process ${pid}${command === undefined ? "" : ` (${command})`}`;
+}
+
+/** The home whose server the process is, when factory started it; known by its working folder. */
+function homeServed(pid: number): string | undefined {
+  try {
+    return /^(.*)\/\.factory\/local$/.exec(readlinkSync(`/proc/${pid}/cwd`))?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 const LISTEN = "0A";

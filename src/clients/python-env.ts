@@ -3,9 +3,10 @@ import { statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { outsideError } from "../lib/error.ts";
+import { fileError } from "../lib/file-error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
-import { acquireLock } from "../lib/lock.ts";
+import { acquireLock, type LockRequest } from "../lib/lock.ts";
 import { listProcesses, startedWith } from "../lib/process-identity.ts";
 import { withTask } from "../lib/progress.ts";
 import { runProcess } from "../lib/run-process.ts";
@@ -55,7 +56,7 @@ export async function ensurePythonEnvironment(request: UvRequest): Promise<Pytho
   if (found !== undefined) return found;
   const python = await requirePython(request.variables, request.signal);
   const folder = join(request.data, `${PREFIX}${python.minor}`);
-  const release = await acquireLock({
+  const release = await acquireLockIn(request.data, {
     path: `${folder}.lock`,
     what: `the Python environment ${folder}`,
     waitMs: INSTALL_TIMEOUT_MS,
@@ -72,9 +73,17 @@ export async function ensurePythonEnvironment(request: UvRequest): Promise<Pytho
   } catch (error) {
     // Half an environment is of no use, and takes space that a full disk needs. The log stays.
     rmSync(folder, { recursive: true, force: true });
-    throw error;
+    throw fileError(error, request.data);
   } finally {
     release();
+  }
+}
+
+async function acquireLockIn(data: string, lock: LockRequest): Promise<() => void> {
+  try {
+    return await acquireLock(lock);
+  } catch (error) {
+    throw fileError(error, data);
   }
 }
 
@@ -160,6 +169,7 @@ async function install(folder: string, python: FoundPython, request: UvRequest):
             );
           if (result.status !== 0) throw installError("the Python environment", lines.join("\n"), logFile);
         }
+        advance(installedPackages(folder), `${installedPackages(folder)} packages`);
       } finally {
         clearInterval(tick);
       }
@@ -233,6 +243,7 @@ function progressDetail(line: string): string | undefined {
       line,
     ) ?? [];
   if (verb === undefined || what === undefined) return undefined;
+  if (verb === "Installing") return "installing";
   return verb === "Installed" ? "compiling bytecode" : `${verb.toLowerCase()} ${what}`;
 }
 

@@ -53,6 +53,11 @@ export function stateFolder(home: string): string {
 export async function startLocalServer(request: StartRequest, host: LocalHost): Promise<RunningServer> {
   const folder = stateFolder(request.home);
   const defaultPort = request.defaultPort ?? DEFAULT_PORT;
+  const seen = await host.observe(folder, request.port ?? defaultPort);
+  const early = planStart(seen, request.port, defaultPort);
+  if (early.do === "nothing" && seen.record !== undefined) return describe(folder, seen.record, false, undefined);
+  // Before a long install, not after it.
+  if (early.do === "start" && !early.cleanFirst) await refuseTakenPort(early.port, host);
   const python = await host.python(request.report, request.signal);
   const release = await host.lock(folder, request.signal, (pid) =>
     request.report({

@@ -25,7 +25,7 @@ afterAll(() => home.remove());
 
 describe("the local server", () => {
   it("is started once by two starts at once, answers, and stops whole", async () => {
-    const here = place("life");
+    const here = place("a life?b#c%20d é");
     const port = await anyPort();
     const before = await here.run("local", "status");
     expect(before).toMatchObject({ status: 3, ok: false, data: { state: "stopped" } });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPython, installError, installerVariables } from "../../src/clients/python.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
+import { anyPort } from "./world.ts";
 
 let home: Home;
 beforeAll(() => {
@@ -92,7 +93,10 @@ describe("local start on a poor machine", () => {
       PATH: join(home.folder, "empty"),
       XDG_DATA_HOME: join(home.folder, "no-data"),
     };
-    const ran = await factory(["local", "start", "--dir", home.folder], { cwd: home.folder, variables });
+    const ran = await factory(["local", "start", "--dir", home.folder, "--port", String(await anyPort())], {
+      cwd: home.folder,
+      variables,
+    });
     expect(ran.status).toBe(4);
     expect(ran.stderr).toMatch(/no Python 3\.11, 3\.12, 3\.13 on PATH/);
     expect(ran.stderr).toContain("install Python");
@@ -109,7 +113,10 @@ describe("local start on a poor machine", () => {
       UV_HTTP_RETRIES: "0",
       UV_CACHE_DIR: join(home.folder, "cache"),
     };
-    const ran = await factory(["local", "start", "--dir", home.folder, "--json"], { cwd: home.folder, variables });
+    const ran = await factory(["local", "start", "--dir", home.folder, "--port", String(await anyPort()), "--json"], {
+      cwd: home.folder,
+      variables,
+    });
     expect(ran.status).toBe(4);
     expect(ran.stdout).toMatch(/"code":\s*"python\.index"/);
     const doctor = await factory(["doctor", "--json"], { cwd: home.folder, variables });
