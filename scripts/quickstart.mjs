@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { ready, root } from "./lib/ready.mjs";
 
 ready();
-const child = spawn(process.execPath, [join(root, "dist/main.js"), "quickstart", ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(process.execPath, [join(root, "dist/main.js"), "quickstart", ...process.argv.slice(2)], {
+  stdio: "inherit",
+});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("close", (code, signal) => process.exit(code ?? (signal === null ? 1 : 130)));

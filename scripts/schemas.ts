@@ -12,7 +12,9 @@ export async function allSchemas(): Promise<Record<string, unknown>> {
   };
   for (const entry of COMMANDS) {
     const command = await entry.load();
-    named[`output/${entry.name.replaceAll(" ", "-")}`] = z.toJSONSchema(jsonSchemaOf(command.name, command.output), { io: "output" });
+    named[`output/${entry.name.replaceAll(" ", "-")}`] = z.toJSONSchema(jsonSchemaOf(command.name, command.output), {
+      io: "output",
+    });
   }
   return named;
 }

@@ -11,8 +11,19 @@ const reportPath = join(root, "test-results", "vitest.json");
 mkdirSync(join(root, "test-results"), { recursive: true });
 rmSync(reportPath, { force: true });
 const started = Date.now();
-const args = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`, ...rest];
-const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...(deep && { FACTORY_TEST_DEEP: "1" }) } });
+const args = [
+  join(root, "node_modules/vitest/vitest.mjs"),
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${reportPath}`,
+  ...rest,
+];
+const child = spawn(process.execPath, args, {
+  cwd: root,
+  stdio: ["ignore", "inherit", "inherit"],
+  env: { ...process.env, ...(deep && { FACTORY_TEST_DEEP: "1" }) },
+});
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("close", (code) => {
   const { passed, failed, skipped } = summarise();
@@ -38,10 +49,20 @@ function summarise() {
   }
   process.stdout.write("\nsuite              tests   minutes\n");
   for (const [suite, row] of [...suites].sort((a, b) => b[1].ms - a[1].ms)) {
-    process.stdout.write(`${suite.padEnd(18)} ${String(row.tests).padStart(5)}   ${(row.ms / 60_000).toFixed(2).padStart(7)}\n`);
+    process.stdout.write(
+      `${suite.padEnd(18)} ${String(row.tests).padStart(5)}   ${(row.ms / 60_000).toFixed(2).padStart(7)}\n`,
+    );
   }
-  process.stdout.write(`${"in all (wall)".padEnd(18)} ${String(report.numTotalTests).padStart(5)}   ${((Date.now() - started) / 60_000).toFixed(2).padStart(7)}\n`);
+  process.stdout.write(
+    `${"in all (wall)".padEnd(18)} ${String(report.numTotalTests).padStart(5)}   ${((Date.now() - started) / 60_000).toFixed(2).padStart(7)}\n`,
+  );
   // A file that could not even be collected has no failed test of its own.
-  const broken = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.every((each) => each.status !== "failed")).length;
-  return { passed: report.numPassedTests, failed: report.numFailedTests + broken, skipped: report.numPendingTests + report.numTodoTests };
+  const broken = report.testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.every((each) => each.status !== "failed"),
+  ).length;
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + broken,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
 }

@@ -14,7 +14,11 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
   const mlflow = async (environment: Environment) => {
     const { registry } = environment;
     if (registry.kind !== "mlflow") {
-      throw usageError("registry.kind", `environment ${environment.name} has a registry of kind ${registry.kind}, which this version cannot reach yet`, "use kind mlflow");
+      throw usageError(
+        "registry.kind",
+        `environment ${environment.name} has a registry of kind ${registry.kind}, which this version cannot reach yet`,
+        "use kind mlflow",
+      );
     }
     return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, { variables, signal });
   };
@@ -23,7 +27,8 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
     uv: async (report) => {
       const path = await (await import("./clients/uv.ts")).ensureUv({ data: places.data, variables, report, signal });
-      if (path === undefined) throw outsideError("uv.missing", "uv could not be installed", "install uv and put it on PATH: factory doctor");
+      if (path === undefined)
+        throw outsideError("uv.missing", "uv could not be installed", "install uv and put it on PATH: factory doctor");
       return path;
     },
     tracking: async (environment) => (await mlflow(environment)).tracking,

@@ -22,13 +22,19 @@ function install() {
   const lock = sha(readFileSync(join(root, "package-lock.json")));
   const stamp = join(root, "node_modules", ".factory-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  step("installing dependencies", process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  step("installing dependencies", process.platform === "win32" ? "npm.cmd" : "npm", [
+    "ci",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ]);
   writeFileSync(stamp, lock);
 }
 
 function build() {
   const sources = createHash("sha256");
-  for (const folder of ["src", "scripts"]) for (const file of filesOf(join(root, folder))) sources.update(`${file}\0`).update(readFileSync(file));
+  for (const folder of ["src", "scripts"])
+    for (const file of filesOf(join(root, folder))) sources.update(`${file}\0`).update(readFileSync(file));
   sources.update(readFileSync(join(root, "package-lock.json")));
   const digest = sources.digest("hex");
   const stamp = join(root, "dist", ".sources");

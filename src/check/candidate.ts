@@ -12,15 +12,39 @@ export interface Candidate {
 }
 
 /** Fetches the one model that a run logged. None, several, or a run that did not finish is exit 2 with the list. */
-export async function fetchCandidate(tracking: Tracking, runId: string, folder: string, report: Report): Promise<Candidate> {
+export async function fetchCandidate(
+  tracking: Tracking,
+  runId: string,
+  folder: string,
+  report: Report,
+): Promise<Candidate> {
   const run = await tracking.run(runId);
-  if (run === undefined) throw usageError("run.unknown", `${tracking.uri} knows no run ${runId}`, "factory train makes one; or name another: factory check --run ID");
-  if (run.status !== "FINISHED") throw usageError("run.unfinished", `run ${runId} is ${run.status}, not FINISHED`, "train again: factory train");
+  if (run === undefined)
+    throw usageError(
+      "run.unknown",
+      `${tracking.uri} knows no run ${runId}`,
+      "factory train makes one; or name another: factory check --run ID",
+    );
+  if (run.status !== "FINISHED")
+    throw usageError("run.unfinished", `run ${runId} is ${run.status}, not FINISHED`, "train again: factory train");
   const models = (await tracking.loggedModels(run)).filter((model) => /READY$/.test(model.status));
   const [only, ...others] = models;
-  if (only === undefined) throw usageError("run.no-model", `run ${runId} logged no model`, "the training must log one with mlflow's log_model");
-  if (others.length > 0) throw usageError("run.models", `run ${runId} logged ${models.length} models, one is needed: ${models.map((model) => `${model.name} (${model.id})`).join(", ")}`);
-  return { run, folder: join(folder, "candidate"), model: await fetchModel(tracking.filesOf(only), join(folder, "candidate"), report) };
+  if (only === undefined)
+    throw usageError(
+      "run.no-model",
+      `run ${runId} logged no model`,
+      "the training must log one with mlflow's log_model",
+    );
+  if (others.length > 0)
+    throw usageError(
+      "run.models",
+      `run ${runId} logged ${models.length} models, one is needed: ${models.map((model) => `${model.name} (${model.id})`).join(", ")}`,
+    );
+  return {
+    run,
+    folder: join(folder, "candidate"),
+    model: await fetchModel(tracking.filesOf(only), join(folder, "candidate"), report),
+  };
 }
 
 /** Whether the bytes in a folder are still those that were fetched: project code ran in between. */

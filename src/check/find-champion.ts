@@ -29,9 +29,20 @@ export async function findChampion(
       const fetched = await fetchModel(registry.filesOf(version), join(folder, environment.name), report);
       const registered = version.tags[DIGEST_TAG];
       if (registered !== undefined && registered !== fetched.digest) {
-        return { kind: "unreadable", environment: environment.name, reason: `its bytes are sha256:${fetched.digest.slice(0, 12)}…, but sha256:${registered.slice(0, 12)}… was registered: they were changed` };
+        return {
+          kind: "unreadable",
+          environment: environment.name,
+          reason: `its bytes are sha256:${fetched.digest.slice(0, 12)}…, but sha256:${registered.slice(0, 12)}… was registered: they were changed`,
+        };
       }
-      return { kind: "version", environment: environment.name, version: version.version, digest: fetched.digest, commit: version.tags[COMMIT_TAG], folder: join(folder, environment.name) };
+      return {
+        kind: "version",
+        environment: environment.name,
+        version: version.version,
+        digest: fetched.digest,
+        commit: version.tags[COMMIT_TAG],
+        folder: join(folder, environment.name),
+      };
     } catch (error) {
       return { kind: "unreadable", environment: environment.name, reason: messageOf(error) };
     }

@@ -14,7 +14,14 @@ export const checkReport = z.object({
       gate: gateName,
       verdict: z.enum(["pass", "fail", "error", "not-evaluated"]),
       summary: z.string(),
-      findings: z.array(z.object({ message: z.string(), where: z.string().optional(), detail: z.string().optional(), fix: z.string().optional() })),
+      findings: z.array(
+        z.object({
+          message: z.string(),
+          where: z.string().optional(),
+          detail: z.string().optional(),
+          fix: z.string().optional(),
+        }),
+      ),
       cases: z.int(),
       startedAt: z.string(),
       finishedAt: z.string(),

@@ -77,9 +77,18 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const started = world.now();
   const code = await codeState(await world.history(open.folder));
   const python = await world.python();
-  const candidate = runId === undefined ? undefined : await fetchCandidate(await world.tracking(first), runId, work, world.report);
+  const candidate =
+    runId === undefined ? undefined : await fetchCandidate(await world.tracking(first), runId, work, world.report);
   const champion: Champion =
-    candidate === undefined ? { kind: "first-release" } : await findChampion(environmentsOf(open), world.registry, open.project.model.name, join(work, "champion"), world.report);
+    candidate === undefined
+      ? { kind: "first-release" }
+      : await findChampion(
+          environmentsOf(open),
+          world.registry,
+          open.project.model.name,
+          join(work, "champion"),
+          world.report,
+        );
   const found: Found = { metrics: [], data: [] };
   const gates = await runGates({
     plan: planGates(open.project, requiredGates(open.policy?.policy, listingOf(open)?.riskTier), request.only),
@@ -94,10 +103,19 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const verdict = overall(gates);
   const shown = gates.map(({ files: _, ...gate }) => gate);
   if (candidate === undefined) {
-    return { project: open.project.project, subject: "project", verdict, gates: shown, notRegistrable: ["no run was judged: factory train, then factory check"] };
+    return {
+      project: open.project.project,
+      subject: "project",
+      verdict,
+      gates: shown,
+      notRegistrable: ["no run was judged: factory train, then factory check"],
+    };
   }
   const after = await codeState(await world.history(open.folder));
-  const people = await peopleSince(await world.history(open.folder), champion.kind === "version" ? champion.commit : undefined).catch(() => undefined);
+  const people = await peopleSince(
+    await world.history(open.folder),
+    champion.kind === "version" ? champion.commit : undefined,
+  ).catch(() => undefined);
   const facts = factsOf(request, world, { candidate, champion, found, code, after, python, people, started });
   const evidence = await seal(request, world, work, candidate, gates, facts, python);
   return {
@@ -119,7 +137,14 @@ interface Found {
   data: { path: string; sha256: string }[];
 }
 
-function runners(open: OpenProject, first: Environment, candidate: Candidate | undefined, champion: Champion, found: Found, world: CheckWorld): GateRunners {
+function runners(
+  open: OpenProject,
+  first: Environment,
+  candidate: Candidate | undefined,
+  champion: Champion,
+  found: Found,
+  world: CheckWorld,
+): GateRunners {
   const { unit, data, model } = open.project.gates;
   const metrics = metricsFor(open.project, first.name);
   const championFolder = champion.kind === "version" ? champion.folder : undefined;
@@ -138,18 +163,35 @@ function runners(open: OpenProject, first: Environment, candidate: Candidate | u
     },
     model: async (setting) => {
       if (model === undefined) throw usageError("gate.missing", "factory.yaml has no gates.model");
-      const outcome = await runModelGate({ ...model, metrics }, { candidate: candidate?.folder, champion: championFolder }, setting);
+      const outcome = await runModelGate(
+        { ...model, metrics },
+        { candidate: candidate?.folder, champion: championFolder },
+        setting,
+      );
       found.metrics = outcome.metrics;
       const changed = [
-        ...(candidate !== undefined && !(await isUnchanged(candidate.folder, candidate.model.digest)) ? ["candidate"] : []),
+        ...(candidate !== undefined && !(await isUnchanged(candidate.folder, candidate.model.digest))
+          ? ["candidate"]
+          : []),
         ...(champion.kind === "version" && !(await isUnchanged(champion.folder, champion.digest)) ? ["champion"] : []),
       ];
       if (changed.length === 0) return outcome;
-      return { ...outcome, verdict: "error", summary: `the model tests changed the files of the ${changed.join(" and ")}`, findings: [{ message: "what was judged is not what was logged", fix: "tests must only read FACTORY_CANDIDATE and FACTORY_CHAMPION" }] };
+      return {
+        ...outcome,
+        verdict: "error",
+        summary: `the model tests changed the files of the ${changed.join(" and ")}`,
+        findings: [
+          {
+            message: "what was judged is not what was logged",
+            fix: "tests must only read FACTORY_CANDIDATE and FACTORY_CHAMPION",
+          },
+        ],
+      };
     },
     baseline: async (_, before) => {
       // Without a run there is nothing that could replace a champion; nobody has to be asked which one that is.
-      if (candidate === undefined) return { verdict: "not-evaluated", summary: "needs a run to compare: factory train" };
+      if (candidate === undefined)
+        return { verdict: "not-evaluated", summary: "needs a run to compare: factory train" };
       const measured = before.find((result) => result.gate === "model");
       if (champion.kind === "version" && measured?.verdict !== "pass" && measured?.verdict !== "fail") {
         return { verdict: "not-evaluated", summary: "the model gate measured nothing to compare" };
@@ -192,14 +234,22 @@ function factsOf(request: CheckRequest, world: CheckWorld, seen: Observed): Evid
     commit: code.commit ?? null,
     // Code that moved while it was judged counts as dirty: no commit says what was tested.
     dirty: code.dirty || after.dirty || code.commit !== after.commit,
-    rules: Object.fromEntries(environmentsOf(open).map((environment) => [environment.name, rulesDigest(open.project, open.policy?.policy, environment)])),
+    rules: Object.fromEntries(
+      environmentsOf(open).map((environment) => [
+        environment.name,
+        rulesDigest(open.project, open.policy?.policy, environment),
+      ]),
+    ),
     data: seen.found.data,
     lock: seen.python.lockDigest ?? null,
     seed: Number.isSafeInteger(seed) ? seed : null,
     train: commandWords(open.project.model.train),
     thresholds: open.project.gates.model?.metrics ?? [],
     champion: championFact(champion),
-    people: seen.people === undefined ? { since: null, commits: 0, people: [] } : { since: seen.people.since ?? null, commits: seen.people.commits, people: [...seen.people.people] },
+    people:
+      seen.people === undefined
+        ? { since: null, commits: 0, people: [] }
+        : { since: seen.people.since ?? null, commits: seen.people.commits, people: [...seen.people.people] },
     trainedAt: { started: iso(run.startedAt), finished: run.endedAt === undefined ? null : iso(run.endedAt) },
     started: seen.started.toISOString(),
     finished: world.now().toISOString(),
@@ -213,12 +263,23 @@ function championFact(champion: Champion): EvidenceFacts["champion"] {
   return { environment, version, digest, commit: commit ?? null };
 }
 
-async function seal(request: CheckRequest, world: CheckWorld, work: string, candidate: Candidate, gates: readonly GateResult[], facts: EvidenceFacts, python: ProjectEnvironment): Promise<SealedEvidence> {
+async function seal(
+  request: CheckRequest,
+  world: CheckWorld,
+  work: string,
+  candidate: Candidate,
+  gates: readonly GateResult[],
+  facts: EvidenceFacts,
+  python: ProjectEnvironment,
+): Promise<SealedEvidence> {
   const { open } = request;
   const wheelFolder = join(work, "wheel");
   mkdirSync(wheelFolder);
   const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal);
   const contracts = open.project.gates.data === undefined ? [] : contractFiles(open.folder, open.project.gates.data);
-  const attachments = [wheel, ...collectAttachments(open.folder, open.text, candidate.model.manifest, contracts, gates)];
+  const attachments = [
+    wheel,
+    ...collectAttachments(open.folder, open.text, candidate.model.manifest, contracts, gates),
+  ];
   return sealEvidence(facts, gates, attachments, join(open.folder, ".factory/evidence"));
 }

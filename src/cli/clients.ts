@@ -1,5 +1,5 @@
-import type { Machine } from "../doctor/doctor.ts";
 import type { DataEngine } from "../data/engine.ts";
+import type { Machine } from "../doctor/doctor.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";

@@ -12,7 +12,10 @@ export interface GlobalFlags {
 }
 
 /** Finds the command whose words begin the arguments, longest name first. Flags before the command are allowed. */
-export function findCommand(table: readonly CommandEntry[], argv: readonly string[]): { entry: CommandEntry; rest: string[] } | undefined {
+export function findCommand(
+  table: readonly CommandEntry[],
+  argv: readonly string[],
+): { entry: CommandEntry; rest: string[] } | undefined {
   const words = argv.filter((each) => !each.startsWith("-"));
   const matches = table.filter((entry) => entry.name.split(" ").every((word, i) => words[i] === word));
   const entry = matches.sort((a, b) => b.name.length - a.name.length)[0];
@@ -33,17 +36,21 @@ export function unknownCommand(table: readonly CommandEntry[], argv: readonly st
     const guess = second === undefined ? undefined : nearest(second, names);
     return usageError(
       "command.unknown",
-      second === undefined ? `${first} needs one of: ${names.join(", ")}` : `${first} has no ${JSON.stringify(second)}; it has: ${names.join(", ")}`,
+      second === undefined
+        ? `${first} needs one of: ${names.join(", ")}`
+        : `${first} has no ${JSON.stringify(second)}; it has: ${names.join(", ")}`,
       guess === undefined ? `factory ${first} ${names[0]} --help` : `did you mean: factory ${first} ${guess}`,
     );
   }
   const guess = nearest(first, [...new Set(table.flatMap((entry) => [entry.name, entry.name.split(" ")[0] ?? ""]))]);
-  return usageError("command.unknown", `there is no command ${JSON.stringify(first)}`, guess === undefined ? "factory --help lists the commands" : `did you mean: factory ${guess}`);
+  return usageError(
+    "command.unknown",
+    `there is no command ${JSON.stringify(first)}`,
+    guess === undefined ? "factory --help lists the commands" : `did you mean: factory ${guess}`,
+  );
 }
 
-export type Parsed =
-  | { kind: "help"; text: string }
-  | { kind: "run"; raw: Record<string, unknown>; flags: GlobalFlags };
+export type Parsed = { kind: "help"; text: string } | { kind: "run"; raw: Record<string, unknown>; flags: GlobalFlags };
 
 /** Parses the flags of one command. Throws a usage error; never prints and never exits. */
 export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed {
@@ -56,7 +63,10 @@ export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed
     .helpOption("-h, --help", "say more about this command");
   for (const argument of command.arguments ?? []) {
     const dots = argument.variadic ? "..." : "";
-    parser.argument(argument.required ? `<${argument.name}${dots}>` : `[${argument.name}${dots}]`, argument.description);
+    parser.argument(
+      argument.required ? `<${argument.name}${dots}>` : `[${argument.name}${dots}]`,
+      argument.description,
+    );
   }
   for (const option of command.options ?? []) parser.option(option.flags, option.description);
   if (command.writes) parser.option("--dry-run", "show what would be done, write nothing");
@@ -74,14 +84,26 @@ export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed
     throw flagError(command, error.message.replace(/^error: /, ""));
   }
   const { json, quiet, yes, dryRun, debug, ...options } = parser.opts<Record<string, unknown>>();
-  const named = Object.fromEntries((command.arguments ?? []).map((argument, i) => [camelCase(argument.name), parser.processedArgs[i]]));
-  const flags = { json: json === true, quiet: quiet === true, yes: yes === true, dryRun: dryRun === true, debug: debug === true };
+  const named = Object.fromEntries(
+    (command.arguments ?? []).map((argument, i) => [camelCase(argument.name), parser.processedArgs[i]]),
+  );
+  const flags = {
+    json: json === true,
+    quiet: quiet === true,
+    yes: yes === true,
+    dryRun: dryRun === true,
+    debug: debug === true,
+  };
   return { kind: "run", raw: { ...withoutUndefined(named), ...options }, flags };
 }
 
 function flagError(command: AnyCommand, message: string): Error {
   const [what, suggestion] = message.split("\n");
-  return usageError("flags.invalid", what ?? message, suggestion?.replace(/^\(|\)$/g, "") ?? `factory ${command.name} --help`);
+  return usageError(
+    "flags.invalid",
+    what ?? message,
+    suggestion?.replace(/^\(|\)$/g, "") ?? `factory ${command.name} --help`,
+  );
 }
 
 function camelCase(name: string): string {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type FactoryError, type Problem } from "../lib/error.ts";
+import type { FactoryError, Problem } from "../lib/error.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import type { Style } from "./style.ts";
 
@@ -39,7 +39,15 @@ export function dataDocument(command: string, ok: boolean, data: unknown): strin
 export function errorDocument(command: string, error: FactoryError): string {
   const problems = error.problems.length > 0 ? { problems: error.problems } : {};
   const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return JSON.stringify({ schema: schemaId(command), ok: false, error: { code: error.code, exit: error.exit, message: error.message, ...hint, ...problems } }, undefined, 2);
+  return JSON.stringify(
+    {
+      schema: schemaId(command),
+      ok: false,
+      error: { code: error.code, exit: error.exit, message: error.message, ...hint, ...problems },
+    },
+    undefined,
+    2,
+  );
 }
 
 /** An error as a person reads it: what, where, how to fix. */
@@ -54,7 +62,8 @@ export function errorText(error: FactoryError, style: Style, debug: boolean): st
 }
 
 function problemLine(problem: Problem, style: Style): string {
-  const where = problem.file === undefined ? "" : `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: `;
+  const where =
+    problem.file === undefined ? "" : `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: `;
   const path = problem.path === undefined || problem.path === "" ? "" : `${problem.path}: `;
   const hint = problem.hint === undefined ? "" : style.dim(`  (${problem.hint})`);
   return `    ${style.dim(where)}${path}${problem.message}${hint}`;

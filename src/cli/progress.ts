@@ -1,5 +1,5 @@
-import { stripControls } from "../lib/redact.ts";
 import type { Report, TaskEvent } from "../lib/progress.ts";
+import { stripControls } from "../lib/redact.ts";
 import { count, MARK, type Style, seconds } from "./style.ts";
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -48,7 +48,8 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
     drawn = true;
   };
   const beat = (): void => {
-    for (const task of open.values()) sink.write(style.dim(`  … ${describe(task)}  ${seconds(now() - task.startedMs)}\n`));
+    for (const task of open.values())
+      sink.write(style.dim(`  … ${describe(task)}  ${seconds(now() - task.startedMs)}\n`));
   };
   const tick = (): void => {
     timer ??= setInterval(sink.terminal ? draw : beat, sink.terminal ? FRAME_MS : HEARTBEAT_MS);
@@ -88,12 +89,21 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
         if (task === undefined) return;
         const took = now() - task.startedMs;
         if (event.outcome === "failed") sink.write(`  ${style.bad(MARK.fail)} ${task.label}\n`);
-        else if (took >= 1000) sink.write(style.dim(`  ${MARK.pass} ${[task.label, event.detail ?? task.detail].filter(Boolean).join("  ")}  ${seconds(took)}\n`));
+        else if (took >= 1000)
+          sink.write(
+            style.dim(
+              `  ${MARK.pass} ${[task.label, event.detail ?? task.detail].filter(Boolean).join("  ")}  ${seconds(took)}\n`,
+            ),
+          );
         return;
       }
       case "note":
         clear();
-        sink.write(event.tone === "warning" ? `  ${style.warn(MARK.note)} ${stripControls(event.text)}\n` : style.dim(`  ${stripControls(event.text)}\n`));
+        sink.write(
+          event.tone === "warning"
+            ? `  ${style.warn(MARK.note)} ${stripControls(event.text)}\n`
+            : style.dim(`  ${stripControls(event.text)}\n`),
+        );
         return;
       default:
         event satisfies never;
@@ -109,8 +119,16 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
 }
 
 function describe(task: OpenTask): string {
-  const measure = task.done === undefined ? "" : task.total === undefined ? amount(task.done, task.unit) : `${amount(task.done, task.unit)} of ${amount(task.total, task.unit)}`;
-  return [task.label, measure, task.detail].filter((part) => part !== undefined && part !== "").map((part) => stripControls(String(part))).join("  ");
+  const measure =
+    task.done === undefined
+      ? ""
+      : task.total === undefined
+        ? amount(task.done, task.unit)
+        : `${amount(task.done, task.unit)} of ${amount(task.total, task.unit)}`;
+  return [task.label, measure, task.detail]
+    .filter((part) => part !== undefined && part !== "")
+    .map((part) => stripControls(String(part)))
+    .join("  ");
 }
 
 function amount(n: number, unit: string | undefined): string {

@@ -1,5 +1,6 @@
-import * as z from "zod";
-import { EXIT, type ErrorExit, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import type * as z from "zod";
+import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import type { Clients } from "./clients.ts";
 import type { AnyCommand, CommandEntry } from "./command.ts";
 import type { Context, Places, Variables } from "./context.ts";
 import { findCommand, type GlobalFlags, parseFlags, unknownCommand } from "./flags.ts";
@@ -8,7 +9,6 @@ import { overview } from "./overview.ts";
 import { drawProgress } from "./progress.ts";
 import type { Prompts } from "./prompts.ts";
 import { makeStyle } from "./style.ts";
-import type { Clients } from "./clients.ts";
 
 /** All that a run needs of the world; `main.ts` gives the real one. */
 export interface World {
@@ -32,7 +32,8 @@ export interface World {
 /** Runs one command line and returns the exit status. Nothing is thrown; stdout gets the answer and nothing else. */
 export async function runCli(table: readonly CommandEntry[], world: World): Promise<number> {
   const wantsJson = world.argv.includes("--json");
-  const colour = (terminal: boolean) => (terminal && !("NO_COLOR" in world.variables)) || "FORCE_COLOR" in world.variables;
+  const colour = (terminal: boolean) =>
+    (terminal && !("NO_COLOR" in world.variables)) || "FORCE_COLOR" in world.variables;
   const errStyle = makeStyle(colour(world.stderr.terminal), world.stderr.columns);
   const out = (text: string) => world.stdout.write(clean(text.endsWith("\n") ? text : `${text}\n`, world.secrets));
   const err = (text: string) => world.stderr.write(clean(text, world.secrets));
@@ -50,10 +51,18 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   try {
     if (found === undefined) {
       const words = world.argv.filter((each) => !each.startsWith("-"));
-      const flags = world.argv.filter((each) => each.startsWith("-") && !["--help", "-h", "--json", "--quiet", "--yes", "--debug"].includes(each));
+      const flags = world.argv.filter(
+        (each) => each.startsWith("-") && !["--help", "-h", "--json", "--quiet", "--yes", "--debug"].includes(each),
+      );
       if (words.length > 0) throw unknownCommand(table, world.argv);
       if (flags[0] !== undefined) throw usageError("flags.invalid", `unknown option '${flags[0]}'`, "factory --help");
-      if (wantsJson) out(dataDocument(name, true, { version: world.version, commands: table.map(({ name, group, summary }) => ({ name, group, summary })) }));
+      if (wantsJson)
+        out(
+          dataDocument(name, true, {
+            version: world.version,
+            commands: table.map(({ name, group, summary }) => ({ name, group, summary })),
+          }),
+        );
       else out(overview(table));
       return EXIT.yes;
     }
@@ -76,7 +85,13 @@ interface Writers {
   colour(terminal: boolean): boolean;
 }
 
-async function execute(command: AnyCommand, raw: Record<string, unknown>, flags: GlobalFlags, world: World, writers: Writers): Promise<number> {
+async function execute(
+  command: AnyCommand,
+  raw: Record<string, unknown>,
+  flags: GlobalFlags,
+  world: World,
+  writers: Writers,
+): Promise<number> {
   const errStyle = makeStyle(writers.colour(world.stderr.terminal), world.stderr.columns);
   const progress = drawProgress(
     { write: writers.err, terminal: world.stderr.terminal, columns: () => world.stderr.columns },
@@ -110,7 +125,11 @@ async function execute(command: AnyCommand, raw: Record<string, unknown>, flags:
       if (!flags.json) writers.err(`${command.render(data, errStyle)}\n`);
       throw answer.failure;
     }
-    writers.out(flags.json ? dataDocument(command.name, answer.ok, data) : command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)));
+    writers.out(
+      flags.json
+        ? dataDocument(command.name, answer.ok, data)
+        : command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)),
+    );
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
     progress.stop();
@@ -118,13 +137,25 @@ async function execute(command: AnyCommand, raw: Record<string, unknown>, flags:
 }
 
 function inputError(command: AnyCommand, error: z.ZodError): FactoryError {
-  const problems = error.issues.map((issue) => ({ message: issue.message, path: `--${issue.path.join(".").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` }));
-  return new FactoryError("flags.invalid", EXIT.usage, `wrong flags for factory ${command.name}`, { problems, hint: `factory ${command.name} --help` });
+  const problems = error.issues.map((issue) => ({
+    message: issue.message,
+    path: `--${issue.path.join(".").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  }));
+  return new FactoryError("flags.invalid", EXIT.usage, `wrong flags for factory ${command.name}`, {
+    problems,
+    hint: `factory ${command.name} --help`,
+  });
 }
 
 /** Anything thrown as an error with an exit status; what nobody expected is a bug of ours (exit 1). */
 function translate(thrown: unknown, signal: AbortSignal): FactoryError {
-  if (signal.aborted) return new FactoryError("interrupted", EXIT.interrupted, "interrupted", { hint: "run the same command again: it carries on" });
+  if (signal.aborted)
+    return new FactoryError("interrupted", EXIT.interrupted, "interrupted", {
+      hint: "run the same command again: it carries on",
+    });
   if (thrown instanceof FactoryError) return thrown;
-  return new FactoryError("bug", EXIT.bug, `a bug in factory: ${messageOf(thrown)}`, { cause: thrown, hint: "please report it with the lines below" });
+  return new FactoryError("bug", EXIT.bug, `a bug in factory: ${messageOf(thrown)}`, {
+    cause: thrown,
+    hint: "please report it with the lines below",
+  });
 }

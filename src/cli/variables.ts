@@ -1,6 +1,7 @@
 /** Variables that carry a key of factory's own: taken out of the process environment before anything else runs. */
 const OWN_SECRETS = ["FACTORY_SIGNING_KEY", "FACTORY_SIGNING_KEY_FILE", "FACTORY_KEY_PASSPHRASE"] as const;
-const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY|SIGNING_KEY$)/i;
+const SECRET_NAME =
+  /(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY|SIGNING_KEY$)/i;
 
 export interface TakenVariables {
   variables: Record<string, string>;
@@ -22,5 +23,9 @@ export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
   const secrets = Object.entries(variables)
     .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 8)
     .map(([, value]) => value);
-  return { variables, secrets: own.FACTORY_SIGNING_KEY === undefined ? secrets : [...secrets, own.FACTORY_SIGNING_KEY], own };
+  return {
+    variables,
+    secrets: own.FACTORY_SIGNING_KEY === undefined ? secrets : [...secrets, own.FACTORY_SIGNING_KEY],
+    own,
+  };
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as z from "zod";
-import { checkReport, type CheckReport } from "../check/report.ts";
+import { type CheckReport, checkReport } from "../check/report.ts";
 import { runCheck } from "../check/run-check.ts";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK, type Style, seconds, table } from "../cli/style.ts";
@@ -34,7 +34,12 @@ export const command = defineCommand({
     { flags: "--junit <file>", description: "write the results as JUnit XML too" },
   ],
   examples: ["factory check", "factory check --only data,docs", "factory check --run 3f2c91… --junit gates.xml"],
-  input: z.object({ run: z.string().min(1).optional(), projectOnly: z.boolean().default(false), only: list.optional(), junit: z.string().min(1).optional() }),
+  input: z.object({
+    run: z.string().min(1).optional(),
+    projectOnly: z.boolean().default(false),
+    only: list.optional(),
+    junit: z.string().min(1).optional(),
+  }),
   output: checkReport,
   async run(input, context) {
     const open = openProject(context.cwd);
@@ -45,11 +50,25 @@ export const command = defineCommand({
         tracking: context.clients.tracking,
         registry: context.clients.registry,
         history: context.clients.history,
-        python: () => projectEnvironment(open.folder, () => context.clients.uv(context.report), context.variables, context.report, context.signal),
+        python: () =>
+          projectEnvironment(
+            open.folder,
+            () => context.clients.uv(context.report),
+            context.variables,
+            context.report,
+            context.signal,
+          ),
         checkContract: async ({ progress, ...request }) => {
           const engine = await context.clients.dataEngine(request.tempFolder);
           try {
-            return await checkData({ ...request, report: (event) => event.type === "task.advanced" && event.detail !== undefined && progress(event.detail) }, engine);
+            return await checkData(
+              {
+                ...request,
+                report: (event) =>
+                  event.type === "task.advanced" && event.detail !== undefined && progress(event.detail),
+              },
+              engine,
+            );
           } finally {
             await engine.close();
           }
@@ -61,7 +80,9 @@ export const command = defineCommand({
       },
     );
     if (input.junit !== undefined) writeFileSync(resolve(context.cwd, input.junit), junitOfCheck(report));
-    return report.verdict === "error" ? { ok: false, data: report, failure: couldNotTell(report) } : { ok: report.verdict === "pass", data: report };
+    return report.verdict === "error"
+      ? { ok: false, data: report, failure: couldNotTell(report) }
+      : { ok: report.verdict === "pass", data: report };
   },
   render: renderCheck,
 });
@@ -77,7 +98,12 @@ function drawGate(report: Report): (event: GateEvent) => void {
         report({ type: "task.advanced", task: `gate.${event.gate}`, done: ++lines, detail: event.detail });
         return;
       case "gate.finished":
-        report({ type: "task.finished", task: `gate.${event.result.gate}`, outcome: event.result.verdict === "fail" || event.result.verdict === "error" ? "failed" : "done", detail: event.result.summary });
+        report({
+          type: "task.finished",
+          task: `gate.${event.result.gate}`,
+          outcome: event.result.verdict === "fail" || event.result.verdict === "error" ? "failed" : "done",
+          detail: event.result.summary,
+        });
         return;
       default:
         event satisfies never;
@@ -87,9 +113,19 @@ function drawGate(report: Report): (event: GateEvent) => void {
 
 function couldNotTell(report: CheckReport): FactoryError {
   const errors = report.gates.filter((gate) => gate.verdict === "error");
-  return new FactoryError("check.could-not-tell", EXIT.outside, `Could not tell: ${errors.length} of ${asked(report)} gates ended in an error`, {
-    problems: errors.flatMap((gate) => gate.findings.map((finding) => ({ message: `${gate.gate}: ${finding.message}`, ...(finding.fix !== undefined && { hint: finding.fix }) }))),
-  });
+  return new FactoryError(
+    "check.could-not-tell",
+    EXIT.outside,
+    `Could not tell: ${errors.length} of ${asked(report)} gates ended in an error`,
+    {
+      problems: errors.flatMap((gate) =>
+        gate.findings.map((finding) => ({
+          message: `${gate.gate}: ${finding.message}`,
+          ...(finding.fix !== undefined && { hint: finding.fix }),
+        })),
+      ),
+    },
+  );
 }
 
 function asked(report: CheckReport): number {
@@ -105,10 +141,29 @@ const WORD: Record<CheckReport["gates"][number]["verdict"], string> = {
 
 function renderCheck(report: CheckReport, style: Style): string {
   const paint = (gate: CheckReport["gates"][number] | undefined, text: string) =>
-    gate === undefined ? style.dim(text) : gate.verdict === "pass" ? style.ok(text) : gate.verdict === "not-evaluated" ? style.dim(text) : style.bad(text);
-  const rows = [["gate", "result", "what", "time"], ...report.gates.map((gate) => [gate.gate, WORD[gate.verdict], shorten(gate.summary, 74), gate.verdict === "not-evaluated" ? "" : seconds(gate.durationMs)])];
-  const drawn = table(rows, (cell, row, column) => (row === 0 ? style.dim(cell) : column === 1 ? paint(report.gates[row - 1], cell) : cell)).split("\n");
-  const lines = drawn.flatMap((line, row) => [`  ${line}`, ...(row === 0 ? [] : findingLines(report.gates[row - 1], style))]);
+    gate === undefined
+      ? style.dim(text)
+      : gate.verdict === "pass"
+        ? style.ok(text)
+        : gate.verdict === "not-evaluated"
+          ? style.dim(text)
+          : style.bad(text);
+  const rows = [
+    ["gate", "result", "what", "time"],
+    ...report.gates.map((gate) => [
+      gate.gate,
+      WORD[gate.verdict],
+      shorten(gate.summary, 74),
+      gate.verdict === "not-evaluated" ? "" : seconds(gate.durationMs),
+    ]),
+  ];
+  const drawn = table(rows, (cell, row, column) =>
+    row === 0 ? style.dim(cell) : column === 1 ? paint(report.gates[row - 1], cell) : cell,
+  ).split("\n");
+  const lines = drawn.flatMap((line, row) => [
+    `  ${line}`,
+    ...(row === 0 ? [] : findingLines(report.gates[row - 1], style)),
+  ]);
   return [...lines, closing(report, style)].join("\n");
 }
 
@@ -119,16 +174,27 @@ function findingLines(gate: CheckReport["gates"][number] | undefined, style: Sty
   const lines = found.slice(0, SHOWN_FINDINGS).flatMap((finding) => {
     const where = finding.where === undefined ? "" : style.dim(`  ${finding.where}`);
     const detail = (finding.detail ?? "").split("\n").filter(Boolean);
-    return [`        ${finding.message}${where}`, ...detail.map((line) => style.dim(`          ${shorten(line, 140)}`)), ...(finding.fix === undefined ? [] : [`          ${style.dim("fix:")} ${finding.fix}`])];
+    return [
+      `        ${finding.message}${where}`,
+      ...detail.map((line) => style.dim(`          ${shorten(line, 140)}`)),
+      ...(finding.fix === undefined ? [] : [`          ${style.dim("fix:")} ${finding.fix}`]),
+    ];
   });
-  return found.length > SHOWN_FINDINGS ? [...lines, style.dim(`        … and ${found.length - SHOWN_FINDINGS} more (--json)`)] : lines;
+  return found.length > SHOWN_FINDINGS
+    ? [...lines, style.dim(`        … and ${found.length - SHOWN_FINDINGS} more (--json)`)]
+    : lines;
 }
 
 function closing(report: CheckReport, style: Style): string {
   const of = asked(report);
   const failed = report.gates.filter((gate) => gate.verdict === "fail").length;
   const errors = report.gates.filter((gate) => gate.verdict === "error").length;
-  const evidence = report.evidence === undefined ? "" : style.dim(`    evidence: .factory/evidence/${report.evidence.digest.slice(0, 12)}…  (${count(report.evidence.files)} files)`);
+  const evidence =
+    report.evidence === undefined
+      ? ""
+      : style.dim(
+          `    evidence: .factory/evidence/${report.evidence.digest.slice(0, 12)}…  (${count(report.evidence.files)} files)`,
+        );
   const subject = report.subject === "project" ? "project only" : `run ${report.run?.slice(0, 8)}…`;
   const head =
     report.verdict === "pass"
@@ -136,7 +202,13 @@ function closing(report: CheckReport, style: Style): string {
       : report.verdict === "fail"
         ? `${style.bad(`${MARK.fail} The answer is no`)}: ${failed} of ${of} gates failed${errors > 0 ? `, ${errors} could not tell` : ""} (${subject}).${evidence}`
         : `${style.bad(`${MARK.error} Could not tell`)}: ${errors} of ${of} gates ended in an error (${subject}).${evidence}`;
-  const why = report.verdict === "pass" && report.notRegistrable.length > 0 ? [`  ${style.warn(MARK.note)} cannot be registered as it stands:`, ...report.notRegistrable.map((reason) => `      ${reason}`)] : [];
+  const why =
+    report.verdict === "pass" && report.notRegistrable.length > 0
+      ? [
+          `  ${style.warn(MARK.note)} cannot be registered as it stands:`,
+          ...report.notRegistrable.map((reason) => `      ${reason}`),
+        ]
+      : [];
   return [head, ...why].join("\n");
 }
 
@@ -144,4 +216,3 @@ function shorten(text: string, width: number): string {
   const chars = [...text];
   return chars.length <= width ? text : `${chars.slice(0, width - 1).join("")}…`;
 }
-

@@ -5,7 +5,14 @@ import { groupOf, type Metric, rounded, show } from "./metrics.ts";
 /** The champion that a candidate is compared with; `first-release` when nothing was ever released anywhere. */
 export type Champion =
   | { kind: "first-release" }
-  | { kind: "version"; environment: string; version: string; digest: string; commit: string | undefined; folder: string }
+  | {
+      kind: "version";
+      environment: string;
+      version: string;
+      digest: string;
+      commit: string | undefined;
+      folder: string;
+    }
   | { kind: "unreadable"; environment: string; reason: string };
 
 /**
@@ -14,16 +21,26 @@ export type Champion =
  */
 export function judgeBaseline(rules: readonly MetricRule[], metrics: readonly Metric[], champion: Champion): Outcome {
   if (champion.kind === "unreadable") {
-    return { verdict: "error", summary: `the champion of ${champion.environment} cannot be read`, findings: [{ message: champion.reason }] };
+    return {
+      verdict: "error",
+      summary: `the champion of ${champion.environment} cannot be read`,
+      findings: [{ message: champion.reason }],
+    };
   }
-  if (champion.kind === "first-release") return { verdict: "pass", summary: "first release: nothing to compare with, floors only", cases: 0 };
+  if (champion.kind === "first-release")
+    return { verdict: "pass", summary: "first release: nothing to compare with, floors only", cases: 0 };
   const compared = rules.filter((rule) => rule.champion !== undefined);
   const who = `champion ${champion.environment} v${champion.version}`;
   if (compared.length === 0) {
     return {
       verdict: "fail",
       summary: `no metric is compared with ${who}`,
-      findings: [{ message: "no rule in factory.yaml has champion limits", fix: "add `champion: { maxDrop: … }` to a metric under gates.model.metrics" }],
+      findings: [
+        {
+          message: "no rule in factory.yaml has champion limits",
+          fix: "add `champion: { maxDrop: … }` to a metric under gates.model.metrics",
+        },
+      ],
     };
   }
   const parts: string[] = [];
@@ -31,29 +48,53 @@ export function judgeBaseline(rules: readonly MetricRule[], metrics: readonly Me
   const unknown: Finding[] = [];
   for (const rule of compared) {
     const pairs = pairsOf(rule, metrics);
-    if (pairs.length === 0) unknown.push({ message: `${rule.name} was not measured for the champion`, fix: "the model tests must evaluate FACTORY_CHAMPION and write model: champion" });
+    if (pairs.length === 0)
+      unknown.push({
+        message: `${rule.name} was not measured for the champion`,
+        fix: "the model tests must evaluate FACTORY_CHAMPION and write model: champion",
+      });
     for (const { candidate, champion: before } of pairs) {
       if (before === undefined) {
-        unknown.push({ message: `${rule.name}${candidate.slice ? ` (${candidate.slice})` : ""} has no champion value on the same dataset`, detail: `dataset ${candidate.dataset.slice(0, 12)}…` });
+        unknown.push({
+          message: `${rule.name}${candidate.slice ? ` (${candidate.slice})` : ""} has no champion value on the same dataset`,
+          detail: `dataset ${candidate.dataset.slice(0, 12)}…`,
+        });
         continue;
       }
       const drop = rounded(before.value - candidate.value);
       const tooLow = rule.champion?.maxDrop !== undefined && !(drop <= rule.champion.maxDrop);
       const tooHigh = rule.champion?.maxRise !== undefined && !(-drop <= rule.champion.maxRise);
       parts.push(`${rule.name} ${show(before.value)} → ${show(candidate.value)}`);
-      if (tooLow) failures.push({ message: `${rule.name} fell by ${show(drop)}`, detail: `at most ${rule.champion?.maxDrop} below ${who}` });
-      if (tooHigh) failures.push({ message: `${rule.name} rose by ${show(-drop)}`, detail: `at most ${rule.champion?.maxRise} above ${who}` });
+      if (tooLow)
+        failures.push({
+          message: `${rule.name} fell by ${show(drop)}`,
+          detail: `at most ${rule.champion?.maxDrop} below ${who}`,
+        });
+      if (tooHigh)
+        failures.push({
+          message: `${rule.name} rose by ${show(-drop)}`,
+          detail: `at most ${rule.champion?.maxRise} above ${who}`,
+        });
     }
   }
   const summary = [who, ...parts].join(" ");
-  if (failures.length > 0) return { verdict: "fail", summary, findings: [...failures, ...unknown], cases: parts.length };
+  if (failures.length > 0)
+    return { verdict: "fail", summary, findings: [...failures, ...unknown], cases: parts.length };
   if (unknown.length > 0) return { verdict: "error", summary, findings: unknown, cases: parts.length };
   return { verdict: "pass", summary, cases: parts.length };
 }
 
 function pairsOf(rule: MetricRule, metrics: readonly Metric[]): { candidate: Metric; champion: Metric | undefined }[] {
   const of = (model: Metric["model"]) =>
-    metrics.filter((metric) => metric.model === model && metric.name === rule.name && (rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined));
+    metrics.filter(
+      (metric) =>
+        metric.model === model &&
+        metric.name === rule.name &&
+        (rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined),
+    );
   const champions = of("champion");
-  return of("candidate").map((candidate) => ({ candidate, champion: champions.find((each) => each.slice === candidate.slice && each.dataset === candidate.dataset) }));
+  return of("candidate").map((candidate) => ({
+    candidate,
+    champion: champions.find((each) => each.slice === candidate.slice && each.dataset === candidate.dataset),
+  }));
 }

@@ -27,7 +27,8 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
   const log = join(setting.work, "output.log");
   rmSync(report, { force: true });
   const words = commandWords(gate.run);
-  const options = gate.junit === undefined ? { PYTEST_ADDOPTS: `--junitxml=${shellQuote(report)} -p no:cacheprovider` } : {};
+  const options =
+    gate.junit === undefined ? { PYTEST_ADDOPTS: `--junitxml=${shellQuote(report)} -p no:cacheprovider` } : {};
   const startedMs = Date.now();
   let seen = 0;
   let result: ProcessResult;
@@ -39,19 +40,55 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
       timeoutMs: setting.timeoutMs,
       signal: setting.signal,
       logFile: log,
-      onLine: (line) => setting.progress(`${++seen} lines of output${line.length > 0 && line.length < 60 ? `: ${line}` : ""}`),
+      onLine: (line) =>
+        setting.progress(`${++seen} lines of output${line.length > 0 && line.length < 60 ? `: ${line}` : ""}`),
     });
   } catch (error) {
     if (setting.signal.aborted || !(error instanceof FactoryError)) throw error;
-    return { verdict: "error", summary: "could not be started", cases: 0, files: [], findings: [{ message: messageOf(error), ...(error.hint !== undefined && { fix: error.hint }) }] };
+    return {
+      verdict: "error",
+      summary: "could not be started",
+      cases: 0,
+      files: [],
+      findings: [{ message: messageOf(error), ...(error.hint !== undefined && { fix: error.hint }) }],
+    };
   }
-  const files: GateFile[] = existsSync(log) ? [{ name: `${gate.name}/output.log`, path: log, mediaType: "text/plain" }] : [];
+  const files: GateFile[] = existsSync(log)
+    ? [{ name: `${gate.name}/output.log`, path: log, mediaType: "text/plain" }]
+    : [];
   if (result.timedOut) {
-    return { verdict: "error", summary: `timed out after ${setting.timeoutMs / 1000} s`, cases: 0, files, findings: [{ message: `${words.join(" ")} did not end in time`, fix: `gates.${gate.name}.timeoutSeconds in factory.yaml`, detail: lastLines(log) }] };
+    return {
+      verdict: "error",
+      summary: `timed out after ${setting.timeoutMs / 1000} s`,
+      cases: 0,
+      files,
+      findings: [
+        {
+          message: `${words.join(" ")} did not end in time`,
+          fix: `gates.${gate.name}.timeoutSeconds in factory.yaml`,
+          detail: lastLines(log),
+        },
+      ],
+    };
   }
   const read = readReport(report, startedMs);
   if (typeof read === "string") {
-    return { verdict: "error", summary: `${words[0]} ended with ${result.status ?? "a signal"} and left no usable report`, cases: 0, files, findings: [{ message: read, detail: lastLines(log), fix: gate.junit === undefined ? "the command must run pytest, or name its report: junit: PATH" : `the command must write ${gate.junit}` }] };
+    return {
+      verdict: "error",
+      summary: `${words[0]} ended with ${result.status ?? "a signal"} and left no usable report`,
+      cases: 0,
+      files,
+      findings: [
+        {
+          message: read,
+          detail: lastLines(log),
+          fix:
+            gate.junit === undefined
+              ? "the command must run pytest, or name its report: junit: PATH"
+              : `the command must write ${gate.junit}`,
+        },
+      ],
+    };
   }
   files.unshift({ name: `${gate.name}/junit.xml`, path: report, mediaType: "application/xml" });
   return { ...judgeReport(read, result.status), files };
@@ -60,12 +97,41 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
 /** The verdict on a report and the exit status of what wrote it. Pure. */
 export function judgeReport(report: JUnitReport, status: number | undefined): Omit<CommandOutcome, "files"> {
   const ran = report.cases - report.skipped;
-  const findings = report.failures.map(({ name, message, kind }) => ({ message: name === "" ? kind : name, detail: message }));
+  const findings = report.failures.map(({ name, message, kind }) => ({
+    message: name === "" ? kind : name,
+    detail: message,
+  }));
   const skipped = report.skipped === 0 ? "" : `, ${report.skipped} skipped`;
-  if (findings.length > 0) return { verdict: "fail", summary: `${findings.length} of ${report.cases} tests failed${skipped}`, cases: report.cases, findings };
-  if (report.cases === 0) return { verdict: "fail", summary: "no tests were collected", cases: 0, findings: [{ message: "a gate with no tests in it fails", fix: "write a test, or mend the path in factory.yaml" }] };
-  if (ran === 0) return { verdict: "fail", summary: `all ${report.cases} tests were skipped`, cases: report.cases, findings: [{ message: "a gate whose tests are all skipped fails" }] };
-  if (status !== 0) return { verdict: "error", summary: `ended with ${status ?? "a signal"}, though its report shows no failure`, cases: report.cases, findings: [{ message: "exit status and report disagree: which is right cannot be told" }] };
+  if (findings.length > 0)
+    return {
+      verdict: "fail",
+      summary: `${findings.length} of ${report.cases} tests failed${skipped}`,
+      cases: report.cases,
+      findings,
+    };
+  if (report.cases === 0)
+    return {
+      verdict: "fail",
+      summary: "no tests were collected",
+      cases: 0,
+      findings: [
+        { message: "a gate with no tests in it fails", fix: "write a test, or mend the path in factory.yaml" },
+      ],
+    };
+  if (ran === 0)
+    return {
+      verdict: "fail",
+      summary: `all ${report.cases} tests were skipped`,
+      cases: report.cases,
+      findings: [{ message: "a gate whose tests are all skipped fails" }],
+    };
+  if (status !== 0)
+    return {
+      verdict: "error",
+      summary: `ended with ${status ?? "a signal"}, though its report shows no failure`,
+      cases: report.cases,
+      findings: [{ message: "exit status and report disagree: which is right cannot be told" }],
+    };
   return { verdict: "pass", summary: `${ran} tests${skipped}`, cases: report.cases, findings: [] };
 }
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { globSync } from "tinyglobby";
-import type { CheckVerdict } from "../data/data-check.ts";
 import type { DataReport } from "../data/check-data.ts";
+import type { CheckVerdict } from "../data/data-check.ts";
 import type { Project } from "../project/project.ts";
 import type { Finding, GateSetting, Outcome } from "./gate.ts";
 
@@ -12,7 +12,14 @@ export interface DataOutcome extends Outcome {
 }
 
 /** Checks one contract against one source; the engine behind it is the caller's. */
-export type CheckContract = (request: { contractPath: string; contractText: string; sourcePath: string; tempFolder: string; signal: AbortSignal; progress(detail: string): void }) => Promise<DataReport>;
+export type CheckContract = (request: {
+  contractPath: string;
+  contractText: string;
+  sourcePath: string;
+  tempFolder: string;
+  signal: AbortSignal;
+  progress(detail: string): void;
+}) => Promise<DataReport>;
 
 /** The contract files that a gate names, relative to the project, sorted. */
 export function contractFiles(folder: string, gate: NonNullable<Project["gates"]["data"]>): string[] {
@@ -20,13 +27,47 @@ export function contractFiles(folder: string, gate: NonNullable<Project["gates"]
 }
 
 /** Judges the project's data by every contract. No contract, or a contract without checks, fails. */
-export async function runDataGate(gate: NonNullable<Project["gates"]["data"]>, setting: GateSetting, check: CheckContract): Promise<DataOutcome> {
+export async function runDataGate(
+  gate: NonNullable<Project["gates"]["data"]>,
+  setting: GateSetting,
+  check: CheckContract,
+): Promise<DataOutcome> {
   const contracts = contractFiles(setting.folder, gate);
   const named = [gate.contracts].flat().join(", ");
-  if (contracts.length === 0) return { verdict: "fail", summary: `no contract matches ${named}`, data: [], findings: [{ message: "a data gate with no contract fails", fix: `write one at ${named}, or mend gates.data.contracts` }] };
-  if (gate.source === "warehouse") return { verdict: "error", summary: "source: warehouse cannot be reached by this version", data: [], findings: [{ message: "data in a warehouse cannot be checked yet", fix: "name a CSV or Parquet file as gates.data.source" }] };
+  if (contracts.length === 0)
+    return {
+      verdict: "fail",
+      summary: `no contract matches ${named}`,
+      data: [],
+      findings: [
+        { message: "a data gate with no contract fails", fix: `write one at ${named}, or mend gates.data.contracts` },
+      ],
+    };
+  if (gate.source === "warehouse")
+    return {
+      verdict: "error",
+      summary: "source: warehouse cannot be reached by this version",
+      data: [],
+      findings: [
+        {
+          message: "data in a warehouse cannot be checked yet",
+          fix: "name a CSV or Parquet file as gates.data.source",
+        },
+      ],
+    };
   const sourcePath = join(setting.folder, gate.source);
-  if (!existsSync(sourcePath)) return { verdict: "error", summary: `${gate.source} is not there`, data: [], findings: [{ message: `the data source ${gate.source} does not exist`, fix: "mend gates.data.source in factory.yaml, or bring the file" }] };
+  if (!existsSync(sourcePath))
+    return {
+      verdict: "error",
+      summary: `${gate.source} is not there`,
+      data: [],
+      findings: [
+        {
+          message: `the data source ${gate.source} does not exist`,
+          fix: "mend gates.data.source in factory.yaml, or bring the file",
+        },
+      ],
+    };
   const tempFolder = join(setting.work, "engine");
   mkdirSync(tempFolder, { mode: 0o700 });
   const reports: { contract: string; report: DataReport }[] = [];
@@ -34,35 +75,95 @@ export async function runDataGate(gate: NonNullable<Project["gates"]["data"]>, s
     const contractPath = join(setting.folder, contract);
     reports.push({
       contract,
-      report: await check({ contractPath, contractText: readFileSync(contractPath, "utf8"), sourcePath, tempFolder, signal: setting.signal, progress: setting.progress }),
+      report: await check({
+        contractPath,
+        contractText: readFileSync(contractPath, "utf8"),
+        sourcePath,
+        tempFolder,
+        signal: setting.signal,
+        progress: setting.progress,
+      }),
     });
   }
   const reportPath = join(setting.work, "checks.json");
-  writeFileSync(reportPath, `${JSON.stringify(reports.map(({ contract, report }) => ({ ...report, contract: { ...report.contract, path: contract }, source: { ...report.source, path: gate.source } })), undefined, 2)}\n`);
+  writeFileSync(
+    reportPath,
+    `${JSON.stringify(
+      reports.map(({ contract, report }) => ({
+        ...report,
+        contract: { ...report.contract, path: contract },
+        source: { ...report.source, path: gate.source },
+      })),
+      undefined,
+      2,
+    )}\n`,
+  );
   const digests = new Set(reports.map(({ report }) => report.source.digest));
   const files = [{ name: "data/checks.json", path: reportPath, mediaType: "application/json" }];
-  return { ...judgeDataReports(reports), files, data: [...digests].map((sha256) => ({ path: relative(setting.folder, sourcePath), sha256 })) };
+  return {
+    ...judgeDataReports(reports),
+    files,
+    data: [...digests].map((sha256) => ({ path: relative(setting.folder, sourcePath), sha256 })),
+  };
 }
 
 /** The gate's verdict on the reports of all contracts. Pure. */
-export function judgeDataReports(reports: readonly { contract: string; report: Pick<DataReport, "checks" | "source"> }[]): Required<Pick<Outcome, "verdict" | "summary" | "findings" | "cases">> {
-  const checks = reports.flatMap(({ contract, report }) => report.checks.map((check) => ({ contract, rows: report.source.rows, check })));
+export function judgeDataReports(
+  reports: readonly { contract: string; report: Pick<DataReport, "checks" | "source"> }[],
+): Required<Pick<Outcome, "verdict" | "summary" | "findings" | "cases">> {
+  const checks = reports.flatMap(({ contract, report }) =>
+    report.checks.map((check) => ({ contract, rows: report.source.rows, check })),
+  );
   const counted = checks.filter(({ check }) => check.verdict === "pass" || check.blocks);
   const blocking = checks.filter(({ check }) => check.blocks);
   const failed = blocking.filter(({ check }) => check.verdict === "fail");
-  const findings = [...failed, ...blocking.filter(({ check }) => check.verdict !== "fail")].flatMap(({ contract, rows, check }) => findingsOf(contract, rows, check));
+  const findings = [...failed, ...blocking.filter(({ check }) => check.verdict !== "fail")].flatMap(
+    ({ contract, rows, check }) => findingsOf(contract, rows, check),
+  );
   const names = reports.map(({ contract }) => contract.replace(/^.*\//, "")).join(", ");
   const base = { findings, cases: counted.length };
-  if (failed.length > 0) return { ...base, verdict: "fail", summary: `${names}: ${failed.length} of ${counted.length} checks` };
-  if (blocking.length > 0) return { ...base, verdict: "error", summary: `${names}: ${blocking.length} of ${counted.length} checks could not tell` };
-  if (counted.length === 0) return { ...base, verdict: "fail", summary: `${names}: no check in it`, findings: [{ message: "a contract without checks fails", fix: "say what must hold: required, unique, ranges, quality rules" }] };
-  return { ...base, verdict: "pass", summary: `${names}: ${counted.length} checks, ${(reports[0]?.report.source.rows ?? 0).toLocaleString("en-US")} rows` };
+  if (failed.length > 0)
+    return { ...base, verdict: "fail", summary: `${names}: ${failed.length} of ${counted.length} checks` };
+  if (blocking.length > 0)
+    return {
+      ...base,
+      verdict: "error",
+      summary: `${names}: ${blocking.length} of ${counted.length} checks could not tell`,
+    };
+  if (counted.length === 0)
+    return {
+      ...base,
+      verdict: "fail",
+      summary: `${names}: no check in it`,
+      findings: [
+        {
+          message: "a contract without checks fails",
+          fix: "say what must hold: required, unique, ranges, quality rules",
+        },
+      ],
+    };
+  return {
+    ...base,
+    verdict: "pass",
+    summary: `${names}: ${counted.length} checks, ${(reports[0]?.report.source.rows ?? 0).toLocaleString("en-US")} rows`,
+  };
 }
 
 function findingsOf(contract: string, rows: number | undefined, check: CheckVerdict): Finding[] {
-  const share = check.failedRows === undefined || !rows ? "" : ` of ${rows.toLocaleString("en-US")} (${percent(check.failedRows / rows)})`;
-  const count = check.failedRows === undefined ? check.found : `${check.failedRows.toLocaleString("en-US")} row${check.failedRows === 1 ? "" : "s"}${share}`;
-  const examples = check.examples.slice(0, 3).map((example) => `row ${example.row}${example.values.length === 0 ? "" : `: ${example.values.map((each) => `${each.column} = ${each.value}`).join(", ")}`}`);
+  const share =
+    check.failedRows === undefined || !rows
+      ? ""
+      : ` of ${rows.toLocaleString("en-US")} (${percent(check.failedRows / rows)})`;
+  const count =
+    check.failedRows === undefined
+      ? check.found
+      : `${check.failedRows.toLocaleString("en-US")} row${check.failedRows === 1 ? "" : "s"}${share}`;
+  const examples = check.examples
+    .slice(0, 3)
+    .map(
+      (example) =>
+        `row ${example.row}${example.values.length === 0 ? "" : `: ${example.values.map((each) => `${each.column} = ${each.value}`).join(", ")}`}`,
+    );
   const where = `${contract}${check.line === undefined ? "" : `:${check.line}`}`;
   return [
     {

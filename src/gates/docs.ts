@@ -17,30 +17,44 @@ const UNFINISHED = /\b(?:TODO|TBD|FIXME|lorem ipsum)\b/i;
 export function judgeDocs(folder: string): Outcome {
   const findings = DOCUMENTS.flatMap((document) => judgeDocument(folder, document));
   const names = "README, architecture, runbook, onboarding, model card";
-  return { verdict: findings.length === 0 ? "pass" : "fail", summary: findings.length === 0 ? names : `${findings.length} problems in the documents`, findings, cases: DOCUMENTS.length };
+  return {
+    verdict: findings.length === 0 ? "pass" : "fail",
+    summary: findings.length === 0 ? names : `${findings.length} problems in the documents`,
+    findings,
+    cases: DOCUMENTS.length,
+  };
 }
 
 function judgeDocument(folder: string, document: (typeof DOCUMENTS)[number]): Finding[] {
   const path = join(folder, document.path);
-  if (!existsSync(path) || !statSync(path).isFile()) return [{ message: `${document.path} is missing`, fix: "write it: the template's version is a start" }];
+  if (!existsSync(path) || !statSync(path).isFile())
+    return [{ message: `${document.path} is missing`, fix: "write it: the template's version is a start" }];
   const lines = readFileSync(path, "utf8").split(/\r?\n/);
   const prose = withoutFences(lines);
   const headings = prose.filter(({ text }) => /^#{1,6}\s/.test(text));
   const findings: Finding[] = [];
   const at = (line: number) => `${document.path}:${line}`;
-  if (headings.filter(({ text }) => /^#\s/.test(text)).length !== 1) findings.push({ message: "needs exactly one title (# …)", where: at(1) });
+  if (headings.filter(({ text }) => /^#\s/.test(text)).length !== 1)
+    findings.push({ message: "needs exactly one title (# …)", where: at(1) });
   const sections = headings.filter(({ text }) => /^##\s/.test(text)).length;
-  if (sections < MIN_SECTIONS) findings.push({ message: `has ${sections} sections (## …), needs ${MIN_SECTIONS}`, where: at(1) });
+  if (sections < MIN_SECTIONS)
+    findings.push({ message: `has ${sections} sections (## …), needs ${MIN_SECTIONS}`, where: at(1) });
   for (const wanted of document.headings ?? []) {
-    if (!headings.some(({ text }) => wanted.test(text))) findings.push({ message: `has no section on ${wanted.source.replace(/\.\?|\\b/g, "").replaceAll("|", " or ")}`, where: at(1) });
+    if (!headings.some(({ text }) => wanted.test(text)))
+      findings.push({
+        message: `has no section on ${wanted.source.replace(/\.\?|\\b/g, "").replaceAll("|", " or ")}`,
+        where: at(1),
+      });
   }
-  if (document.mermaid && !lines.some((line) => /^\s*```mermaid\s*$/.test(line))) findings.push({ message: "has no Mermaid diagram (```mermaid)", where: at(1) });
+  if (document.mermaid && !lines.some((line) => /^\s*```mermaid\s*$/.test(line)))
+    findings.push({ message: "has no Mermaid diagram (```mermaid)", where: at(1) });
   for (const { text, line } of prose) {
     const unfinished = UNFINISHED.exec(text);
     if (unfinished !== null) findings.push({ message: `unfinished: ${unfinished[0]}`, where: at(line) });
     for (const target of linksOf(text)) {
       const found = resolve(dirname(path), decodeLink(target));
-      if (relative(folder, found).startsWith("..") || !existsSync(found)) findings.push({ message: `link leads nowhere: ${target}`, where: at(line) });
+      if (relative(folder, found).startsWith("..") || !existsSync(found))
+        findings.push({ message: `link leads nowhere: ${target}`, where: at(line) });
     }
   }
   return findings;

@@ -36,7 +36,8 @@ export interface GateResult {
   files: GateFile[];
 }
 
-export type Outcome = Pick<GateResult, "verdict" | "summary"> & Partial<Pick<GateResult, "findings" | "cases" | "files">>;
+export type Outcome = Pick<GateResult, "verdict" | "summary"> &
+  Partial<Pick<GateResult, "findings" | "cases" | "files">>;
 
 /** The verdict on all gates: any fail is "no"; without one, any error is "could not tell". */
 export function overall(results: readonly GateResult[]): "pass" | "fail" | "error" {

@@ -11,7 +11,10 @@ export interface JUnitReport {
 const MAX_BYTES = 64 << 20;
 
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-const problem = z.union([text, z.looseObject({ "@message": text.optional(), "@type": text.optional(), "#text": text.optional() })]);
+const problem = z.union([
+  text,
+  z.looseObject({ "@message": text.optional(), "@type": text.optional(), "#text": text.optional() }),
+]);
 const testCase = z.looseObject({
   "@name": text.optional(),
   "@classname": text.optional(),
@@ -24,9 +27,15 @@ interface Suite {
   testsuite?: (Suite | string)[] | undefined;
 }
 const suite: z.ZodType<Suite> = z.lazy(() =>
-  z.looseObject({ testcase: z.array(testCase).optional(), testsuite: z.array(z.union([suite, z.string()])).optional() }),
+  z.looseObject({
+    testcase: z.array(testCase).optional(),
+    testsuite: z.array(z.union([suite, z.string()])).optional(),
+  }),
 );
-const document = z.looseObject({ testsuites: z.union([suite, z.string()]).optional(), testsuite: z.array(z.union([suite, z.string()])).optional() });
+const document = z.looseObject({
+  testsuites: z.union([suite, z.string()]).optional(),
+  testsuite: z.array(z.union([suite, z.string()])).optional(),
+});
 
 /** Reads a JUnit XML report. Throws an Error that says why when it is not one; entities are not expanded. */
 export function parseJUnit(xml: string): JUnitReport {
@@ -44,7 +53,8 @@ export function parseJUnit(xml: string): JUnitReport {
   const parsed = document.safeParse(parser.parse(xml));
   if (!parsed.success) throw new Error("the report is not JUnit XML");
   const { testsuites, testsuite } = parsed.data;
-  if (testsuites === undefined && testsuite === undefined) throw new Error("the report has neither <testsuites> nor <testsuite>");
+  if (testsuites === undefined && testsuite === undefined)
+    throw new Error("the report has neither <testsuites> nor <testsuite>");
   const report: JUnitReport = { cases: 0, skipped: 0, failures: [] };
   if (typeof testsuites === "object") count(testsuites, report);
   for (const each of testsuite ?? []) if (typeof each === "object") count(each, report);
@@ -55,7 +65,8 @@ function count(node: Suite, report: JUnitReport): void {
   for (const each of node.testcase ?? []) {
     report.cases += 1;
     const name = [each["@classname"], each["@name"]].filter(Boolean).join(" › ");
-    for (const failure of each.failure ?? []) report.failures.push({ name, message: messageOf(failure), kind: "failure" });
+    for (const failure of each.failure ?? [])
+      report.failures.push({ name, message: messageOf(failure), kind: "failure" });
     for (const error of each.error ?? []) report.failures.push({ name, message: messageOf(error), kind: "error" });
     if (each.skipped !== undefined && each.failure === undefined && each.error === undefined) report.skipped += 1;
   }

@@ -16,10 +16,18 @@ const diagnostics = z.array(
 
 /** Lints with the project's own ruff, read from its JSON report; the format is judged by ruff's exit status. */
 export async function judgeLint(setting: GateSetting): Promise<Outcome> {
-  if (!existsSync(join(setting.folder, "pyproject.toml"))) return { verdict: "error", summary: "no pyproject.toml: nothing says how to lint", findings: [] };
+  if (!existsSync(join(setting.folder, "pyproject.toml")))
+    return { verdict: "error", summary: "no pyproject.toml: nothing says how to lint", findings: [] };
   const reportPath = join(setting.work, "ruff.json");
   const ruff = (...args: string[]) =>
-    runProcess({ argv: ["uv", "run", "--frozen", "ruff", ...args], cwd: setting.folder, env: setting.childEnvironment, timeoutMs: setting.timeoutMs, signal: setting.signal, maxOutputBytes: 8 << 20 });
+    runProcess({
+      argv: ["uv", "run", "--frozen", "ruff", ...args],
+      cwd: setting.folder,
+      env: setting.childEnvironment,
+      timeoutMs: setting.timeoutMs,
+      signal: setting.signal,
+      maxOutputBytes: 8 << 20,
+    });
   try {
     const listed = await ruff("check", "--show-files", ".");
     if (listed.status !== 0) return broken(`ruff ended with ${listed.status ?? "a signal"}`, listed.stderr);
@@ -27,19 +35,29 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     if (files === 0) return { verdict: "fail", summary: "no Python file to lint", findings: [] };
     setting.progress(`${files} files`);
     const linted = await ruff("check", "--no-cache", "--output-format", "json", "--output-file", reportPath, ".");
-    if (linted.timedOut) return { verdict: "error", summary: `timed out after ${setting.timeoutMs / 1000} s`, findings: [] };
-    if (linted.status !== 0 && linted.status !== 1) return broken(`ruff ended with ${linted.status ?? "a signal"}`, linted.stderr);
+    if (linted.timedOut)
+      return { verdict: "error", summary: `timed out after ${setting.timeoutMs / 1000} s`, findings: [] };
+    if (linted.status !== 0 && linted.status !== 1)
+      return broken(`ruff ended with ${linted.status ?? "a signal"}`, linted.stderr);
     if (!existsSync(reportPath)) return broken("ruff wrote no report", linted.stderr);
     const findings: Finding[] = diagnostics.parse(JSON.parse(readFileSync(reportPath, "utf8"))).map((each) => ({
       message: [each.code, each.message].filter(Boolean).join(" "),
       where: `${relative(setting.folder, each.filename)}${each.location ? `:${each.location.row}` : ""}`,
     }));
-    if ((linted.status === 0) !== (findings.length === 0)) return broken("ruff's exit status and its report disagree", linted.stderr);
+    if ((linted.status === 0) !== (findings.length === 0))
+      return broken("ruff's exit status and its report disagree", linted.stderr);
     const formatted = await ruff("format", "--no-cache", "--check", ".");
     if (formatted.status === 1) findings.push({ message: "files are not formatted", fix: "uv run ruff format" });
-    else if (formatted.status !== 0) return broken(`ruff format ended with ${formatted.status ?? "a signal"}`, formatted.stderr);
+    else if (formatted.status !== 0)
+      return broken(`ruff format ended with ${formatted.status ?? "a signal"}`, formatted.stderr);
     const report = { name: "lint/ruff.json", path: reportPath, mediaType: "application/json" };
-    return { verdict: findings.length === 0 ? "pass" : "fail", summary: findings.length === 0 ? `ruff: ${files} files` : `ruff: ${findings.length} findings in ${files} files`, findings, cases: files, files: [report] };
+    return {
+      verdict: findings.length === 0 ? "pass" : "fail",
+      summary: findings.length === 0 ? `ruff: ${files} files` : `ruff: ${findings.length} findings in ${files} files`,
+      findings,
+      cases: files,
+      files: [report],
+    };
   } catch (error) {
     if (setting.signal.aborted) throw error;
     return broken(messageOf(error), "", error instanceof FactoryError ? error.hint : undefined);
@@ -47,5 +65,11 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
 }
 
 function broken(summary: string, stderr: string, fix?: string): Outcome {
-  return { verdict: "error", summary, findings: [{ message: stderr.trim().split("\n").slice(-3).join("\n") || summary, ...(fix !== undefined && { fix }) }] };
+  return {
+    verdict: "error",
+    summary,
+    findings: [
+      { message: stderr.trim().split("\n").slice(-3).join("\n") || summary, ...(fix !== undefined && { fix }) },
+    ],
+  };
 }

@@ -40,11 +40,26 @@ export function judgeMetrics(rules: readonly MetricRule[], metrics: readonly Met
 
 function judgeRule(rule: MetricRule, candidate: readonly Metric[]): MetricJudgement[] {
   const named = candidate.filter((metric) => metric.name === rule.name);
-  const found = named.filter((metric) => (rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined));
+  const found = named.filter((metric) =>
+    rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined,
+  );
   const label = rule.slice === undefined ? rule.name : `${rule.name} by ${rule.slice}`;
-  if (found.length === 0) return [fail(`${label} missing`, `the model tests measured no ${label}`, "write it to the file that FACTORY_METRICS names")];
+  if (found.length === 0)
+    return [
+      fail(
+        `${label} missing`,
+        `the model tests measured no ${label}`,
+        "write it to the file that FACTORY_METRICS names",
+      ),
+    ];
   const doubled = found.find((metric, i) => found.findIndex((other) => other.slice === metric.slice) !== i);
-  if (doubled !== undefined) return [fail(`${label} twice`, `${label} is reported more than once${doubled.slice === undefined ? "" : ` for ${doubled.slice}`}`)];
+  if (doubled !== undefined)
+    return [
+      fail(
+        `${label} twice`,
+        `${label} is reported more than once${doubled.slice === undefined ? "" : ` for ${doubled.slice}`}`,
+      ),
+    ];
   const judgements: MetricJudgement[] = [];
   for (const metric of found) {
     const value = rounded(metric.value);
@@ -59,9 +74,20 @@ function judgeRule(rule: MetricRule, candidate: readonly Metric[]): MetricJudgem
 
 function judgeGap(rule: MetricRule, maxGap: number, found: readonly Metric[]): MetricJudgement {
   const label = `slice ${rule.slice} gap`;
-  if (found.length < 2) return fail(`${label} unknown`, `${rule.name} by ${rule.slice} has only the group ${found[0]?.slice}: a gap needs two`, "report every group of the slice");
+  if (found.length < 2)
+    return fail(
+      `${label} unknown`,
+      `${rule.name} by ${rule.slice} has only the group ${found[0]?.slice}: a gap needs two`,
+      "report every group of the slice",
+    );
   const values = found.map((metric) => metric.value);
-  return judge(rounded(Math.max(...values) - Math.min(...values)) <= maxGap, `${label} ${show(rounded(Math.max(...values) - Math.min(...values)))}`, "≤", ">", maxGap);
+  return judge(
+    rounded(Math.max(...values) - Math.min(...values)) <= maxGap,
+    `${label} ${show(rounded(Math.max(...values) - Math.min(...values)))}`,
+    "≤",
+    ">",
+    maxGap,
+  );
 }
 
 function judge(ok: boolean, left: string, sign: string, broken: string, limit: number): MetricJudgement {

@@ -20,7 +20,11 @@ export interface ModelOutcome extends Outcome {
 }
 
 /** Runs the model tests and judges both their cases and the metrics that they measured. */
-export async function runModelGate(gate: NonNullable<Project["gates"]["model"]>, input: ModelGateInput, setting: GateSetting): Promise<ModelOutcome> {
+export async function runModelGate(
+  gate: NonNullable<Project["gates"]["model"]>,
+  input: ModelGateInput,
+  setting: GateSetting,
+): Promise<ModelOutcome> {
   const metricsPath = join(setting.work, "metrics.json");
   const variables = {
     FACTORY_METRICS: metricsPath,
@@ -32,7 +36,13 @@ export async function runModelGate(gate: NonNullable<Project["gates"]["model"]>,
   if (typeof metrics === "string") {
     // Failed tests are the better news to tell; without them the missing figures decide.
     if (ran.verdict !== "pass") return { ...ran, metrics: [] };
-    return { ...ran, metrics: [], verdict: "error", summary: "the metrics could not be read", findings: [{ message: metrics, fix: "the model tests must write the file that FACTORY_METRICS names" }] };
+    return {
+      ...ran,
+      metrics: [],
+      verdict: "error",
+      summary: "the metrics could not be read",
+      findings: [{ message: metrics, fix: "the model tests must write the file that FACTORY_METRICS names" }],
+    };
   }
   const files = [...ran.files, { name: "model/metrics.json", path: metricsPath, mediaType: "application/json" }];
   if (ran.verdict === "error") return { ...ran, files, metrics };

@@ -9,7 +9,15 @@ export interface PlannedGate {
   timeoutMs: number;
 }
 
-const DEFAULT_SECONDS: Record<GateName, number> = { lint: 120, unit: 600, data: 600, model: 900, baseline: 60, docs: 30, secrets: 120 };
+const DEFAULT_SECONDS: Record<GateName, number> = {
+  lint: 120,
+  unit: 600,
+  data: 600,
+  model: 900,
+  baseline: 60,
+  docs: 30,
+  secrets: 120,
+};
 
 /**
  * The gates that policy names for any environment of the project's tier. A pilot, or a project without a policy, gets all
@@ -22,14 +30,19 @@ export function requiredGates(policy: Policy | undefined, tier: string | undefin
 }
 
 /** Which gates run, in order. Built-in gates always can; the others need their section in factory.yaml. Pure. */
-export function planGates(project: Project, required: readonly GateName[], only: readonly GateName[] | undefined): PlannedGate[] {
+export function planGates(
+  project: Project,
+  required: readonly GateName[],
+  only: readonly GateName[] | undefined,
+): PlannedGate[] {
   return GATE_NAMES.map((gate): PlannedGate => {
     const timeoutMs = secondsOf(project, gate) * 1000;
     // The baseline compares what the model gate measured, so asking for it asks for both.
     const wanted = only === undefined || only.includes(gate) || (gate === "model" && only.includes("baseline"));
     if (!wanted) return { gate, action: "left-out", why: "not asked for (--only)", timeoutMs };
     if (isConfigured(project, gate)) return { gate, action: "run", timeoutMs };
-    if (required.includes(gate) || only?.includes(gate)) return { gate, action: "missing", why: `factory.yaml has no gates.${gate}`, timeoutMs };
+    if (required.includes(gate) || only?.includes(gate))
+      return { gate, action: "missing", why: `factory.yaml has no gates.${gate}`, timeoutMs };
     return { gate, action: "left-out", why: "not in factory.yaml, and no environment requires it", timeoutMs };
   });
 }

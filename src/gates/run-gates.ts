@@ -33,7 +33,14 @@ export async function runGates(run: GateRun): Promise<GateResult[]> {
     const startedMs = performance.now();
     let outcome: Outcome;
     if (planned.action === "left-out") outcome = { verdict: "not-evaluated", summary: planned.why ?? "" };
-    else if (planned.action === "missing") outcome = { verdict: "fail", summary: planned.why ?? "", findings: [{ message: `the gate ${planned.gate} is required`, fix: `add gates.${planned.gate} to factory.yaml` }] };
+    else if (planned.action === "missing")
+      outcome = {
+        verdict: "fail",
+        summary: planned.why ?? "",
+        findings: [
+          { message: `the gate ${planned.gate} is required`, fix: `add gates.${planned.gate} to factory.yaml` },
+        ],
+      };
     else outcome = await runOne(run, planned, results);
     const result: GateResult = {
       gate: planned.gate,
@@ -70,11 +77,19 @@ async function runOne(run: GateRun, planned: PlannedGate, before: readonly GateR
     if (run.signal.aborted) throw error;
     const message = error instanceof Error ? error.message : String(error);
     const fix = error instanceof Error && "hint" in error && typeof error.hint === "string" ? { fix: error.hint } : {};
-    const problems = error instanceof Error && "problems" in error && Array.isArray(error.problems) ? error.problems : [];
+    const problems =
+      error instanceof Error && "problems" in error && Array.isArray(error.problems) ? error.problems : [];
     return {
       verdict: "error",
       summary: message,
-      findings: problems.length === 0 ? [{ message, ...fix }] : problems.map((each) => ({ message: String(each.message), ...(each.file ? { where: `${each.file}${each.line ? `:${each.line}` : ""}` } : {}), ...(each.hint ? { fix: String(each.hint) } : {}) })),
+      findings:
+        problems.length === 0
+          ? [{ message, ...fix }]
+          : problems.map((each) => ({
+              message: String(each.message),
+              ...(each.file ? { where: `${each.file}${each.line ? `:${each.line}` : ""}` } : {}),
+              ...(each.hint ? { fix: String(each.hint) } : {}),
+            })),
     };
   }
 }

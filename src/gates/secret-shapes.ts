@@ -19,7 +19,8 @@ const SHAPES: readonly { what: string; shape: RegExp }[] = [
   { what: "JSON web token", shape: /\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/ },
   { what: "password in a URL", shape: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'{}$<>]{1,64}:[^\s/@"'{}$<>]{3,128}@/i },
 ];
-const ASSIGNED = /\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,20}["']?\s*[:=]\s*["']([^"'\s]{12,200})["']/i;
+const ASSIGNED =
+  /\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,20}["']?\s*[:=]\s*["']([^"'\s]{12,200})["']/i;
 const MIN_ENTROPY_BITS = 3.2;
 
 /** The kinds of secret that a line seems to hold; never the secret itself. Pure. */
@@ -27,7 +28,13 @@ export function secretsInLine(line: string): string[] {
   const found = SHAPES.filter(({ shape }) => shape.test(line)).map(({ what }) => what);
   const assigned = ASSIGNED.exec(line)?.[1];
   // A reference such as ${{ secrets.X }} or <your token> names a secret without holding one.
-  if (found.length === 0 && assigned !== undefined && !/[{}$<>]|^(?:x+|\*+|\.+)$/i.test(assigned) && entropyBits(assigned) >= MIN_ENTROPY_BITS && /\d/.test(assigned)) {
+  if (
+    found.length === 0 &&
+    assigned !== undefined &&
+    !/[{}$<>]|^(?:x+|\*+|\.+)$/i.test(assigned) &&
+    entropyBits(assigned) >= MIN_ENTROPY_BITS &&
+    /\d/.test(assigned)
+  ) {
     found.push("assigned secret");
   }
   return found;
@@ -47,7 +54,11 @@ export function secretsInText(text: string, file: string): Finding[] {
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? "";
     for (const what of new Set(pieces(line).flatMap(secretsInLine))) {
-      findings.push({ message: `looks like a ${what}`, where: `${file}:${i + 1}`, fix: "remove it, revoke it at its issuer, and rewrite the history that holds it" });
+      findings.push({
+        message: `looks like a ${what}`,
+        where: `${file}:${i + 1}`,
+        fix: "remove it, revoke it at its issuer, and rewrite the history that holds it",
+      });
     }
   }
   return findings;
@@ -58,5 +69,7 @@ const OVERLAP = 512;
 
 function pieces(line: string): string[] {
   if (line.length <= PIECE) return [line];
-  return Array.from({ length: Math.ceil(line.length / (PIECE - OVERLAP)) }, (_, i) => line.slice(i * (PIECE - OVERLAP), i * (PIECE - OVERLAP) + PIECE));
+  return Array.from({ length: Math.ceil(line.length / (PIECE - OVERLAP)) }, (_, i) =>
+    line.slice(i * (PIECE - OVERLAP), i * (PIECE - OVERLAP) + PIECE),
+  );
 }

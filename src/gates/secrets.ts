@@ -20,14 +20,21 @@ export async function judgeSecrets(setting: GateSetting): Promise<Outcome> {
     try {
       const stat = lstatSync(path);
       if (!stat.isFile()) return;
-      if (stat.size > MAX_FILE_BYTES) unread.push({ message: `larger than ${MAX_FILE_BYTES >> 20} MiB, not looked through`, where: file, fix: "keep data of that size out of the repository" });
+      if (stat.size > MAX_FILE_BYTES)
+        unread.push({
+          message: `larger than ${MAX_FILE_BYTES >> 20} MiB, not looked through`,
+          where: file,
+          fix: "keep data of that size out of the repository",
+        });
       else findings.push(...secretsInText(decode(readFileSync(path)), file));
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) unread.push({ message: "could not be read", where: file });
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
+        unread.push({ message: "could not be read", where: file });
     }
   });
   const summary = `${files.length} files`;
-  if (findings.length > 0) return { verdict: "fail", summary: `${findings.length} found in ${summary}`, findings, cases: files.length };
+  if (findings.length > 0)
+    return { verdict: "fail", summary: `${findings.length} found in ${summary}`, findings, cases: files.length };
   if (unread.length > 0) return { verdict: "error", summary, findings: unread, cases: files.length };
   if (files.length === 0) return { verdict: "fail", summary: "no file to look through", cases: 0 };
   return { verdict: "pass", summary, cases: files.length };
@@ -36,13 +43,27 @@ export async function judgeSecrets(setting: GateSetting): Promise<Outcome> {
 function decode(bytes: Buffer): string {
   const first = bytes.subarray(0, 2);
   if (UTF16_MARKS[0]?.equals(first)) return bytes.toString("utf16le");
-  if (UTF16_MARKS[1]?.equals(first)) return Buffer.from(bytes.subarray(0, bytes.length & ~1)).swap16().toString("utf16le");
+  if (UTF16_MARKS[1]?.equals(first))
+    return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+      .swap16()
+      .toString("utf16le");
   return bytes.toString("latin1");
 }
 
 async function filesOf(setting: GateSetting): Promise<string[]> {
   const listed = await runProcess({
-    argv: ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    argv: [
+      "git",
+      "-c",
+      "core.fsmonitor=false",
+      "-c",
+      "core.quotePath=false",
+      "ls-files",
+      "-z",
+      "--cached",
+      "--others",
+      "--exclude-standard",
+    ],
     cwd: setting.folder,
     env: setting.childEnvironment,
     timeoutMs: 60_000,

@@ -22,6 +22,15 @@ export function redact(text: string, known: readonly string[] = []): string {
 
 /** The text without terminal control sequences: what others wrote must not steer the user's terminal. */
 export function stripControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return text.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-_])/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+  return text.replace(SEQUENCE, "").replace(CONTROL, "");
 }
+
+const ESCAPE = "\\u001b";
+/** CSI, OSC and two-character sequences (ECMA-48). */
+const SEQUENCE = new RegExp(
+  `${ESCAPE}(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|${ESCAPE}\\\\)|[@-_])`,
+  "g",
+);
+/** Every C0 and C1 control but tab and line feed. */
+// biome-ignore lint/complexity/useRegexLiterals: a literal would hold control characters
+const CONTROL = new RegExp("[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]", "g");

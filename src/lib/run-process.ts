@@ -47,7 +47,11 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
       cwd: request.cwd,
       env: { ...request.env },
       detached: true,
-      stdio: [request.input === undefined ? "ignore" : "pipe", piped ? "pipe" : (log ?? "pipe"), piped ? "pipe" : (log ?? "pipe")],
+      stdio: [
+        request.input === undefined ? "ignore" : "pipe",
+        piped ? "pipe" : (log ?? "pipe"),
+        piped ? "pipe" : (log ?? "pipe"),
+      ],
     });
   } catch (error) {
     if (log !== undefined) closeSync(log);
@@ -76,7 +80,11 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
       child.once("error", (error) =>
         reject(
           errnoOf(error) === "ENOENT"
-            ? usageError("process.missing", `the program ${JSON.stringify(program)} was not found`, "install it, or check PATH: factory doctor")
+            ? usageError(
+                "process.missing",
+                `the program ${JSON.stringify(program)} was not found`,
+                "install it, or check PATH: factory doctor",
+              )
             : outsideError("process.start", `${program} could not be started: ${error.message}`, undefined, error),
         ),
       );

@@ -6,7 +6,10 @@ const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "lower-case letters, di
 const identity = z.string().min(1).max(254);
 const duration = z
   .string()
-  .regex(/^P(?:\d+W|(?=.)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?)?)$/, "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D");
+  .regex(
+    /^P(?:\d+W|(?=.)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?)?)$/,
+    "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D",
+  );
 const httpUrl = z.string().regex(/^https?:\/\/[^\s@]+$/, "an http or https URL without credentials");
 
 export const gateName = z.enum(["lint", "unit", "data", "model", "baseline", "docs", "secrets"]);
@@ -24,7 +27,9 @@ const environment = z.strictObject({
   catalog: name,
   registry,
   evidence: z.strictObject({ signedBy: z.array(identity).min(1) }).optional(),
-  freeze: z.array(z.string().regex(/^\d{4}-\d{2}-\d{2}\/\d{4}-\d{2}-\d{2}$/, "two dates with a slash, 2026-12-20/2027-01-04")).optional(),
+  freeze: z
+    .array(z.string().regex(/^\d{4}-\d{2}-\d{2}\/\d{4}-\d{2}-\d{2}$/, "two dates with a slash, 2026-12-20/2027-01-04"))
+    .optional(),
 });
 export type Environment = z.infer<typeof environment>;
 
@@ -48,7 +53,13 @@ const riskTier = z
 const person = z.strictObject({
   kind: z.enum(["person", "service", "bot"]).optional(),
   keys: z
-    .array(z.strictObject({ key: z.string().regex(/^ed25519:/, "ed25519:<base64 of the public key>"), from: z.string(), until: z.string().optional() }))
+    .array(
+      z.strictObject({
+        key: z.string().regex(/^ed25519:/, "ed25519:<base64 of the public key>"),
+        from: z.string(),
+        until: z.string().optional(),
+      }),
+    )
     .optional(),
   aliases: z.array(identity).optional(),
 });
@@ -78,20 +89,40 @@ export const policySchema = z
   .superRefine((policy, context) => {
     const names = policy.environments.map((each) => each.name);
     names.forEach((each, i) => {
-      if (names.indexOf(each) !== i) context.addIssue({ code: "custom", path: ["environments", i, "name"], message: `environment ${each} is listed twice` });
+      if (names.indexOf(each) !== i)
+        context.addIssue({
+          code: "custom",
+          path: ["environments", i, "name"],
+          message: `environment ${each} is listed twice`,
+        });
     });
     for (const [tier, rules] of Object.entries(policy.riskTiers)) {
       for (const key of Object.keys(rules)) {
         if (key !== "firstRelease" && !names.includes(key)) {
-          context.addIssue({ code: "custom", path: ["riskTiers", tier, key], message: `no environment is called ${key} (there are: ${names.join(", ")})` });
+          context.addIssue({
+            code: "custom",
+            path: ["riskTiers", tier, key],
+            message: `no environment is called ${key} (there are: ${names.join(", ")})`,
+          });
         }
       }
     }
     for (const [project, entry] of Object.entries(policy.projects)) {
-      if (!(entry.productLine in policy.productLines)) context.addIssue({ code: "custom", path: ["projects", project, "productLine"], message: `no product line is called ${entry.productLine}` });
-      if (!(entry.riskTier in policy.riskTiers)) context.addIssue({ code: "custom", path: ["projects", project, "riskTier"], message: `no risk tier is called ${entry.riskTier}` });
+      if (!(entry.productLine in policy.productLines))
+        context.addIssue({
+          code: "custom",
+          path: ["projects", project, "productLine"],
+          message: `no product line is called ${entry.productLine}`,
+        });
+      if (!(entry.riskTier in policy.riskTiers))
+        context.addIssue({
+          code: "custom",
+          path: ["projects", project, "riskTier"],
+          message: `no risk tier is called ${entry.riskTier}`,
+        });
     }
-    if (!isTimeZone(policy.timezone)) context.addIssue({ code: "custom", path: ["timezone"], message: `${policy.timezone} is not an IANA time zone` });
+    if (!isTimeZone(policy.timezone))
+      context.addIssue({ code: "custom", path: ["timezone"], message: `${policy.timezone} is not an IANA time zone` });
   });
 export type Policy = z.infer<typeof policySchema>;
 

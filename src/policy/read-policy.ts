@@ -1,5 +1,5 @@
-import { dirname, isAbsolute, join, resolve } from "node:path";
 import { existsSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { readTextFile } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
@@ -27,7 +27,11 @@ export function readPolicy(path: string): ReadPolicy {
 export function policyOfProject(projectFolder: string, named: string | undefined): ReadPolicy | undefined {
   if (named === undefined) return undefined;
   if (/^(?:https?|ssh|git):|^git@/.test(named)) {
-    throw usageError("policy.remote", `policy ${named} is a git URL, which this version cannot fetch yet`, "name a path in factory.yaml, such as policy: ../policy.yaml");
+    throw usageError(
+      "policy.remote",
+      `policy ${named} is a git URL, which this version cannot fetch yet`,
+      "name a path in factory.yaml, such as policy: ../policy.yaml",
+    );
   }
   const path = isAbsolute(named) ? named : join(projectFolder, named);
   return existsSync(path) && existsSync(dirname(path)) ? readPolicy(path) : undefined;

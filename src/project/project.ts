@@ -14,7 +14,11 @@ const seconds = z.int().min(1).max(86_400);
 const metric = z
   .strictObject({
     name: z.string().min(1),
-    slice: z.string().min(1).optional().describe("judge the groups of this slice (`physlm` means physlm=0, physlm=1, …)"),
+    slice: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("judge the groups of this slice (`physlm` means physlm=0, physlm=1, …)"),
     min: z.number().optional(),
     max: z.number().optional(),
     maxGap: z.number().min(0).optional().describe("largest allowed distance between the groups of the slice"),
@@ -25,10 +29,15 @@ const metric = z
   })
   .superRefine((rule, context) => {
     if (rule.min === undefined && rule.max === undefined && rule.maxGap === undefined && rule.champion === undefined) {
-      context.addIssue({ code: "custom", message: "needs min, max, maxGap or champion: a metric without a limit checks nothing" });
+      context.addIssue({
+        code: "custom",
+        message: "needs min, max, maxGap or champion: a metric without a limit checks nothing",
+      });
     }
-    if (rule.maxGap !== undefined && rule.slice === undefined) context.addIssue({ code: "custom", path: ["maxGap"], message: "needs slice" });
-    if (rule.min !== undefined && rule.max !== undefined && rule.min > rule.max) context.addIssue({ code: "custom", path: ["min"], message: "is above max: nothing could pass" });
+    if (rule.maxGap !== undefined && rule.slice === undefined)
+      context.addIssue({ code: "custom", path: ["maxGap"], message: "needs slice" });
+    if (rule.min !== undefined && rule.max !== undefined && rule.min > rule.max)
+      context.addIssue({ code: "custom", path: ["min"], message: "is above max: nothing could pass" });
   });
 export type MetricRule = z.infer<typeof metric>;
 
@@ -50,20 +59,28 @@ const overrides = z.strictObject({
     .strictObject({
       unit: timeoutOnly.optional(),
       data: z.strictObject({ source: z.string().min(1).optional(), timeoutSeconds: seconds.optional() }).optional(),
-      model: z.strictObject({ metrics: z.array(metric).min(1).optional(), timeoutSeconds: seconds.optional() }).optional(),
+      model: z
+        .strictObject({ metrics: z.array(metric).min(1).optional(), timeoutSeconds: seconds.optional() })
+        .optional(),
     })
     .optional(),
 });
 
 export const projectSchema = z.strictObject({
   factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
-  project: z.string().regex(/^[a-z][a-z0-9-]{1,40}$/, "lower-case letters, digits and -, starting with a letter, at most 41"),
+  project: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{1,40}$/, "lower-case letters, digits and -, starting with a letter, at most 41"),
   policy: z.string().min(1).optional(),
   riskTier: z.string().min(1).optional(),
   model: z.strictObject({
     name: z.string().regex(/^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+$/, "schema.model, such as claims.triage"),
     train: command,
-    data: z.array(relativePath).min(1).optional().describe("files that training reads; default: the data gate's source"),
+    data: z
+      .array(relativePath)
+      .min(1)
+      .optional()
+      .describe("files that training reads; default: the data gate's source"),
     seed: z.int().optional(),
     timeoutSeconds: seconds.optional(),
   }),
@@ -80,7 +97,12 @@ export const projectSchema = z.strictObject({
   environments: z.record(z.string(), overrides).optional(),
   release: z.strictObject({ strategy: z.string().min(1) }).optional(),
   value: z
-    .strictObject({ kpi: z.string().min(1), baseline: z.number(), target: z.number(), baselineSource: z.string().min(1).optional() })
+    .strictObject({
+      kpi: z.string().min(1),
+      baseline: z.number(),
+      target: z.number(),
+      baselineSource: z.string().min(1).optional(),
+    })
     .optional(),
 });
 export type Project = z.infer<typeof projectSchema>;
@@ -92,8 +114,10 @@ export function commandWords(value: string | readonly string[]): string[] {
   const word = /\s*((?:[^\s"'\\]|"(?:[^"\\]|\\.)*"|'[^']*'|\\.)+)/gy;
   for (let match = word.exec(value); match !== null; match = word.exec(value)) {
     words.push(
-      (match[1] ?? "").replace(/"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/gs, (_, double?: string, single?: string, one?: string) =>
-        double !== undefined ? double.replace(/\\(.)/gs, "$1") : (single ?? one ?? ""),
+      (match[1] ?? "").replace(
+        /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/gs,
+        (_, double?: string, single?: string, one?: string) =>
+          double !== undefined ? double.replace(/\\(.)/gs, "$1") : (single ?? one ?? ""),
       ),
     );
   }

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { findUpward, readTextFile } from "../lib/files.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
-import { type Environment, type Policy } from "../policy/policy.ts";
+import type { Environment, Policy } from "../policy/policy.ts";
 import { policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
 import { type Project, projectSchema } from "./project.ts";
 
@@ -21,7 +21,11 @@ export const PROJECT_FILE = "factory.yaml";
 export function openProject(start: string): OpenProject {
   const folder = findUpward(resolve(start), PROJECT_FILE);
   if (folder === undefined) {
-    throw usageError("project.missing", `no ${PROJECT_FILE} in ${resolve(start)} or above it`, "go into a project's folder, or make one: factory new NAME");
+    throw usageError(
+      "project.missing",
+      `no ${PROJECT_FILE} in ${resolve(start)} or above it`,
+      "go into a project's folder, or make one: factory new NAME",
+    );
   }
   const path = join(folder, PROJECT_FILE);
   const text = readTextFile(path, PROJECT_FILE);
@@ -29,7 +33,11 @@ export function openProject(start: string): OpenProject {
   const policy = policyOfProject(folder, project.policy);
   const tier = policy?.policy.projects[project.project]?.riskTier;
   if (project.riskTier !== undefined && tier !== undefined && project.riskTier !== tier) {
-    throw usageError("project.tier", `${path} says risk tier ${project.riskTier}, policy says ${tier}`, "policy decides: remove riskTier from factory.yaml, or have the policy changed");
+    throw usageError(
+      "project.tier",
+      `${path} says risk tier ${project.riskTier}, policy says ${tier}`,
+      "policy decides: remove riskTier from factory.yaml, or have the policy changed",
+    );
   }
   return { project, folder, text, policy };
 }
@@ -39,7 +47,11 @@ export const DEFAULT_LOCAL_URI = "http://127.0.0.1:5210";
 
 /** The environments of a project, in order. Without a policy there is one, on the local server. */
 export function environmentsOf(open: OpenProject): readonly Environment[] {
-  return open.policy?.policy.environments ?? [{ name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: DEFAULT_LOCAL_URI } }];
+  return (
+    open.policy?.policy.environments ?? [
+      { name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: DEFAULT_LOCAL_URI } },
+    ]
+  );
 }
 
 /** The project's place in the policy; `undefined` means pilot: it goes no further than the first environment. */

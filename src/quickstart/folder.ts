@@ -22,7 +22,11 @@ export function folderState(folder: string): FolderState {
 export function renewFolder(folder: string): void {
   const state = folderState(folder);
   if (state === "foreign") {
-    throw usageError("quickstart.folder", `${folder} is not empty and was not made by quickstart`, `give another folder: factory quickstart ${join(dirname(folder), "factory-demo")}`);
+    throw usageError(
+      "quickstart.folder",
+      `${folder} is not empty and was not made by quickstart`,
+      `give another folder: factory quickstart ${join(dirname(folder), "factory-demo")}`,
+    );
   }
   if (resolve(folder) === resolve("/")) throw usageError("quickstart.folder", "the root folder cannot be used");
   rmSync(folder, { recursive: true, force: true });

@@ -16,7 +16,12 @@ const document = z.object({
   ok: z.boolean(),
   data: z.unknown().optional(),
   error: z
-    .object({ code: z.string(), exit: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(5), z.literal(130)]), message: z.string(), hint: z.string().optional() })
+    .object({
+      code: z.string(),
+      exit: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(5), z.literal(130)]),
+      message: z.string(),
+      hint: z.string().optional(),
+    })
     .optional(),
 });
 
@@ -27,7 +32,13 @@ export interface StepResult<T> {
 }
 
 /** Runs one factory command as a user would, with --json, and returns what it answered; an error of it is passed on as it is. */
-export async function runFactory<T>(program: Program, label: string, args: readonly string[], cwd: string, data: z.ZodType<T>): Promise<StepResult<T>> {
+export async function runFactory<T>(
+  program: Program,
+  label: string,
+  args: readonly string[],
+  cwd: string,
+  data: z.ZodType<T>,
+): Promise<StepResult<T>> {
   return withTask(program.report, `quickstart.${args[0]}`, label, async (advance) => {
     const result = await runProcess({
       argv: [...program.argv, ...args, "--json"],
@@ -43,7 +54,12 @@ export async function runFactory<T>(program: Program, label: string, args: reado
     });
     const answer = parse(result.stdout, args, result.stderr);
     if (answer.error !== undefined) {
-      throw new FactoryError(answer.error.code, answer.error.exit, `factory ${args.join(" ")}: ${answer.error.message}`, answer.error.hint === undefined ? {} : { hint: answer.error.hint });
+      throw new FactoryError(
+        answer.error.code,
+        answer.error.exit,
+        `factory ${args.join(" ")}: ${answer.error.message}`,
+        answer.error.hint === undefined ? {} : { hint: answer.error.hint },
+      );
     }
     return { ok: answer.ok, data: data.parse(answer.data), durationMs: result.durationMs };
   });
@@ -53,6 +69,11 @@ function parse(stdout: string, args: readonly string[], stderr: string): z.infer
   try {
     return document.parse(JSON.parse(stdout));
   } catch (cause) {
-    throw outsideError("quickstart.step", `factory ${args.join(" ")} gave no answer: ${stderr.trim().split("\n").slice(-3).join(" ")}`, undefined, cause);
+    throw outsideError(
+      "quickstart.step",
+      `factory ${args.join(" ")} gave no answer: ${stderr.trim().split("\n").slice(-3).join(" ")}`,
+      undefined,
+      cause,
+    );
   }
 }

@@ -1,10 +1,15 @@
 import { join } from "node:path";
 
 /** What may come from the user's environment: where programs, caches and package indexes are. No identity, no credential of a service. */
-const TAKEN = /^(?:PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|TERM|CI|NO_COLOR|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_[A-Z_]+|UV_[A-Z_]+|PYENV_ROOT|PYENV_VERSION)$/;
+const TAKEN =
+  /^(?:PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|TERM|CI|NO_COLOR|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_[A-Z_]+|UV_[A-Z_]+|PYENV_ROOT|PYENV_VERSION)$/;
 
 /** The environment of quickstart's commands: a home and an identity of its own; the caches of packages stay the user's. */
-export function quickstartVariables(variables: Readonly<Record<string, string>>, folder: string, places: { data: string }): Record<string, string> {
+export function quickstartVariables(
+  variables: Readonly<Record<string, string>>,
+  folder: string,
+  places: { data: string },
+): Record<string, string> {
   const taken = Object.fromEntries(Object.entries(variables).filter(([name]) => TAKEN.test(name)));
   const home = join(folder, "home");
   const userHome = variables.HOME;
@@ -14,7 +19,9 @@ export function quickstartVariables(variables: Readonly<Record<string, string>>,
     XDG_CONFIG_HOME: join(home, ".config"),
     // The managed Python environment is shared: it holds packages and nothing of a person.
     XDG_DATA_HOME: join(places.data, ".."),
-    ...(userHome !== undefined && { UV_CACHE_DIR: variables.UV_CACHE_DIR ?? join(variables.XDG_CACHE_HOME ?? join(userHome, ".cache"), "uv") }),
+    ...(userHome !== undefined && {
+      UV_CACHE_DIR: variables.UV_CACHE_DIR ?? join(variables.XDG_CACHE_HOME ?? join(userHome, ".cache"), "uv"),
+    }),
     ...(userHome !== undefined && variables.PYENV_ROOT === undefined && { PYENV_ROOT: join(userHome, ".pyenv") }),
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_GLOBAL: join(home, ".gitconfig"),

@@ -6,7 +6,8 @@ const ONE = '<testcase classname="t" name="a" time="0.1"/>';
 const FAILED = '<testcase name="b"><failure message="1 != 2">trace</failure></testcase>';
 const SKIPPED = '<testcase name="c"><skipped message="later"/></testcase>';
 const BROKEN = '<testcase name="d"><error message="ImportError">trace</error></testcase>';
-const suites = (...cases: string[]) => `<?xml version="1.0"?><testsuites><testsuite name="s" tests="999" failures="0">${cases.join("")}</testsuite></testsuites>`;
+const suites = (...cases: string[]) =>
+  `<?xml version="1.0"?><testsuites><testsuite name="s" tests="999" failures="0">${cases.join("")}</testsuite></testsuites>`;
 
 describe("JUnit report", () => {
   it.each([

@@ -4,7 +4,14 @@ import { judgeMetrics, type Metric, metricsSchema } from "../../src/gates/metric
 import type { MetricRule } from "../../src/project/project.ts";
 
 const DATASET = "a".repeat(64);
-const metric = (value: number, more: Partial<Metric> = {}): Metric => ({ name: "roc_auc", value, n: 100, model: "candidate", dataset: DATASET, ...more });
+const metric = (value: number, more: Partial<Metric> = {}): Metric => ({
+  name: "roc_auc",
+  value,
+  n: 100,
+  model: "candidate",
+  dataset: DATASET,
+  ...more,
+});
 
 describe("metric rules", () => {
   const cases: [string, MetricRule, Metric[], boolean][] = [
@@ -15,11 +22,36 @@ describe("metric rules", () => {
     ["measured for the champion only", { name: "roc_auc", min: 0.62 }, [metric(0.7, { model: "champion" })], false],
     ["only a slice measured", { name: "roc_auc", min: 0.62 }, [metric(0.7, { slice: "physlm=1" })], false],
     ["measured twice", { name: "roc_auc", min: 0.62 }, [metric(0.7), metric(0.5)], false],
-    ["gap within", { name: "roc_auc", slice: "physlm", maxGap: 0.12 }, [metric(0.7, { slice: "physlm=0" }), metric(0.58, { slice: "physlm=1" })], true],
-    ["gap beyond", { name: "roc_auc", slice: "physlm", maxGap: 0.12 }, [metric(0.7, { slice: "physlm=0" }), metric(0.57, { slice: "physlm=1" })], false],
-    ["gap of one group", { name: "roc_auc", slice: "physlm", maxGap: 0.12 }, [metric(0.7, { slice: "physlm=0" })], false],
-    ["gap of another column", { name: "roc_auc", slice: "phys", maxGap: 0.12 }, [metric(0.7, { slice: "physlm=0" }), metric(0.7, { slice: "physlm=1" })], false],
-    ["each group under its floor", { name: "roc_auc", slice: "physlm", min: 0.6 }, [metric(0.7, { slice: "physlm=0" }), metric(0.5, { slice: "physlm=1" })], false],
+    [
+      "gap within",
+      { name: "roc_auc", slice: "physlm", maxGap: 0.12 },
+      [metric(0.7, { slice: "physlm=0" }), metric(0.58, { slice: "physlm=1" })],
+      true,
+    ],
+    [
+      "gap beyond",
+      { name: "roc_auc", slice: "physlm", maxGap: 0.12 },
+      [metric(0.7, { slice: "physlm=0" }), metric(0.57, { slice: "physlm=1" })],
+      false,
+    ],
+    [
+      "gap of one group",
+      { name: "roc_auc", slice: "physlm", maxGap: 0.12 },
+      [metric(0.7, { slice: "physlm=0" })],
+      false,
+    ],
+    [
+      "gap of another column",
+      { name: "roc_auc", slice: "phys", maxGap: 0.12 },
+      [metric(0.7, { slice: "physlm=0" }), metric(0.7, { slice: "physlm=1" })],
+      false,
+    ],
+    [
+      "each group under its floor",
+      { name: "roc_auc", slice: "physlm", min: 0.6 },
+      [metric(0.7, { slice: "physlm=0" }), metric(0.5, { slice: "physlm=1" })],
+      false,
+    ],
     ["noise in the last digit does not decide", { name: "roc_auc", min: 0.3 }, [metric(0.1 + 0.2 - 1e-16)], true],
   ];
   it.each(cases)("%s", (_, rule, metrics, ok) => {
@@ -40,7 +72,14 @@ describe("metric rules", () => {
 
 describe("baseline", () => {
   const rules: MetricRule[] = [{ name: "roc_auc", min: 0.62, champion: { maxDrop: 0.01 } }];
-  const champion = { kind: "version", environment: "prod", version: "1", digest: DATASET, commit: undefined, folder: "/models/1" } as const;
+  const champion = {
+    kind: "version",
+    environment: "prod",
+    version: "1",
+    digest: DATASET,
+    commit: undefined,
+    folder: "/models/1",
+  } as const;
   it.each([
     ["within the drop", [metric(0.66), metric(0.665, { model: "champion" })], "pass"],
     ["beyond the drop", [metric(0.65), metric(0.665, { model: "champion" })], "fail"],
@@ -52,10 +91,15 @@ describe("baseline", () => {
   });
 
   it("names a first release as such", () => {
-    expect(judgeBaseline(rules, [], { kind: "first-release" })).toMatchObject({ verdict: "pass", summary: expect.stringContaining("first release") });
+    expect(judgeBaseline(rules, [], { kind: "first-release" })).toMatchObject({
+      verdict: "pass",
+      summary: expect.stringContaining("first release"),
+    });
   });
   it("cannot tell about a champion that cannot be read", () => {
-    expect(judgeBaseline(rules, [metric(0.7)], { kind: "unreadable", environment: "prod", reason: "gone" }).verdict).toBe("error");
+    expect(
+      judgeBaseline(rules, [metric(0.7)], { kind: "unreadable", environment: "prod", reason: "gone" }).verdict,
+    ).toBe("error");
   });
   it("fails when no rule compares with the champion", () => {
     expect(judgeBaseline([{ name: "roc_auc", min: 0.62 }], [metric(0.7)], champion).verdict).toBe("fail");

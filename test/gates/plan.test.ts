@@ -1,13 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { overall, type GateResult } from "../../src/gates/gate.ts";
+import { type GateResult, overall } from "../../src/gates/gate.ts";
 import { planGates, requiredGates } from "../../src/gates/plan-gates.ts";
-import { GATE_NAMES, policySchema, type GateName } from "../../src/policy/policy.ts";
+import { GATE_NAMES, type GateName, policySchema } from "../../src/policy/policy.ts";
 import { commandWords, projectSchema } from "../../src/project/project.ts";
 
-const bare = projectSchema.parse({ factory: 1, project: "claims-triage", model: { name: "claims.triage", train: "python -m x" } });
+const bare = projectSchema.parse({
+  factory: 1,
+  project: "claims-triage",
+  model: { name: "claims.triage", train: "python -m x" },
+});
 const full = projectSchema.parse({
   ...bare,
-  gates: { unit: { run: "pytest" }, data: { contracts: "c/*.yaml", source: "d.csv" }, model: { run: "pytest", metrics: [{ name: "auc", min: 0.5 }] } },
+  gates: {
+    unit: { run: "pytest" },
+    data: { contracts: "c/*.yaml", source: "d.csv" },
+    model: { run: "pytest", metrics: [{ name: "auc", min: 0.5 }] },
+  },
 });
 const actions = (project: typeof bare, required: readonly GateName[], only?: readonly GateName[]) =>
   Object.fromEntries(planGates(project, required, only).map((each) => [each.gate, each.action]));
@@ -20,7 +28,15 @@ describe("which gates run", () => {
     expect(actions(bare, ["unit"])).toMatchObject({ unit: "missing", data: "left-out", lint: "run" });
   });
   it("--only leaves the others out; baseline brings the model gate", () => {
-    expect(actions(full, GATE_NAMES, ["baseline"])).toEqual({ lint: "left-out", unit: "left-out", data: "left-out", model: "run", baseline: "run", docs: "left-out", secrets: "left-out" });
+    expect(actions(full, GATE_NAMES, ["baseline"])).toEqual({
+      lint: "left-out",
+      unit: "left-out",
+      data: "left-out",
+      model: "run",
+      baseline: "run",
+      docs: "left-out",
+      secrets: "left-out",
+    });
   });
   it("without a policy, and for a pilot, all seven are required", () => {
     expect(requiredGates(undefined, undefined)).toEqual(GATE_NAMES);
@@ -60,7 +76,10 @@ describe("a command as words", () => {
     [`a "b c" 'd e' f\\ g`, ["a", "b c", "d e", "f g"]],
     ["echo $HOME `id` > x | y && z", ["echo", "$HOME", "`id`", ">", "x", "|", "y", "&&", "z"]],
     [`x "" y`, ["x", "", "y"]],
-    [["taken as", "it is"], ["taken as", "it is"]],
+    [
+      ["taken as", "it is"],
+      ["taken as", "it is"],
+    ],
   ] satisfies [string | string[], string[]][])("%s", (given, words) => {
     expect(commandWords(given)).toEqual(words);
   });

@@ -34,7 +34,11 @@ export function makeHome(): Home {
   };
   // Where the machine reaches its package indexes is the machine's business; tests only pass it on.
   for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && /^(?:PIP_|UV_|SSL_|REQUESTS_CA|CURL_CA|NODE_EXTRA_CA|CI$|(?:HTTPS?|NO)_PROXY$)/i.test(name)) variables[name] = value;
+    if (
+      value !== undefined &&
+      /^(?:PIP_|UV_|SSL_|REQUESTS_CA|CURL_CA|NODE_EXTRA_CA|CI$|(?:HTTPS?|NO)_PROXY$)/i.test(name)
+    )
+      variables[name] = value;
   }
   return { folder, variables, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
@@ -51,7 +55,11 @@ export interface RunOptions {
 /** Runs the built program as a user would: argv in; stdout, stderr and exit status out. */
 export function factory(args: readonly string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], { cwd: options.cwd, env: options.variables, stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: options.cwd,
+      env: options.variables,
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    });
     let stdout = "";
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
