@@ -2,6 +2,7 @@ import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import type { Environment } from "./policy/policy.ts";
+import { trackingCredentials } from "./training/child-environment.ts";
 
 export interface ClientWorld {
   variables: Variables;
@@ -20,7 +21,10 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
         "use kind mlflow",
       );
     }
-    return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, { variables, signal });
+    return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, {
+      variables: trackingCredentials(variables, registry.uri),
+      signal,
+    });
   };
   return {
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),

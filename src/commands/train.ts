@@ -71,7 +71,7 @@ export const command = defineCommand({
     const trained = await applyTraining(plan, {
       folder,
       tracking,
-      variables: { ...python.variables, ...trackingCredentials(variables) },
+      variables: { ...python.variables, ...trackingCredentials(variables, tracking.uri) },
       report,
       signal,
       now: context.now,

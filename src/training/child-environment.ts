@@ -35,10 +35,16 @@ export function installerEnvironment(variables: Variables, extra: Variables = {}
   return build(variables, extra, () => true);
 }
 
-/** The credentials of the first environment's tracking server; for training only, which has to write there. */
-export function trackingCredentials(variables: Variables): Record<string, string> {
-  const names = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"];
-  return Object.fromEntries(Object.entries(variables).filter(([name]) => names.includes(name)));
+const CREDENTIALS = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"];
+
+/**
+ * MLflow's own credential variables, if they are for the server at `uri`. Only the server that MLFLOW_TRACKING_URI names gets
+ * them: the address in a policy that a project names must not be able to call a token to itself.
+ */
+export function trackingCredentials(variables: Variables, uri: string): Record<string, string> {
+  const named = variables.MLFLOW_TRACKING_URI;
+  if (named === undefined || !URL.canParse(named) || new URL(named).origin !== new URL(uri).origin) return {};
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => CREDENTIALS.includes(name)));
 }
 
 function build(variables: Variables, extra: Variables, mayPass: (value: string) => boolean): Record<string, string> {

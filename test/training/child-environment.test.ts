@@ -99,9 +99,19 @@ test("the first environment's credentials are exactly MLflow's own", () => {
     MLFLOW_TRACKING_AWS_SIGV4: "d",
     DATABRICKS_TOKEN: "e",
   };
-  expect(trackingCredentials(variables)).toEqual({
+  const uri = "https://mlflow.example.com/base";
+  expect(trackingCredentials({ ...variables, MLFLOW_TRACKING_URI: "https://mlflow.example.com" }, uri)).toEqual({
     MLFLOW_TRACKING_TOKEN: "a",
     MLFLOW_TRACKING_USERNAME: "b",
     MLFLOW_TRACKING_PASSWORD: "c",
   });
+  for (const other of [
+    "https://mlflow.example.com:8443",
+    "http://mlflow.example.com",
+    "https://elsewhere.example.com",
+    "databricks",
+  ]) {
+    expect(trackingCredentials({ ...variables, MLFLOW_TRACKING_URI: other }, uri)).toEqual({});
+  }
+  expect(trackingCredentials(variables, uri)).toEqual({});
 });

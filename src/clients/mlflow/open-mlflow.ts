@@ -11,7 +11,7 @@ export interface Mlflow {
 }
 
 /**
- * An MLflow server: tracking and model registry. Credentials are MLflow's own variables: MLFLOW_TRACKING_TOKEN, or
+ * An MLflow server: tracking and model registry. Credentials are those in `variables`, by MLflow's own variables: MLFLOW_TRACKING_TOKEN, or
  * MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD; never part of the address. Asks the server nothing yet.
  */
 export function openMlflow(
