@@ -21,6 +21,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from . import config, data, evaluate, features, score, split
 
@@ -42,7 +43,8 @@ def fit(frame: pd.DataFrame, seed: int = config.SEED, **overrides: int | float) 
     )
     fill = SimpleImputer(strategy=config.FILL_STRATEGY, keep_empty_features=True)
     model = Pipeline([("fill", fill), ("estimator", estimator)])
-    return model.fit(features.select(frame), data.label(frame))
+    with threadpool_limits(config.TRAINING_THREADS):
+        return model.fit(features.select(frame), data.label(frame))
 
 
 def model_options() -> dict[str, Any]:
