@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, delimiter, join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { checkReport } from "../check/report.ts";
 import { defineCommand } from "../cli/command.ts";
@@ -24,6 +24,8 @@ const output = z.object({
   steps: z.array(step),
   check: checkReport.optional(),
   mlflow: z.string(),
+  /** A shell line that makes `factory` a command, when PATH has none. */
+  alias: z.string().optional(),
   durationMs: z.number(),
 });
 type Output = z.infer<typeof output>;
@@ -55,7 +57,7 @@ export const command = defineCommand({
       const done = await tell(program, folder, variables, context);
       return {
         ok: done.check?.verdict === "pass",
-        data: { ...done, durationMs: Math.round(performance.now() - began) },
+        data: { ...done, ...aliasOf(context), durationMs: Math.round(performance.now() - began) },
       };
     } finally {
       // Also after a failure or Ctrl-C: nothing of quickstart's may be left running.
@@ -155,6 +157,14 @@ async function tell(
   };
 }
 
+/** In a clone `factory` is no command yet; what the screen tells to type must work. */
+function aliasOf(context: Context): { alias?: string } {
+  const there = (context.variables.PATH ?? "")
+    .split(delimiter)
+    .some((folder) => folder !== "" && existsSync(join(folder, "factory")));
+  return there ? {} : { alias: `alias factory="node '${context.places.program}'"` };
+}
+
 function policyText(uri: string): string {
   return starterPolicy({
     organisation: "Example Mutual",
@@ -241,6 +251,7 @@ function renderQuickstart(data: Output, style: Style): string {
           `  ${style.ok(MARK.pass)} ${"evidence".padEnd(width)}  sha256:${data.check.evidence.digest.slice(0, 12)}…, ${count(data.check.evidence.files)} files: ${basename(data.project)}/.factory/evidence/`,
         ]),
     "",
+    ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
     `  Look around:   cd ${join(data.folder, data.project)} && factory evidence show`,
     `  Break it:      edit data/claims.csv or a test there, then factory check`,
     `  MLflow UI:     factory local start          (nothing was left running)`,
