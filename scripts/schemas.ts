@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { jsonSchemaOf } from "../src/cli/output.ts";
+import type { Usage } from "../src/cli/command.ts";
+import { jsonSchemaOf, overviewSchema } from "../src/cli/document-schema.ts";
 import { COMMANDS } from "../src/commands.ts";
 import { policySchema } from "../src/policy/policy.ts";
 import { projectSchema } from "../src/project/project.ts";
@@ -9,12 +10,23 @@ export async function allSchemas(): Promise<Record<string, unknown>> {
   const named: Record<string, unknown> = {
     factory: z.toJSONSchema(projectSchema, { io: "input" }),
     policy: z.toJSONSchema(policySchema, { io: "input" }),
+    "output/factory": z.toJSONSchema(jsonSchemaOf("factory", overviewSchema), { io: "output" }),
   };
   for (const entry of COMMANDS) {
     const command = await entry.load();
     named[`output/${entry.name.replaceAll(" ", "-")}`] = z.toJSONSchema(jsonSchemaOf(command.name, command.output), {
       io: "output",
     });
+  }
+  return named;
+}
+
+/** How each command is called, as plain data: the build keeps it in the program. */
+export async function allUsages(): Promise<Record<string, Usage>> {
+  const named: Record<string, Usage> = {};
+  for (const entry of COMMANDS) {
+    const { input: _input, output: _output, run: _run, render: _render, ...usage } = await entry.load();
+    named[entry.name] = usage;
   }
   return named;
 }

@@ -10,6 +10,12 @@ const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
+  for (const stream of [process.stdout, process.stderr]) {
+    // A reader that has seen enough (`| head -1`) is no failure.
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   const version = packageVersion();
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     process.stdout.write(`${version}\n`);
@@ -28,11 +34,6 @@ async function main(): Promise<number> {
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
   process.on("SIGHUP", interrupt);
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
   const sink = (stream: NodeJS.WriteStream) => ({
     write: (text: string) => void stream.write(text),
     terminal: stream.isTTY === true && process.env.TERM !== "dumb",
@@ -53,14 +54,18 @@ async function main(): Promise<number> {
     signal: abort.signal,
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
-    prompts: async (interactive) => (await import("./cli/prompts.ts")).terminalPrompts(interactive, process.stderr),
+    prompts: async () => (await import("./cli/terminal-prompts.ts")).terminalPrompts(process.stderr),
     stdinTerminal: process.stdin.isTTY === true,
     now: () => new Date(),
     monotonicMs: () => performance.now(),
   });
 }
 
+/** Set by the build; a run from the sources reads package.json. */
+declare const FACTORY_VERSION: string | undefined;
+
 function packageVersion(): string {
+  if (typeof FACTORY_VERSION === "string") return FACTORY_VERSION;
   const parsed: unknown = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
   return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
 }

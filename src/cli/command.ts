@@ -24,8 +24,8 @@ export interface Answer<O> {
   failure?: FactoryError;
 }
 
-/** One verb: flags, a schema of its input and of its output, a run that reads top to bottom, and a render. */
-export interface Command<I = unknown, O = unknown> {
+/** How a command is called: all that its help and the check of its flags need. Plain data, so that a build can keep it. */
+export interface Usage {
   name: string;
   summary: string;
   /** More words for `--help`, if the summary is not enough. */
@@ -36,6 +36,10 @@ export interface Command<I = unknown, O = unknown> {
   examples: readonly string[];
   /** True when it has `--dry-run`. */
   writes?: boolean;
+}
+
+/** One verb: its usage, a schema of its input and of its output, a run that reads top to bottom, and a render. */
+export interface Command<I = unknown, O = unknown> extends Usage {
   /** Parses `{ ...arguments, ...options }`; keys are camel-cased. */
   input: z.ZodType<I>;
   output: z.ZodType<O>;

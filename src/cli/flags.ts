@@ -1,7 +1,6 @@
 import { Command as Commander, CommanderError } from "commander";
 import { usageError } from "../lib/error.ts";
-import { nearest } from "../lib/nearest.ts";
-import type { AnyCommand, CommandEntry } from "./command.ts";
+import type { Usage } from "./command.ts";
 
 export interface GlobalFlags {
   json: boolean;
@@ -11,49 +10,10 @@ export interface GlobalFlags {
   debug: boolean;
 }
 
-/** Finds the command whose words begin the arguments, longest name first. Flags before the command are allowed. */
-export function findCommand(
-  table: readonly CommandEntry[],
-  argv: readonly string[],
-): { entry: CommandEntry; rest: string[] } | undefined {
-  const words = argv.filter((each) => !each.startsWith("-"));
-  const matches = table.filter((entry) => entry.name.split(" ").every((word, i) => words[i] === word));
-  const entry = matches.sort((a, b) => b.name.length - a.name.length)[0];
-  if (entry === undefined) return undefined;
-  const rest = [...argv];
-  for (const word of entry.name.split(" ")) rest.splice(rest.indexOf(word), 1);
-  return { entry, rest };
-}
-
-/** The error for words that are no command: with the nearest name, or the subcommands of a group. */
-export function unknownCommand(table: readonly CommandEntry[], argv: readonly string[]): Error {
-  const words = argv.filter((each) => !each.startsWith("-"));
-  const first = words[0] ?? "";
-  const children = table.filter((entry) => entry.name.startsWith(`${first} `));
-  if (children.length > 0) {
-    const names = children.map((entry) => entry.name.slice(first.length + 1));
-    const second = words[1];
-    const guess = second === undefined ? undefined : nearest(second, names);
-    return usageError(
-      "command.unknown",
-      second === undefined
-        ? `${first} needs one of: ${names.join(", ")}`
-        : `${first} has no ${JSON.stringify(second)}; it has: ${names.join(", ")}`,
-      guess === undefined ? `factory ${first} ${names[0]} --help` : `did you mean: factory ${first} ${guess}`,
-    );
-  }
-  const guess = nearest(first, [...new Set(table.flatMap((entry) => [entry.name, entry.name.split(" ")[0] ?? ""]))]);
-  return usageError(
-    "command.unknown",
-    `there is no command ${JSON.stringify(first)}`,
-    guess === undefined ? "factory --help lists the commands" : `did you mean: factory ${guess}`,
-  );
-}
-
 export type Parsed = { kind: "help"; text: string } | { kind: "run"; raw: Record<string, unknown>; flags: GlobalFlags };
 
 /** Parses the flags of one command. Throws a usage error; never prints and never exits. */
-export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed {
+export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
   let help = "";
   const parser = new Commander(`factory ${command.name}`)
     .description(command.description ?? command.summary)
@@ -97,7 +57,7 @@ export function parseFlags(command: AnyCommand, rest: readonly string[]): Parsed
   return { kind: "run", raw: { ...withoutUndefined(named), ...options }, flags };
 }
 
-function flagError(command: AnyCommand, message: string): Error {
+function flagError(command: Usage, message: string): Error {
   const [what, suggestion] = message.split("\n");
   return usageError(
     "flags.invalid",

@@ -1,53 +1,27 @@
-import * as z from "zod";
 import type { FactoryError, Problem } from "../lib/error.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import type { Style } from "./style.ts";
-
-/** The one document that `--json` prints. `ok` is true only for exit status 0. */
-export function jsonSchemaOf(command: string, data: z.ZodType): z.ZodType {
-  return z.union([
-    z.strictObject({ schema: z.literal(schemaId(command)), ok: z.boolean(), data }),
-    z.strictObject({ schema: z.literal(schemaId(command)), ok: z.literal(false), error: errorShape }),
-  ]);
-}
-
-const problemShape = z.strictObject({
-  message: z.string(),
-  file: z.string().optional(),
-  line: z.int().optional(),
-  path: z.string().optional(),
-  hint: z.string().optional(),
-});
-
-export const errorShape = z.strictObject({
-  code: z.string(),
-  exit: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(5), z.literal(130)]),
-  message: z.string(),
-  hint: z.string().optional(),
-  problems: z.array(problemShape).optional(),
-});
 
 /** The name of a command's document, `factory.local-start/v1`. */
 export function schemaId(command: string): string {
   return `factory.${command.replaceAll(" ", "-")}/v1`;
 }
 
-export function dataDocument(command: string, ok: boolean, data: unknown): string {
-  return JSON.stringify({ schema: schemaId(command), ok, data }, undefined, 2);
+/** The `--json` document of an answer; secrets are masked in each string, so that the document stays whole. */
+export function dataDocument(command: string, ok: boolean, data: unknown, secrets: readonly string[]): string {
+  return document({ schema: schemaId(command), ok, data }, secrets);
 }
 
-export function errorDocument(command: string, error: FactoryError): string {
-  const problems = error.problems.length > 0 ? { problems: error.problems } : {};
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return JSON.stringify(
-    {
-      schema: schemaId(command),
-      ok: false,
-      error: { code: error.code, exit: error.exit, message: error.message, ...hint, ...problems },
-    },
-    undefined,
-    2,
-  );
+/** The `--json` document of an error. */
+export function errorDocument(command: string, error: FactoryError, secrets: readonly string[]): string {
+  const { code, exit, message, hint, problems } = error;
+  const more = { ...(hint !== undefined && { hint }), ...(problems.length > 0 && { problems }) };
+  return document({ schema: schemaId(command), ok: false, error: { code, exit, message, ...more } }, secrets);
+}
+
+function document(value: unknown, secrets: readonly string[]): string {
+  const masked = (_: string, member: unknown) => (typeof member === "string" ? clean(member, secrets) : member);
+  return `${JSON.stringify(value, masked, 2)}\n`;
 }
 
 /** An error as a person reads it: what, where, how to fix. */

@@ -1,5 +1,4 @@
-import { isCancel, select, text } from "@clack/prompts";
-import { FactoryError, usageError } from "../lib/error.ts";
+import { usageError } from "../lib/error.ts";
 
 export interface Choice {
   value: string;
@@ -19,43 +18,13 @@ export interface Prompts {
   choose(question: { message: string; flag: string; choices: readonly Choice[]; default?: string }): Promise<string>;
 }
 
-/** Prompts on stderr, so that stdout stays the answer. */
-export function terminalPrompts(interactive: boolean, output: NodeJS.WriteStream): Prompts {
-  const refuse = (message: string, flag: string): void => {
-    if (!interactive)
-      throw usageError(
-        "prompt.no-terminal",
-        `an answer is missing: ${message}`,
-        `without a terminal, give ${flag} (or --yes for the default)`,
-      );
-  };
-  const answered = (value: string | symbol): string => {
-    if (isCancel(value)) throw new FactoryError("interrupted", 130, "interrupted");
-    return String(value);
-  };
-  return {
-    interactive,
-    async ask({ message, flag, default: initial, validate }) {
-      refuse(message, flag);
-      return answered(
-        await text({
-          message,
-          output,
-          ...(initial !== undefined && { initialValue: initial }),
-          ...(validate && { validate: (value: string | undefined) => validate(value ?? "") }),
-        }),
-      );
-    },
-    async choose({ message, flag, choices, default: initial }) {
-      refuse(message, flag);
-      const options = choices.map((choice) => ({
-        value: choice.value,
-        label: choice.label ?? choice.value,
-        ...(choice.hint && { hint: choice.hint }),
-      }));
-      return answered(
-        await select({ message, output, options, ...(initial !== undefined && { initialValue: initial }) }),
-      );
-    },
-  };
+/** Questions that cannot be asked: nobody sits at a terminal. */
+export const NO_PROMPTS: Prompts = { interactive: false, ask: refuse, choose: refuse };
+
+async function refuse({ message, flag }: { message: string; flag: string }): Promise<never> {
+  throw usageError(
+    "prompt.no-terminal",
+    `an answer is missing: ${message}`,
+    `without a terminal, give ${flag} (or --yes for the default)`,
+  );
 }

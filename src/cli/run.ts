@@ -3,12 +3,14 @@ import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../li
 import type { Clients } from "./clients.ts";
 import type { AnyCommand, CommandEntry } from "./command.ts";
 import type { Context, Places, Variables } from "./context.ts";
-import { findCommand, type GlobalFlags, parseFlags, unknownCommand } from "./flags.ts";
+import { findCommand, unknownCommand } from "./find-command.ts";
+import type { GlobalFlags } from "./flags.ts";
 import { clean, dataDocument, errorDocument, errorText } from "./output.ts";
 import { overview } from "./overview.ts";
 import { drawProgress } from "./progress.ts";
-import type { Prompts } from "./prompts.ts";
+import { NO_PROMPTS, type Prompts } from "./prompts.ts";
 import { makeStyle } from "./style.ts";
+import { USAGES } from "./usages.ts";
 
 /** All that a run needs of the world; `main.ts` gives the real one. */
 export interface World {
@@ -23,7 +25,8 @@ export interface World {
   signal: AbortSignal;
   stdout: { write(text: string): void; terminal: boolean; columns: number };
   stderr: { write(text: string): void; terminal: boolean; columns: number };
-  prompts(interactive: boolean): Promise<Prompts>;
+  /** Questions on the terminal; asked for only when there is one. */
+  prompts(): Promise<Prompts>;
   stdinTerminal: boolean;
   now(): Date;
   monotonicMs(): number;
@@ -32,55 +35,58 @@ export interface World {
 /** Runs one command line and returns the exit status. Nothing is thrown; stdout gets the answer and nothing else. */
 export async function runCli(table: readonly CommandEntry[], world: World): Promise<number> {
   const wantsJson = world.argv.includes("--json");
+  const debug = world.argv.includes("--debug");
   const colour = (terminal: boolean) =>
     (terminal && !("NO_COLOR" in world.variables)) || "FORCE_COLOR" in world.variables;
-  const errStyle = makeStyle(colour(world.stderr.terminal), world.stderr.columns);
-  const out = (text: string) => world.stdout.write(clean(text.endsWith("\n") ? text : `${text}\n`, world.secrets));
-  const err = (text: string) => world.stderr.write(clean(text, world.secrets));
-
-  const found = findCommand(table, world.argv);
-  let name = found?.entry.name ?? "factory";
-  const debug = world.argv.includes("--debug");
-  const failed = (thrown: unknown): ErrorExit => {
-    const error = translate(thrown, world.signal);
-    if (wantsJson) out(errorDocument(name, error));
-    else err(`${errorText(error, errStyle, debug)}\n`);
-    return error.exit;
+  const writers: Writers = {
+    out: (text) => world.stdout.write(clean(text.endsWith("\n") ? text : `${text}\n`, world.secrets)),
+    document: (text) => world.stdout.write(text),
+    err: (text) => world.stderr.write(clean(text, world.secrets)),
+    colour,
   };
-
+  const found = findCommand(table, world.argv);
+  const name = found?.entry.name ?? "factory";
   try {
-    if (found === undefined) {
-      const words = world.argv.filter((each) => !each.startsWith("-"));
-      const flags = world.argv.filter(
-        (each) => each.startsWith("-") && !["--help", "-h", "--json", "--quiet", "--yes", "--debug"].includes(each),
-      );
-      if (words.length > 0) throw unknownCommand(table, world.argv);
-      if (flags[0] !== undefined) throw usageError("flags.invalid", `unknown option '${flags[0]}'`, "factory --help");
-      if (wantsJson)
-        out(
-          dataDocument(name, true, {
-            version: world.version,
-            commands: table.map(({ name, group, summary }) => ({ name, group, summary })),
-          }),
-        );
-      else out(overview(table));
-      return EXIT.yes;
-    }
-    const command = await found.entry.load();
-    name = command.name;
-    const parsed = parseFlags(command, found.rest);
+    if (found === undefined) return answerWithoutCommand(table, world, writers, wantsJson);
+    const usage = USAGES[name] ?? (await found.entry.load());
+    const parsed = (await import("./flags.ts")).parseFlags(usage, found.rest);
     if (parsed.kind === "help") {
-      out(parsed.text);
+      writers.out(parsed.text);
       return EXIT.yes;
     }
-    return await execute(command, parsed.raw, parsed.flags, world, { out, err, colour });
+    return await execute(await found.entry.load(), parsed.raw, parsed.flags, world, writers);
   } catch (thrown) {
-    return failed(thrown);
+    const error = translate(thrown, world.signal);
+    if (wantsJson) writers.document(errorDocument(name, error, world.secrets));
+    else writers.err(`${errorText(error, makeStyle(colour(world.stderr.terminal), world.stderr.columns), debug)}\n`);
+    return error.exit;
   }
+}
+
+const GLOBAL_FLAGS = ["--help", "-h", "--version", "-V", "--json", "--quiet", "--yes", "--debug"];
+
+/** `factory` by itself, with or without the flags that every command takes. */
+function answerWithoutCommand(
+  table: readonly CommandEntry[],
+  world: World,
+  writers: Writers,
+  wantsJson: boolean,
+): ErrorExit | typeof EXIT.yes {
+  const { argv, version } = world;
+  const unknown = argv.find((each) => each.startsWith("-") && !GLOBAL_FLAGS.includes(each));
+  if (argv.some((each) => !each.startsWith("-"))) throw unknownCommand(table, argv);
+  if (unknown !== undefined) throw usageError("flags.invalid", `unknown option '${unknown}'`, "factory --help");
+  const commands = table.map(({ name, group, summary }) => ({ name, group, summary }));
+  if (wantsJson) writers.document(dataDocument("factory", true, { version, commands }, world.secrets));
+  else if (argv.includes("--version") || argv.includes("-V")) writers.out(version);
+  else writers.out(overview(table));
+  return EXIT.yes;
 }
 
 interface Writers {
   out(text: string): void;
+  /** A JSON document, masked already. */
+  document(text: string): void;
   err(text: string): void;
   colour(terminal: boolean): boolean;
 }
@@ -108,7 +114,7 @@ async function execute(
     version: world.version,
     clients: world.clients,
     report: flags.quiet ? () => {} : progress.report,
-    prompts: await world.prompts(interactive),
+    prompts: interactive ? await world.prompts() : NO_PROMPTS,
     signal: world.signal,
     yes: flags.yes,
     quiet: flags.quiet,
@@ -125,11 +131,8 @@ async function execute(
       if (!flags.json) writers.err(`${command.render(data, errStyle)}\n`);
       throw answer.failure;
     }
-    writers.out(
-      flags.json
-        ? dataDocument(command.name, answer.ok, data)
-        : command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)),
-    );
+    if (flags.json) writers.document(dataDocument(command.name, answer.ok, data, world.secrets));
+    else writers.out(command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)));
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
     progress.stop();

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
+import { platform } from "node:process";
 import { errnoOf } from "../lib/error.ts";
 import { commandLineOf } from "../lib/process-identity.ts";
 
@@ -17,7 +18,7 @@ export function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
 
 /** Who listens on a port of this machine, for a message: `process 812 (python3 -m http.server)`; undefined if the system does not tell. */
 export function portHolder(port: number): string | undefined {
-  const pid = process.platform === "linux" ? linuxListener(port) : lsofListener(port);
+  const pid = platform === "linux" ? linuxListener(port) : lsofListener(port);
   if (pid === undefined) return undefined;
   const other = homeServed(pid);
   if (other !== undefined) return `the MLflow server of ${other} (process ${pid})`;

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { kill } from "node:process";
 import * as z from "zod";
 import { outsideError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
@@ -198,7 +199,7 @@ async function install(folder: string, python: FoundPython, request: UvRequest):
 function endLeftOvers(folder: string): void {
   for (const { pid } of listProcesses().filter((each) => startedWith(each.pid, `${MARK}=${folder}`) === true)) {
     try {
-      process.kill(pid, "SIGKILL");
+      kill(pid, "SIGKILL");
     } catch {
       // Ended meanwhile.
     }

@@ -1,3 +1,4 @@
+import { kill, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSameProcess, listProcesses, processesOfGroup, startedWith } from "../lib/process-identity.ts";
 import type { ServerRecord } from "../local/server.ts";
@@ -21,7 +22,7 @@ export function leaderLives(record: ServerRecord): boolean {
 export function processesOf(record: ServerRecord): number[] {
   if (record.process === undefined) return [];
   const { pid } = record.process;
-  if (process.platform === "linux") {
+  if (platform === "linux") {
     return listProcesses()
       .filter((each) => startedWith(each.pid, `${MARK}=${record.identity}`) === true)
       .map((each) => each.pid);
@@ -58,7 +59,7 @@ async function waitUntilGone(record: ServerRecord, limitMs: number, again?: () =
 function send(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
-      process.kill(pid, signal);
+      kill(pid, signal);
     } catch {
       // Ended meanwhile.
     }

@@ -1,3 +1,4 @@
+import { versions } from "node:process";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
@@ -25,7 +26,7 @@ export const command = defineCommand({
     const [machine, host] = await Promise.all([context.clients.machine(), context.clients.localHost()]);
     const request = {
       cwd: context.cwd,
-      node: process.versions.node,
+      node: versions.node,
       ...(input.env !== undefined && { environment: input.env }),
     };
     const checks = await examineAll(request, machine, host);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
+import { pid } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, outsideError } from "./error.ts";
 import { isSameProcess, processStart } from "./process-identity.ts";
@@ -33,7 +34,7 @@ interface Holder {
  */
 export async function acquireLock(request: LockRequest): Promise<() => void> {
   mkdirSync(dirname(request.path), { recursive: true });
-  const mine = `${process.pid}\n${processStart(process.pid) ?? "?"}\n${hostname()}\n${randomBytes(8).toString("hex")}\n`;
+  const mine = `${pid}\n${processStart(pid) ?? "?"}\n${hostname()}\n${randomBytes(8).toString("hex")}\n`;
   const deadline = Date.now() + request.waitMs;
   for (let told = false; ; ) {
     request.signal?.throwIfAborted();

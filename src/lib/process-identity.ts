@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { platform } from "node:process";
 
 /** One living process, as the system lists it. */
 export interface ProcessEntry {
@@ -19,7 +20,7 @@ function bootId(): string {
 
 /** When a living process started; undefined when there is none with this pid, or only its remains (a zombie). */
 export function processStart(pid: number): string | undefined {
-  return process.platform === "linux" ? linuxProcess(pid)?.started : psProcesses(["-p", String(pid)])[0]?.started;
+  return platform === "linux" ? linuxProcess(pid)?.started : psProcesses(["-p", String(pid)])[0]?.started;
 }
 
 /** True when the process with this pid is still the one that started then, not a later one with the same number. */
@@ -34,7 +35,7 @@ export function processesOfGroup(group: number): ProcessEntry[] {
 
 /** All living processes. */
 export function listProcesses(): ProcessEntry[] {
-  if (process.platform !== "linux") return psProcesses(["-ax"]);
+  if (platform !== "linux") return psProcesses(["-ax"]);
   return readdirSync("/proc").flatMap((name) => {
     const entry = /^\d+$/.test(name) ? linuxProcess(Number(name)) : undefined;
     return entry === undefined ? [] : [entry];
@@ -43,7 +44,7 @@ export function listProcesses(): ProcessEntry[] {
 
 /** True when the process was started with this variable, `NAME=value`. Where the system does not show it: undefined. */
 export function startedWith(pid: number, assignment: string): boolean | undefined {
-  if (process.platform !== "linux") return undefined;
+  if (platform !== "linux") return undefined;
   try {
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(assignment);
   } catch {
@@ -55,7 +56,7 @@ export function startedWith(pid: number, assignment: string): boolean | undefine
 export function commandLineOf(pid: number): string | undefined {
   try {
     const text =
-      process.platform === "linux"
+      platform === "linux"
         ? readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
         : ps(["-o", "command=", "-p", String(pid)]);
     return text.trim() === "" ? undefined : text.trim().slice(0, 200);

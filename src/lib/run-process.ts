@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { kill } from "node:process";
 import { errnoOf, outsideError, usageError } from "./error.ts";
 
 /** How long a child may take to end after SIGTERM before the whole group is killed. */
@@ -149,7 +150,7 @@ function endGroup(child: ChildProcess): void {
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
-    process.kill(-child.pid, signal);
+    kill(-child.pid, signal);
   } catch {
     // The group is gone already.
   }

@@ -1,0 +1,35 @@
+import { isCancel, select, text } from "@clack/prompts";
+import { FactoryError } from "../lib/error.ts";
+import type { Prompts } from "./prompts.ts";
+
+/** Prompts on stderr, so that stdout stays the answer. Ctrl-C is an interruption (exit 130). */
+export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
+  return {
+    interactive: true,
+    async ask({ message, default: initial, validate }) {
+      return answered(
+        await text({
+          message,
+          output,
+          ...(initial !== undefined && { initialValue: initial }),
+          ...(validate && { validate: (value: string | undefined) => validate(value ?? "") }),
+        }),
+      );
+    },
+    async choose({ message, choices, default: initial }) {
+      const options = choices.map((choice) => ({
+        value: choice.value,
+        label: choice.label ?? choice.value,
+        ...(choice.hint && { hint: choice.hint }),
+      }));
+      return answered(
+        await select({ message, output, options, ...(initial !== undefined && { initialValue: initial }) }),
+      );
+    },
+  };
+}
+
+function answered(value: string | symbol): string {
+  if (isCancel(value)) throw new FactoryError("interrupted", 130, "interrupted");
+  return String(value);
+}
