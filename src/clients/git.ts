@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
@@ -7,6 +8,8 @@ import type { Commit, History, Signature } from "../people/history.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
 const TIMEOUT_MS = 120_000;
+
+type Variables = Readonly<Record<string, string>>;
 
 /**
  * Settings that a repository's own configuration must not choose: programs that git would start, and files that may tell
@@ -24,10 +27,15 @@ const SAFE = [
   "i18n.logOutputEncoding=UTF-8",
   "status.showUntrackedFiles=all",
   "submodule.recurse=false",
+  "core.trustctime=true",
+  "core.checkStat=default",
 ].flatMap((setting) => ["-c", setting]);
 
+/** What the gates run or read, below the project: it has to be in the commit that the evidence names. */
+const CODE = ["factory.yaml", "pyproject.toml", "uv.lock", ":(glob)src/**/*.py", ":(glob)tests/**/*.py"];
+
 /** Reads the git history of a folder. Nothing is written, no hook or helper of the repository runs, no network is used. */
-export function openHistory(folder: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): History {
+export function openHistory(folder: string, variables: Variables, signal: AbortSignal): History {
   const kept = ["PATH", "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "TMPDIR"];
   const env = {
     ...Object.fromEntries(Object.entries(variables).filter(([name]) => kept.includes(name))),
@@ -37,8 +45,16 @@ export function openHistory(folder: string, variables: Readonly<Record<string, s
     GIT_TERMINAL_PROMPT: "0",
     GIT_NO_LAZY_FETCH: "1",
   };
-  const git = (args: readonly string[], maxOutputBytes = 1 << 20): Promise<ProcessResult> =>
-    runProcess({ argv: ["git", ...SAFE, ...args], cwd: folder, env, timeoutMs: TIMEOUT_MS, signal, maxOutputBytes });
+  const gitWith = (variables: Variables, args: readonly string[], maxOutputBytes = 1 << 20): Promise<ProcessResult> =>
+    runProcess({
+      argv: ["git", ...SAFE, ...args],
+      cwd: folder,
+      env: variables,
+      timeoutMs: TIMEOUT_MS,
+      signal,
+      maxOutputBytes,
+    });
+  const git = (args: readonly string[], maxOutputBytes?: number) => gitWith(env, args, maxOutputBytes);
   const read = async (args: readonly string[], maxOutputBytes = 1 << 20): Promise<string> => {
     const result = await git(args, maxOutputBytes);
     if (result.status !== 0) throw failed(args, result);
@@ -51,8 +67,12 @@ export function openHistory(folder: string, variables: Readonly<Record<string, s
         if (/not a git repository/.test(found.stderr) || found.stderr.trim() === "") return undefined;
         throw failed(["rev-parse"], found);
       }
+      await demandOwnTree(folder, read);
+      const commit = found.stdout.trim();
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=none"]);
-      return { commit: found.stdout.trim(), dirty: status !== "" || (await hidesChanges(git, failed)) };
+      if (status !== "") return { commit, dirty: true };
+      const why = await hiddenDifference(read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
+      return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
     },
     async isAncestor(commit) {
       if (!isCommitId(commit)) return false;
@@ -99,14 +119,54 @@ function isCommitId(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
-/** Whether a file is marked so that git does not look at it (assume-unchanged): its changes would not show in the status. */
-async function hidesChanges(
-  git: (args: readonly string[], max?: number) => Promise<ProcessResult>,
-  failure: typeof failed,
-): Promise<boolean> {
-  const listed = await git(["ls-files", "-v", "-z"], 64 << 20);
-  if (listed.status !== 0) throw failure(["ls-files"], listed);
-  return listed.stdout.split("\0").some((line) => /^[a-z] /.test(line));
+/** Throws exit 2 when git would look at another folder than the one that is judged (core.worktree, a `.git` file). */
+async function demandOwnTree(folder: string, read: (args: readonly string[]) => Promise<string>): Promise<void> {
+  const [top = "", prefix = ""] = (await read(["rev-parse", "--show-toplevel", "--show-prefix"])).split("\n");
+  const seen = resolve(top, prefix);
+  if (!existsSync(seen) || realpathSync(seen) !== realpathSync(folder)) {
+    throw usageError(
+      "git.worktree",
+      `the repository of ${folder} has its working tree elsewhere (${top}): whether this folder is what was committed cannot be told`,
+      "git config --unset core.worktree",
+    );
+  }
+}
+
+/**
+ * What keeps a difference out of the status of git, or undefined. The user's index is not believed: marks (assume-unchanged,
+ * skip-worktree) and times in it hide changes. A fresh one is made from the commit, so that every file is read.
+ */
+async function hiddenDifference(
+  read: (args: readonly string[], max?: number) => Promise<string>,
+  gitOn: (index: string, args: readonly string[]) => Promise<ProcessResult>,
+): Promise<string | undefined> {
+  const filters = (
+    await read(["config", "--show-scope", "--get-regexp", "^filter\\..*\\.(clean|process)$", ".*"]).catch(() => "")
+  )
+    .split("\n")
+    .filter((line) => /^(?:local|worktree)\t/.test(line) && !/ git-lfs (?:clean|filter-process)\b[\w %-]*$/.test(line));
+  if (filters.length > 0)
+    return "a content filter in the configuration of the repository stands between the files and their commit";
+  const ignored = await read(
+    ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", ...CODE],
+    64 << 20,
+  );
+  const code = ignored.split("\0").find((path) => path !== "" && !path.includes("__pycache__/"));
+  if (code !== undefined) return `${stripControls(code)} is ignored by git, and so in no commit`;
+  const folder = mkdtempSync(join(tmpdir(), "factory-index-"));
+  try {
+    const index = join(folder, "index");
+    const made = await gitOn(index, ["-c", "core.sparseCheckout=false", "read-tree", "HEAD"]);
+    if (made.status !== 0) throw failed(["read-tree"], made);
+    const status = await gitOn(index, ["status", "--porcelain", "-z", "--untracked-files=no", "--", "."]);
+    if (status.status !== 0) throw failed(["status"], status);
+    const [first] = status.stdout.split("\0");
+    return first === undefined || first === ""
+      ? undefined
+      : `${stripControls(first.slice(3))} differs, and the index of git is marked so that its status does not show it`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Throws exit 2 when the history that git shows is not the one that the commits tell. */

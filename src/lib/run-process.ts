@@ -6,6 +6,8 @@ import { errnoOf, outsideError, usageError } from "./error.ts";
 
 /** How long a child may take to end after SIGTERM before the whole group is killed. */
 const GRACE_MS = 3000;
+/** How long output that is still in the pipes is read after the child ended. */
+const DRAIN_MS = 2000;
 
 export interface ProcessRequest {
   /** Program and arguments; never a shell. */
@@ -91,7 +93,14 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
       );
       child.once("close", (code) => resolve(code ?? undefined));
       // A grandchild that keeps our pipes open must not hold us: it is in the group, and the group ends with its leader.
-      child.once("exit", () => killGroup(child, "SIGKILL"));
+      child.once("exit", () => {
+        killGroup(child, "SIGKILL");
+        // One that left the group may keep the pipes open for ever: what it writes later is not the child's word.
+        setTimeout(() => {
+          child.stdout?.destroy();
+          child.stderr?.destroy();
+        }, DRAIN_MS).unref();
+      });
     });
     request.signal?.throwIfAborted();
     return { status, timedOut, stdout: stdout(), stderr: stderr(), durationMs: performance.now() - started };
