@@ -119,16 +119,15 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
 }
 
 function describe(task: OpenTask): string {
-  const measure =
-    task.done === undefined
-      ? ""
-      : task.total === undefined
-        ? amount(task.done, task.unit)
-        : `${amount(task.done, task.unit)} of ${amount(task.total, task.unit)}`;
-  return [task.label, measure, task.detail]
+  return [task.label, measureOf(task), task.detail]
     .filter((part) => part !== undefined && part !== "")
     .map((part) => stripControls(String(part)))
     .join("  ");
+}
+
+function measureOf({ done, total, unit }: OpenTask): string {
+  if (done === undefined || (done === 0 && total === undefined)) return "";
+  return total === undefined ? amount(done, unit) : `${amount(done, unit)} of ${amount(total, unit)}`;
 }
 
 function amount(n: number, unit: string | undefined): string {
