@@ -63,19 +63,21 @@ export async function projectEnvironment(
       );
     });
   }
+  const plain = childEnvironment(variables, { PATH: path });
+  const installing = { ...unfrozen, UV_FROZEN: "1" };
   await withTask(report, "python.sync", "Python environment of the project", async (advance) => {
-    const result = await uvRun(
-      ["sync", "--frozen", "--no-progress"],
-      SYNC_TIMEOUT_MS,
-      { ...unfrozen, UV_FROZEN: "1" },
-      (line) => {
+    const sync = (env: Variables, ...more: string[]): Promise<ProcessResult> =>
+      uvRun(["sync", "--frozen", "--no-progress", ...more], SYNC_TIMEOUT_MS, env, (line) => {
         const step = /^(?:Resolved|Prepared|Installed|Audited|Building|Built) .*/.exec(stripControls(line).trim());
         if (step !== null) advance(0, step[0]);
-      },
-    );
-    demandDone("uv sync --frozen", result);
+      });
+    // uv runs the environment's Python to learn what it is, and with it any code that was put there. So the password of an
+    // index is shown only when something must be fetched, after uv has had its look.
+    const hasPassword = Object.entries(installing).some(([name, value]) => plain[name] !== value);
+    if (hasPassword && (await sync(plain, "--offline")).status === 0) return;
+    demandDone("uv sync --frozen", await sync(installing));
   });
-  return { variables: childEnvironment(variables, { PATH: path }), lockDigest: await lockDigestOf(folder), lockedNow };
+  return { variables: plain, lockDigest: await lockDigestOf(folder), lockedNow };
 }
 
 /** SHA-256 of the project's uv.lock, hex; undefined when it has none. */

@@ -1,0 +1,126 @@
+import { appendFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { GateName } from "../../../src/policy/policy.ts";
+import { checkAnswer, readyProject, type TestProject } from "../../support/project.ts";
+
+interface Fault {
+  name: string;
+  gate: GateName;
+  verdict: "fail" | "error";
+  /** Words that the gate's summary or findings must hold: the right reason, not only the right colour. */
+  says: RegExp;
+  plant(project: TestProject): void;
+}
+
+const CSV = "data/claims.csv";
+const UNIT_TEST = "tests/unit/test_planted.py";
+const THRESHOLDS = "factory.yaml";
+const CONFIG = "src/claims_triage/config.py";
+
+/** Edits of files that a user would edit. Limits stand in factory.yaml and config.py, and a user who moves one moves both. */
+const FAULTS: readonly Fault[] = [
+  { name: "a broken unit test", gate: "unit", verdict: "fail", says: /test_sum/, plant: (project) => project.write(UNIT_TEST, "def test_sum() -> None:\n    assert 1 + 1 == 3\n") },
+  { name: "a lint error", gate: "lint", verdict: "fail", says: /F401/, plant: (project) => project.edit("src/claims_triage/split.py", '"""\n\nimport', '"""\n\nimport json\nimport') },
+  { name: "a NULL in a required column", gate: "data", verdict: "fail", says: /lncoins.*(?:required|missing|null)/is, plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,", "MY-000002,2,,") },
+  { name: "a duplicate key", gate: "data", verdict: "fail", says: /member_year_id.*unique/i, plant: (project) => project.edit(CSV, "MY-000003,", "MY-000002,") },
+  { name: "a value out of its list", gate: "data", verdict: "fail", says: /idp/, plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,1,", "MY-000002,2,4.61512,7,") },
+  {
+    name: "a metric under its floor",
+    gate: "model",
+    verdict: "fail",
+    says: /roc_auc 0\.6\d+ < 0\.75/,
+    plant(project) {
+      project.edit(THRESHOLDS, "min: 0.62", "min: 0.75");
+      project.edit(CONFIG, "ROC_AUC_FLOOR: Final = 0.62", "ROC_AUC_FLOOR: Final = 0.75");
+    },
+  },
+  {
+    name: "a gap between slices",
+    gate: "model",
+    verdict: "fail",
+    says: /slice physlm gap 0\.\d+ > 0\.0001/,
+    plant(project) {
+      project.edit(THRESHOLDS, "maxGap: 0.12", "maxGap: 0.0001");
+      project.edit(CONFIG, "PHYSLM_MAX_GAP: Final = 0.12", "PHYSLM_MAX_GAP: Final = 0.0001");
+    },
+  },
+  {
+    name: "a slow model",
+    gate: "model",
+    verdict: "fail",
+    says: /latency_p95_ms \S+ > 20/,
+    // Slow where a single row is scored, as a call to another service would be.
+    plant(project) {
+      project.edit("src/claims_triage/evaluate.py", "                model.predict(row)\n                times", "                model.predict(row)\n                time.sleep(0.03)\n                times");
+    },
+  },
+  { name: "no tests collected", gate: "unit", verdict: "fail", says: /no tests were collected/, plant: (project) => project.edit(THRESHOLDS, "run: uv run pytest tests/unit", "run: uv run pytest tests/unit -k nothing_is_called_so") },
+  {
+    name: "the contract removed",
+    gate: "data",
+    verdict: "fail",
+    says: /no contract matches/,
+    plant(project) {
+      rmSync(join(project.folder, "contracts/claims.odcs.yaml"));
+      // With the links to it: a file that is gone and still linked is a fault of the docs too.
+      for (const path of ["README.md", "data/README.md", "docs/runbook.md"]) project.write(path, project.read(path).replace(/\[([^\]]+)\]\([^)]*claims\.odcs\.yaml\)/, "$1"));
+    },
+  },
+  {
+    name: "a gate that does not end in time",
+    gate: "unit",
+    verdict: "error",
+    says: /did not end in time/,
+    plant(project) {
+      project.write(UNIT_TEST, "import time\n\n\ndef test_waits() -> None:\n    time.sleep(600)\n");
+      project.edit(THRESHOLDS, "unit: { run: uv run pytest tests/unit }", "unit: { run: uv run pytest tests/unit/test_planted.py, timeoutSeconds: 6 }");
+    },
+  },
+  // Put together here, so that this file does not hold the shape of a token itself.
+  { name: "a secret in a file", gate: "secrets", verdict: "fail", says: /README\.md/, plant: (project) => appendFileSync(join(project.folder, "README.md"), `\nexport DATABRICKS_TOKEN=${["dapi", "0123456789abcdef".repeat(2)].join("")}\n`) },
+];
+
+let project: TestProject;
+let untouched: Record<string, string>;
+
+beforeAll(async () => {
+  project = await readyProject();
+});
+afterAll(async () => project?.remove());
+afterEach(() => project.revert());
+
+function verdicts(gates: readonly { gate: string; verdict: string }[]): Record<string, string> {
+  return Object.fromEntries(gates.map(({ gate, verdict }) => [gate, verdict]));
+}
+
+describe("planted faults", () => {
+  it("the untouched project passes every gate that needs no run", async () => {
+    const answer = checkAnswer(await project.run(["check", "--project-only", "--json"]));
+    expect(answer.status).toBe(0);
+    untouched = verdicts(answer.data?.gates ?? []);
+    expect(untouched).toEqual({ lint: "pass", unit: "pass", data: "pass", model: "pass", baseline: "not-evaluated", docs: "pass", secrets: "pass" });
+  });
+
+  it.each(FAULTS)("$name flips $gate to $verdict, and nothing else", async ({ gate, verdict, says, plant }) => {
+    plant(project);
+    const ran = await project.run(["check", "--project-only", "--json"]);
+    const answer = checkAnswer(ran);
+    if (verdict === "fail") {
+      expect(verdicts(answer.data?.gates ?? [])).toEqual({ ...untouched, [gate]: "fail" });
+      expect(ran.status).toBe(3);
+      expect(answer.ok).toBe(false);
+      expect(JSON.stringify(answer.data?.gates.find((each) => each.gate === gate))).toMatch(says);
+      return;
+    }
+    // A gate that could not tell is no answer: the document holds the error and names the gate, and no other one.
+    expect(ran.status).toBe(4);
+    expect(answer.data).toBeUndefined();
+    expect(answer.error?.code).toBe("check.could-not-tell");
+    expect(answer.error?.message).toMatch(/^Could not tell: 1 of 6 gates/);
+    expect(answer.error?.problems.map((problem) => problem.message)).toEqual([expect.stringMatching(says)]);
+    expect(answer.error?.problems[0]?.message.startsWith(`${gate}: `)).toBe(true);
+  });
+
+  it("has all twelve", () => expect(FAULTS).toHaveLength(12));
+});
