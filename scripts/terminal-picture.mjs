@@ -34,7 +34,8 @@ function screenOf(text) {
   const lines = [[]];
   let column = 0;
   let style = {};
-  const token = /\u001b\[([0-9;?]*)([A-Za-z])|\u001b[()][A-Z0-9]|([^])/gu;
+  const ESC = String.fromCharCode(27);
+  const token = new RegExp(`${ESC}\\[([0-9;?]*)([A-Za-z])|${ESC}[()][A-Z0-9]|(\\n|\\r|.)`, "gu");
   for (const [, parameters = "", final, char] of body.matchAll(token)) {
     const line = lines.at(-1);
     if (final === "m") style = styled(style, parameters);
@@ -93,10 +94,14 @@ function drawing(rows, title) {
       const fill = style.colour ?? (style.dim ? DIM : PLAIN);
       const weight = style.bold ? ' font-weight="700"' : "";
       const length = (Array.from(shown).length * CELL_WIDTH).toFixed(1);
-      return [`<text x="${x}" y="${y}" fill="${fill}"${weight} textLength="${length}" lengthAdjust="spacingAndGlyphs">${escaped(shown)}</text>`];
+      return [
+        `<text x="${x}" y="${y}" fill="${fill}"${weight} textLength="${length}" lengthAdjust="spacingAndGlyphs">${escaped(shown)}</text>`,
+      ];
     }),
   );
-  const dots = ["#ff5f57", "#febc2e", "#28c840"].map((fill, i) => `<circle cx="${PADDING + 2 + i * 18}" cy="17" r="5.5" fill="${fill}"/>`);
+  const dots = ["#ff5f57", "#febc2e", "#28c840"].map(
+    (fill, i) => `<circle cx="${PADDING + 2 + i * 18}" cy="17" r="5.5" fill="${fill}"/>`,
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title || "terminal")}">`,
     `<title>${escaped(title || "terminal")}</title>`,
