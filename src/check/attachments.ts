@@ -1,9 +1,13 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { globSync } from "tinyglobby";
+import { isPlainPath } from "../evidence/evidence-index.ts";
 import type { Attachment } from "../evidence/seal.ts";
+import { lastLines } from "../gates/command-gate.ts";
 import type { GateResult } from "../gates/gate.ts";
-import { FactoryError, outsideError } from "../lib/error.ts";
+import { readPlainFile } from "../gates/plain-file.ts";
+import { FactoryError } from "../lib/error.ts";
+import { sha256 } from "../lib/hash.ts";
 import { runProcess } from "../lib/run-process.ts";
 
 const MAX_ATTACHMENT_BYTES = 64 << 20;
@@ -13,32 +17,34 @@ export function collectAttachments(
   folder: string,
   projectText: string,
   manifest: string,
-  contracts: readonly string[],
+  contracts: readonly { path: string; content: Uint8Array }[],
   gates: readonly GateResult[],
 ): Attachment[] {
   const files = (kind: Attachment["kind"], paths: readonly string[]): Attachment[] =>
-    paths.map((path) => ({ kind, name: path, content: readPlain(join(folder, path)) }));
+    paths.map((path) => ({
+      kind,
+      name: plainName(path),
+      content: readPlainFile(join(folder, path), MAX_ATTACHMENT_BYTES, path),
+    }));
   return [
     { kind: "project", name: "factory.yaml", content: projectText },
     { kind: "model", name: "manifest.sha256", content: manifest },
-    ...files("contract", contracts),
+    ...contracts.map(({ path, content }): Attachment => ({ kind: "contract", name: plainName(path), content })),
     ...files("model-card", existsSync(join(folder, "docs/model-card.md")) ? ["docs/model-card.md"] : []),
     ...files(
       "bundle",
       globSync(["databricks.yml", "resources/**/*.yml"], { cwd: folder, followSymbolicLinks: false }).sort(),
     ),
     ...gates.flatMap(({ gate, files: left }) =>
-      left
-        // A log may hold anything that the project printed: it stays here and is not evidence.
-        .filter((file) => !file.name.endsWith(".log"))
-        .map(
-          (file): Attachment => ({
-            kind: kindOf(file.name),
-            name: file.name.replaceAll("/", "-"),
-            content: readPlain(file.path),
-            gate,
-          }),
-        ),
+      // Logs are not among them: they may hold anything that the project printed.
+      left.map(
+        (file): Attachment => ({
+          kind: kindOf(file.name),
+          name: file.name.replaceAll("/", "-"),
+          content: file.content,
+          gate,
+        }),
+      ),
     ),
   ];
 }
@@ -48,11 +54,11 @@ function kindOf(name: string): Attachment["kind"] {
   return name.endsWith("metrics.json") ? "metrics" : "report";
 }
 
-function readPlain(path: string): Buffer {
-  const stat = lstatSync(path);
-  if (!stat.isFile() || stat.size > MAX_ATTACHMENT_BYTES)
-    throw outsideError("evidence.file", `${path} is not a plain file of at most ${MAX_ATTACHMENT_BYTES >> 20} MiB`);
-  return readFileSync(path);
+/** The path as evidence can hold it; one with other characters keeps its likeness and gets a digest, so that two never meet. */
+function plainName(path: string): string {
+  if (isPlainPath(path)) return path;
+  const parts = path.split("/").map((part) => part.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[.-]/, "_") || "_");
+  return `${parts.join("/").slice(0, 200)}-${sha256(path).slice(0, 8)}`;
 }
 
 /** Builds the project's wheel into a fresh folder, as the code package that the evidence names. Runs project code. */
@@ -74,8 +80,15 @@ export async function buildWheel(
   const [wheel] = wheels;
   if (result.status !== 0 || wheel === undefined || wheels.length !== 1) {
     throw new FactoryError("check.wheel", 4, "the wheel of the project could not be built", {
-      hint: `see ${join(work, "build.log")}; by hand: uv build --wheel`,
+      problems: [
+        { message: lastLines(join(work, "build.log"), 6) || `uv build ended with ${result.status ?? "a signal"}` },
+      ],
+      hint: "by hand: uv build --wheel",
     });
   }
-  return { kind: "wheel", name: basename(wheel), content: readPlain(join(work, wheel)) };
+  return {
+    kind: "wheel",
+    name: basename(wheel),
+    content: readPlainFile(join(work, wheel), MAX_ATTACHMENT_BYTES, wheel),
+  };
 }

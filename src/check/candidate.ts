@@ -1,8 +1,11 @@
 import { join } from "node:path";
-import { usageError } from "../lib/error.ts";
+import { outsideError, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import { type FetchedModel, fetchModel, manifestOfFolder } from "../registry/model-files.ts";
 import type { Run, Tracking } from "../training/tracking.ts";
+
+/** The last moment of the year 9999: later ones have no ISO form that other programs read. */
+const MAX_TIME_MS = 253_402_300_799_999;
 
 /** A run with its one model, whose bytes lie in `folder`. */
 export interface Candidate {
@@ -25,6 +28,12 @@ export async function fetchCandidate(
       `${tracking.uri} knows no run ${runId}`,
       "factory train makes one; or name another: factory check --run ID",
     );
+  if (run.id !== runId)
+    throw outsideError("run.other", `${tracking.uri} was asked for run ${runId} and answered with ${run.id}`);
+  for (const time of [run.startedAt, run.endedAt ?? 0]) {
+    if (!(Math.abs(time) <= MAX_TIME_MS))
+      throw outsideError("run.time", `run ${runId} has a time that is none: ${time}`);
+  }
   if (run.status !== "FINISHED")
     throw usageError("run.unfinished", `run ${runId} is ${run.status}, not FINISHED`, "train again: factory train");
   const models = (await tracking.loggedModels(run)).filter((model) => /READY$/.test(model.status));

@@ -28,7 +28,14 @@ export async function findChampion(
       if (version === undefined) continue;
       const fetched = await fetchModel(registry.filesOf(version), join(folder, environment.name), report);
       const registered = version.tags[DIGEST_TAG];
-      if (registered !== undefined && registered !== fetched.digest) {
+      if (registered === undefined) {
+        return {
+          kind: "unreadable",
+          environment: environment.name,
+          reason: `version ${version.version} carries no ${DIGEST_TAG}: whether its bytes are those that were released cannot be told`,
+        };
+      }
+      if (registered !== fetched.digest) {
         return {
           kind: "unreadable",
           environment: environment.name,

@@ -1,38 +1,91 @@
+import { posix } from "node:path";
 import type { EvidenceFacts } from "../evidence/facts.ts";
 import type { GateResult } from "../gates/gate.ts";
 import type { ChangedBy } from "../people/changed-by.ts";
+import { dataTag, RUN_TAGS } from "../training/plan-training.ts";
 
-/** Every reason why evidence could not be registered as it stands; empty when it could. Pure. */
-export function notRegistrable(
-  verdict: "pass" | "fail" | "error",
-  gates: readonly GateResult[],
-  facts: EvidenceFacts,
-  runTags: Readonly<Record<string, string>>,
-  people: ChangedBy | undefined,
-): string[] {
-  const left = gates.filter((gate) => gate.verdict === "not-evaluated").map((gate) => gate.gate);
-  const trainedOn = Object.entries(runTags).flatMap(([key, value]) =>
-    key.startsWith("factory.data.") ? [{ path: key.slice("factory.data.".length), value }] : [],
-  );
-  const differing = trainedOn.filter((file) =>
-    facts.data.some((each) => each.path === file.path && each.sha256 !== file.value.replace(/^sha256[:=]/, "")),
-  );
+export interface RegistrableFacts {
+  verdict: "pass" | "fail" | "error";
+  gates: readonly Pick<GateResult, "gate" | "verdict">[];
+  facts: EvidenceFacts;
+  /** Tags of the run: what training said about itself. */
+  tags: Readonly<Record<string, string>>;
+  /** The files that training reads, as they are now. */
+  trainedOn: readonly { path: string; sha256: string }[];
+  /** Undefined: the history is incomplete. */
+  people: ChangedBy | undefined;
+  /** What the status of git does not show, when the tree counts as dirty for it. */
+  why: string | undefined;
+}
+
+/** Every reason why evidence could not be registered as it stands; empty when it could. What is not known is a reason. Pure. */
+export function notRegistrable(seen: RegistrableFacts): string[] {
+  const { facts } = seen;
+  const left = seen.gates.filter((gate) => gate.verdict === "not-evaluated").map((gate) => gate.gate);
   return [
-    ...(verdict === "pass" ? [] : ["not every gate passed"]),
+    ...(seen.verdict === "pass" ? [] : ["not every gate passed"]),
     ...(left.length > 0 ? [`not evaluated: ${left.join(", ")}`] : []),
     ...(facts.commit === null ? ["the project has no commit"] : []),
-    ...(facts.dirty ? ["the working tree differs from its commit: commit, train and check again"] : []),
-    ...(runTags["factory.dirty"] === "true"
-      ? ["the run was trained on a tree that differs from its commit: commit and train again"]
-      : []),
-    ...(facts.commit !== null && runTags["factory.commit"] !== undefined && runTags["factory.commit"] !== facts.commit
+    ...(facts.dirty
       ? [
-          `the run was trained at commit ${runTags["factory.commit"].slice(0, 12)}, checked at ${facts.commit.slice(0, 12)}: train again`,
+          seen.why === undefined
+            ? "the working tree differs from its commit: commit, train and check again"
+            : `the working tree differs from its commit: ${seen.why}`,
         ]
       : []),
-    ...differing.map((file) => `${file.path} is not what the run was trained on: train again`),
-    ...(people === undefined
+    ...runReasons(facts, seen.tags),
+    ...dataReasons(seen),
+    ...(seen.people === undefined
       ? ["the history of the code is incomplete: who changed it cannot be told (fetch it whole: git fetch --unshallow)"]
+      : []),
+  ];
+}
+
+function runReasons(facts: EvidenceFacts, tags: Readonly<Record<string, string>>): string[] {
+  const commit = tags[RUN_TAGS.commit];
+  const dirty = tags[RUN_TAGS.dirty];
+  if (dirty === undefined)
+    return [
+      "the run does not say from which code it came (no factory.dirty, factory.commit): train with factory train",
+    ];
+  const lock = tags[RUN_TAGS.lock];
+  return [
+    ...(tags[RUN_TAGS.project] === facts.project
+      ? []
+      : [`the run belongs to ${tags[RUN_TAGS.project] ?? "no project"}, not to ${facts.project}: train again`]),
+    ...(dirty === "false"
+      ? []
+      : ["the run was trained on a tree that differs from its commit: commit and train again"]),
+    ...(commit === undefined ? ["the run was trained without a commit: commit and train again"] : []),
+    ...(facts.commit !== null && commit !== undefined && commit !== facts.commit
+      ? [`the run was trained at commit ${commit.slice(0, 12)}, checked at ${facts.commit.slice(0, 12)}: train again`]
+      : []),
+    ...((lock ?? null) === facts.lock ? [] : ["the run was trained with another uv.lock: train again"]),
+  ];
+}
+
+/** Paths are compared as tags write them: without a leading ./ and with the same characters replaced. */
+function dataReasons({ facts, tags, trainedOn }: RegistrableFacts): string[] {
+  const nameOf = (path: string) => dataTag(posix.normalize(path));
+  const tagged = Object.entries(tags).flatMap(([key, value]) =>
+    key.startsWith(RUN_TAGS.data)
+      ? [{ name: nameOf(key.slice(RUN_TAGS.data.length)), path: key.slice(RUN_TAGS.data.length), sha256: value }]
+      : [],
+  );
+  const now = [...facts.data, ...trainedOn];
+  return [
+    ...tagged
+      .filter((file) => now.some((each) => nameOf(each.path) === file.name && each.sha256 !== file.sha256))
+      .map((file) => `${file.path} is not what the run was trained on: train again`),
+    ...trainedOn
+      .filter((each) => !tagged.some((file) => file.name === nameOf(each.path)))
+      .map((each) => `${each.path} is training data by factory.yaml, but the run was not trained on it: train again`),
+    ...(tagged.length > 0 &&
+    facts.data.length > 0 &&
+    !tagged.some((file) => facts.data.some((each) => nameOf(each.path) === file.name))
+      ? [
+          `the data gate judged ${facts.data.map((each) => each.path).join(", ")}, which the run was not trained on: name the same file`,
+        ]
       : []),
   ];
 }

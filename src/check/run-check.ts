@@ -1,20 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { type EvidenceFacts, evidenceFacts } from "../evidence/facts.ts";
-import { type SealedEvidence, sealEvidence } from "../evidence/seal.ts";
+import { sealEvidence } from "../evidence/seal.ts";
 import type { Champion } from "../gates/baseline.ts";
 import { judgeBaseline } from "../gates/baseline.ts";
-import { type CheckContract, contractFiles, runDataGate } from "../gates/data-gate.ts";
+import { type CheckContract, runDataGate } from "../gates/data-gate.ts";
 import { judgeDocs } from "../gates/docs.ts";
-import { type GateResult, overall } from "../gates/gate.ts";
+import { overall } from "../gates/gate.ts";
 import { judgeLint } from "../gates/lint.ts";
 import type { Metric } from "../gates/metrics.ts";
 import { runModelGate } from "../gates/model-gate.ts";
+import { demandInside } from "../gates/plain-file.ts";
 import { planGates, requiredGates } from "../gates/plan-gates.ts";
 import { type GateEvent, type GateRunners, runGates } from "../gates/run-gates.ts";
 import { judgeSecrets } from "../gates/secrets.ts";
 import { usageError } from "../lib/error.ts";
+import { sha256File } from "../lib/hash.ts";
 import type { Report } from "../lib/progress.ts";
 import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
@@ -23,7 +25,8 @@ import { commandWords } from "../project/project.ts";
 import { environmentsOf, listingOf, type OpenProject } from "../project/read-project.ts";
 import { metricsFor, rulesDigest } from "../project/rules.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
-import type { ProjectEnvironment } from "../training/project-environment.ts";
+import { dataPaths } from "../training/plan-training.ts";
+import { lockDigestOf, type ProjectEnvironment } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 import { buildWheel, collectAttachments } from "./attachments.ts";
 import { type Candidate, fetchCandidate, isUnchanged } from "./candidate.ts";
@@ -56,12 +59,15 @@ export interface CheckWorld {
 interface Code {
   commit: string | undefined;
   dirty: boolean;
+  why: string | undefined;
 }
 
 /** Runs the gates over a project and, when a run is named, over the model that it logged; seals the evidence of the latter. */
 export async function runCheck(request: CheckRequest, world: CheckWorld): Promise<CheckReport> {
   const { open } = request;
   const work = join(open.folder, ".factory/cache/check", randomBytes(6).toString("hex"));
+  for (const path of [work, join(open.folder, ".factory/evidence/latest")])
+    demandInside(open.folder, path, relative(open.folder, dirname(path)));
   mkdirSync(work, { recursive: true, mode: 0o700 });
   try {
     return await check(request, world, work);
@@ -89,7 +95,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
           join(work, "champion"),
           world.report,
         );
-  const found: Found = { metrics: [], data: [] };
+  const found: Found = { metrics: [], data: [], contracts: [] };
   const gates = await runGates({
     plan: planGates(open.project, requiredGates(open.policy?.policy, listingOf(open)?.riskTier), request.only),
     runners: runners(open, first, candidate, champion, found, world),
@@ -111,13 +117,23 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
       notRegistrable: ["no run was judged: factory train, then factory check"],
     };
   }
+  const wheelFolder = join(work, "wheel");
+  mkdirSync(wheelFolder);
+  const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal);
+  // Only now has all project code run: what changed until here is not what the commit says.
+  const lock = await lockDigestOf(open.folder);
+  const trainedOn = await digestsOf(open);
   const after = await codeState(await world.history(open.folder));
   const people = await peopleSince(
     await world.history(open.folder),
     champion.kind === "version" ? champion.commit : undefined,
   ).catch(() => undefined);
   const facts = factsOf(request, world, { candidate, champion, found, code, after, python, people, started });
-  const evidence = await seal(request, world, work, candidate, gates, facts, python);
+  const attachments = [
+    wheel,
+    ...collectAttachments(open.folder, open.text, candidate.model.manifest, found.contracts, gates),
+  ];
+  const evidence = await sealEvidence(facts, gates, attachments, join(open.folder, ".factory/evidence"));
   return {
     project: open.project.project,
     subject: "candidate",
@@ -127,7 +143,18 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
     gates: shown,
     evidence: { digest: evidence.digest, folder: evidence.folder, files: evidence.files.length },
     ...(people && { people: [...people.people] }),
-    notRegistrable: notRegistrable(verdict, gates, facts, candidate.run.tags, people),
+    notRegistrable: [
+      ...notRegistrable({
+        verdict,
+        gates,
+        facts,
+        tags: candidate.run.tags,
+        trainedOn,
+        people,
+        why: code.why ?? after.why,
+      }),
+      ...(lock === python.lockDigest ? [] : ["uv.lock changed while it was checked: check again"]),
+    ],
   };
 }
 
@@ -135,6 +162,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
 interface Found {
   metrics: Metric[];
   data: { path: string; sha256: string }[];
+  contracts: { path: string; content: Buffer }[];
 }
 
 function runners(
@@ -159,6 +187,7 @@ function runners(
       if (data === undefined) throw usageError("gate.missing", "factory.yaml has no gates.data");
       const outcome = await runDataGate(data, setting, world.checkContract);
       found.data = outcome.data;
+      found.contracts = outcome.contracts ?? [];
       return outcome;
     },
     model: async (setting) => {
@@ -205,7 +234,7 @@ function runners(
 
 async function codeState(history: History): Promise<Code> {
   const state = await history.state();
-  return { commit: state?.commit, dirty: state?.dirty ?? true };
+  return { commit: state?.commit, dirty: state?.dirty ?? true, why: state?.why };
 }
 
 interface Observed {
@@ -244,7 +273,7 @@ function factsOf(request: CheckRequest, world: CheckWorld, seen: Observed): Evid
     lock: seen.python.lockDigest ?? null,
     seed: Number.isSafeInteger(seed) ? seed : null,
     train: commandWords(open.project.model.train),
-    thresholds: open.project.gates.model?.metrics ?? [],
+    thresholds: metricsFor(open.project, environmentsOf(open)[0]?.name ?? ""),
     champion: championFact(champion),
     people:
       seen.people === undefined
@@ -263,23 +292,16 @@ function championFact(champion: Champion): EvidenceFacts["champion"] {
   return { environment, version, digest, commit: commit ?? null };
 }
 
-async function seal(
-  request: CheckRequest,
-  world: CheckWorld,
-  work: string,
-  candidate: Candidate,
-  gates: readonly GateResult[],
-  facts: EvidenceFacts,
-  python: ProjectEnvironment,
-): Promise<SealedEvidence> {
-  const { open } = request;
-  const wheelFolder = join(work, "wheel");
-  mkdirSync(wheelFolder);
-  const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal);
-  const contracts = open.project.gates.data === undefined ? [] : contractFiles(open.folder, open.project.gates.data);
-  const attachments = [
-    wheel,
-    ...collectAttachments(open.folder, open.text, candidate.model.manifest, contracts, gates),
-  ];
-  return sealEvidence(facts, gates, attachments, join(open.folder, ".factory/evidence"));
+/** The files that training reads, as they are now; one that is not there has no digest. */
+async function digestsOf(open: OpenProject): Promise<{ path: string; sha256: string }[]> {
+  const digests: { path: string; sha256: string }[] = [];
+  for (const path of dataPaths(open.project, (each) => isPlain(join(open.folder, each)))) {
+    const full = join(open.folder, path);
+    if (isPlain(full)) digests.push({ path, sha256: await sha256File(full) });
+  }
+  return digests;
+}
+
+function isPlain(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -53,6 +53,7 @@ export function judgeBaseline(rules: readonly MetricRule[], metrics: readonly Me
         message: `${rule.name} was not measured for the champion`,
         fix: "the model tests must evaluate FACTORY_CHAMPION and write model: champion",
       });
+    for (const message of unmatched(rule, metrics)) unknown.push({ message });
     for (const { candidate, champion: before } of pairs) {
       if (before === undefined) {
         unknown.push({
@@ -84,16 +85,32 @@ export function judgeBaseline(rules: readonly MetricRule[], metrics: readonly Me
   return { verdict: "pass", summary, cases: parts.length };
 }
 
+/** Champion values without a counterpart, and those that stand twice: a group that is left out must not pass for a good one. */
+function unmatched(rule: MetricRule, metrics: readonly Metric[]): string[] {
+  const champions = valuesOf(rule, metrics, "champion");
+  const candidates = valuesOf(rule, metrics, "candidate");
+  return champions.flatMap((each, i) => {
+    const label = `${rule.name}${each.slice ? ` (${each.slice})` : ""}`;
+    const same = (other: Metric) => other.slice === each.slice && other.dataset === each.dataset;
+    if (champions.findIndex(same) !== i) return [`${label} is reported more than once for the champion`];
+    return candidates.some((other) => other.slice === each.slice)
+      ? []
+      : [`${label} was measured for the champion only`];
+  });
+}
+
+function valuesOf(rule: MetricRule, metrics: readonly Metric[], model: Metric["model"]): Metric[] {
+  return metrics.filter(
+    (metric) =>
+      metric.model === model &&
+      metric.name === rule.name &&
+      (rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined),
+  );
+}
+
 function pairsOf(rule: MetricRule, metrics: readonly Metric[]): { candidate: Metric; champion: Metric | undefined }[] {
-  const of = (model: Metric["model"]) =>
-    metrics.filter(
-      (metric) =>
-        metric.model === model &&
-        metric.name === rule.name &&
-        (rule.slice === undefined ? metric.slice === undefined : groupOf(metric, rule.slice) !== undefined),
-    );
-  const champions = of("champion");
-  return of("candidate").map((candidate) => ({
+  const champions = valuesOf(rule, metrics, "champion");
+  return valuesOf(rule, metrics, "candidate").map((candidate) => ({
     candidate,
     champion: champions.find((each) => each.slice === candidate.slice && each.dataset === candidate.dataset),
   }));

@@ -1,10 +1,11 @@
-import { existsSync, lstatSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { FactoryError, messageOf } from "../lib/error.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { commandWords } from "../project/project.ts";
 import type { Finding, GateFile, GateSetting, Outcome } from "./gate.ts";
-import { type JUnitReport, parseJUnit } from "./junit.ts";
+import { type JUnitReport, MAX_REPORT_BYTES, parseJUnit } from "./junit.ts";
+import { demandInside, readPlainFile, readTail } from "./plain-file.ts";
 
 export interface CommandGate {
   name: string;
@@ -25,6 +26,7 @@ export interface CommandOutcome extends Outcome {
 export async function runCommandGate(gate: CommandGate, setting: GateSetting): Promise<CommandOutcome> {
   const report = gate.junit === undefined ? join(setting.work, "junit.xml") : join(setting.folder, gate.junit);
   const log = join(setting.work, "output.log");
+  if (gate.junit !== undefined) demandInside(setting.folder, report, `junit: ${gate.junit}`);
   rmSync(report, { force: true });
   const words = commandWords(gate.run);
   const options =
@@ -53,15 +55,12 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
       findings: [{ message: messageOf(error), ...(error.hint !== undefined && { fix: error.hint }) }],
     };
   }
-  const files: GateFile[] = existsSync(log)
-    ? [{ name: `${gate.name}/output.log`, path: log, mediaType: "text/plain" }]
-    : [];
   if (result.timedOut) {
     return {
       verdict: "error",
       summary: `timed out after ${setting.timeoutMs / 1000} s`,
       cases: 0,
-      files,
+      files: [],
       findings: [
         {
           message: `${words.join(" ")} did not end in time`,
@@ -77,7 +76,7 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
       verdict: "error",
       summary: `${words[0]} ended with ${result.status ?? "a signal"} and left no usable report`,
       cases: 0,
-      files,
+      files: [],
       findings: [
         {
           message: read,
@@ -90,8 +89,8 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
       ],
     };
   }
-  files.unshift({ name: `${gate.name}/junit.xml`, path: report, mediaType: "application/xml" });
-  return { ...judgeReport(read, result.status), files };
+  const files: GateFile[] = [{ name: `${gate.name}/junit.xml`, content: read.content, mediaType: "application/xml" }];
+  return { ...judgeReport(read.report, result.status), files };
 }
 
 /** The verdict on a report and the exit status of what wrote it. Pure. */
@@ -135,14 +134,15 @@ export function judgeReport(report: JUnitReport, status: number | undefined): Om
   return { verdict: "pass", summary: `${ran} tests${skipped}`, cases: report.cases, findings: [] };
 }
 
-function readReport(path: string, startedMs: number): JUnitReport | string {
+function readReport(path: string, startedMs: number): { report: JUnitReport; content: Buffer } | string {
   if (!existsSync(path)) return "no JUnit report was written";
   const stat = lstatSync(path);
   if (!stat.isFile()) return "the JUnit report is not a plain file";
   // File systems keep times to the second at worst.
   if (stat.mtimeMs < startedMs - 2000) return "the JUnit report is older than this run";
   try {
-    return parseJUnit(readFileSync(path, "utf8"));
+    const content = readPlainFile(path, MAX_REPORT_BYTES, "the JUnit report");
+    return { report: parseJUnit(content.toString("utf8")), content };
   } catch (error) {
     return messageOf(error);
   }
@@ -151,7 +151,11 @@ function readReport(path: string, startedMs: number): JUnitReport | string {
 /** The end of a log, for a person. */
 export function lastLines(path: string, lines = 5): string {
   if (!existsSync(path)) return "";
-  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+  return readTail(path, 64 << 10)
+    .trimEnd()
+    .split("\n")
+    .slice(-lines)
+    .join("\n");
 }
 
 /** pytest splits PYTEST_ADDOPTS as a shell would; a path with blanks or quotes must arrive as one word. */

@@ -1,14 +1,19 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { globSync } from "tinyglobby";
 import type { DataReport } from "../data/check-data.ts";
 import type { CheckVerdict } from "../data/data-check.ts";
 import type { Project } from "../project/project.ts";
-import type { Finding, GateSetting, Outcome } from "./gate.ts";
+import type { Finding, GateFile, GateSetting, Outcome } from "./gate.ts";
+import { isOutside, readPlainFile } from "./plain-file.ts";
+
+const MAX_CONTRACT_BYTES = 4 << 20;
 
 export interface DataOutcome extends Outcome {
   /** SHA-256 of each file that was read, by its path in the project. */
   data: { path: string; sha256: string }[];
+  /** The contracts as they were judged, by their path in the project. */
+  contracts?: { path: string; content: Buffer }[];
 }
 
 /** Checks one contract against one source; the engine behind it is the caller's. */
@@ -23,7 +28,9 @@ export type CheckContract = (request: {
 
 /** The contract files that a gate names, relative to the project, sorted. */
 export function contractFiles(folder: string, gate: NonNullable<Project["gates"]["data"]>): string[] {
-  return globSync([gate.contracts].flat(), { cwd: folder, followSymbolicLinks: false, onlyFiles: true }).sort();
+  return globSync([gate.contracts].flat(), { cwd: folder, followSymbolicLinks: false, onlyFiles: true })
+    .filter((path) => !isOutside(folder, join(folder, path)))
+    .sort();
 }
 
 /** Judges the project's data by every contract. No contract, or a contract without checks, fails. */
@@ -71,38 +78,68 @@ export async function runDataGate(
   const tempFolder = join(setting.work, "engine");
   mkdirSync(tempFolder, { mode: 0o700 });
   const reports: { contract: string; report: DataReport }[] = [];
+  const judged: { path: string; content: Buffer }[] = [];
+  const deadline = AbortSignal.timeout(setting.timeoutMs);
   for (const contract of contracts) {
     const contractPath = join(setting.folder, contract);
-    reports.push({
-      contract,
-      report: await check({
-        contractPath,
-        contractText: readFileSync(contractPath, "utf8"),
-        sourcePath,
-        tempFolder,
-        signal: setting.signal,
-        progress: setting.progress,
-      }),
-    });
+    const content = readPlainFile(contractPath, MAX_CONTRACT_BYTES, contract);
+    judged.push({ path: contract, content });
+    try {
+      reports.push({
+        contract,
+        report: await check({
+          contractPath,
+          contractText: content.toString("utf8"),
+          sourcePath,
+          tempFolder,
+          signal: AbortSignal.any([setting.signal, deadline]),
+          progress: setting.progress,
+        }),
+      });
+    } catch (error) {
+      if (!deadline.aborted || setting.signal.aborted) throw error;
+      return {
+        verdict: "error",
+        summary: `timed out after ${setting.timeoutMs / 1000} s`,
+        data: [],
+        findings: [
+          { message: `${contract} could not be judged in time`, fix: "gates.data.timeoutSeconds in factory.yaml" },
+        ],
+      };
+    }
   }
-  const reportPath = join(setting.work, "checks.json");
-  writeFileSync(
-    reportPath,
-    `${JSON.stringify(
-      reports.map(({ contract, report }) => ({
-        ...report,
-        contract: { ...report.contract, path: contract },
-        source: { ...report.source, path: gate.source },
-      })),
-      undefined,
-      2,
-    )}\n`,
-  );
+  const files: GateFile[] = [
+    {
+      name: "data/checks.json",
+      mediaType: "application/json",
+      content: `${JSON.stringify(
+        reports.map(({ contract, report }) => ({
+          ...report,
+          contract: { ...report.contract, path: contract },
+          source: { ...report.source, path: gate.source },
+        })),
+        undefined,
+        2,
+      )}\n`,
+    },
+  ];
   const digests = new Set(reports.map(({ report }) => report.source.digest));
-  const files = [{ name: "data/checks.json", path: reportPath, mediaType: "application/json" }];
+  if (digests.size > 1)
+    return {
+      verdict: "error",
+      summary: `${gate.source} changed while it was checked`,
+      data: [],
+      findings: [
+        {
+          message: "the contracts were not judged on the same bytes",
+          fix: "check again when nothing writes to the file",
+        },
+      ],
+    };
   return {
     ...judgeDataReports(reports),
     files,
+    contracts: judged,
     data: [...digests].map((sha256) => ({ path: relative(setting.folder, sourcePath), sha256 })),
   };
 }

@@ -1,6 +1,9 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import type { Finding, Outcome } from "./gate.ts";
+import { readPlainFile } from "./plain-file.ts";
+
+const MAX_DOCUMENT_BYTES = 1 << 20;
 
 /** The documents that whoever is woken at night needs, and what each must hold. */
 const DOCUMENTS: readonly { path: string; headings?: readonly RegExp[]; mermaid?: boolean }[] = [
@@ -29,7 +32,7 @@ function judgeDocument(folder: string, document: (typeof DOCUMENTS)[number]): Fi
   const path = join(folder, document.path);
   if (!existsSync(path) || !statSync(path).isFile())
     return [{ message: `${document.path} is missing`, fix: "write it: the template's version is a start" }];
-  const lines = readFileSync(path, "utf8").split(/\r?\n/);
+  const lines = readPlainFile(realpathSync(path), MAX_DOCUMENT_BYTES, document.path).toString("utf8").split(/\r?\n/);
   const prose = withoutFences(lines);
   const headings = prose.filter(({ text }) => /^#{1,6}\s/.test(text));
   const findings: Finding[] = [];
@@ -74,7 +77,7 @@ function withoutFences(lines: readonly string[]): { text: string; line: number }
 
 /** Relative targets of Markdown links; addresses and anchors are not looked up. */
 function linksOf(text: string): string[] {
-  return [...text.replace(/`[^`]*`/g, "").matchAll(/\]\(([^)\s]+)(?:\s+"[^"]*")?\)/g)]
+  return [...text.replace(/`[^`]*`/g, "").matchAll(/\]\(([^)\s]{1,1000})(?:\s{1,9}"[^"]{0,1000}")?\)/g)]
     .map((match) => (match[1] ?? "").replace(/#.*$/, ""))
     .filter((target) => target !== "" && !/^[a-z][a-z0-9+.-]*:/i.test(target));
 }

@@ -17,8 +17,8 @@ export interface Finding {
 export interface GateFile {
   /** Path inside the evidence, `unit/junit.xml`. */
   name: string;
-  /** Where it lies now. */
-  path: string;
+  /** The very bytes that were judged: project code that runs later must not change what the evidence shows. */
+  content: string | Uint8Array;
   mediaType: string;
 }
 

@@ -8,7 +8,7 @@ export interface JUnitReport {
   failures: { name: string; message: string; kind: "failure" | "error" }[];
 }
 
-const MAX_BYTES = 64 << 20;
+export const MAX_REPORT_BYTES = 64 << 20;
 
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const problem = z.union([
@@ -39,7 +39,7 @@ const document = z.looseObject({
 
 /** Reads a JUnit XML report. Throws an Error that says why when it is not one; entities are not expanded. */
 export function parseJUnit(xml: string): JUnitReport {
-  if (xml.length > MAX_BYTES) throw new Error(`the report is larger than ${MAX_BYTES} bytes`);
+  if (xml.length > MAX_REPORT_BYTES) throw new Error(`the report is larger than ${MAX_REPORT_BYTES} bytes`);
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) throw new Error("the report declares a document type, which is not taken");
   const valid = XMLValidator.validate(xml);
   if (valid !== true) throw new Error(`the report is not well-formed XML: ${valid.err.msg} (line ${valid.err.line})`);

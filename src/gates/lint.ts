@@ -1,9 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import * as z from "zod";
 import { FactoryError, messageOf } from "../lib/error.ts";
 import { runProcess } from "../lib/run-process.ts";
 import type { Finding, GateSetting, Outcome } from "./gate.ts";
+import { readPlainFile } from "./plain-file.ts";
+
+const MAX_REPORT_BYTES = 64 << 20;
 
 const diagnostics = z.array(
   z.looseObject({
@@ -40,7 +43,8 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     if (linted.status !== 0 && linted.status !== 1)
       return broken(`ruff ended with ${linted.status ?? "a signal"}`, linted.stderr);
     if (!existsSync(reportPath)) return broken("ruff wrote no report", linted.stderr);
-    const findings: Finding[] = diagnostics.parse(JSON.parse(readFileSync(reportPath, "utf8"))).map((each) => ({
+    const content = readPlainFile(reportPath, MAX_REPORT_BYTES, "ruff's report");
+    const findings: Finding[] = diagnostics.parse(JSON.parse(content.toString("utf8"))).map((each) => ({
       message: [each.code, each.message].filter(Boolean).join(" "),
       where: `${relative(setting.folder, each.filename)}${each.location ? `:${each.location.row}` : ""}`,
     }));
@@ -50,7 +54,7 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     if (formatted.status === 1) findings.push({ message: "files are not formatted", fix: "uv run ruff format" });
     else if (formatted.status !== 0)
       return broken(`ruff format ended with ${formatted.status ?? "a signal"}`, formatted.stderr);
-    const report = { name: "lint/ruff.json", path: reportPath, mediaType: "application/json" };
+    const report = { name: "lint/ruff.json", content, mediaType: "application/json" };
     return {
       verdict: findings.length === 0 ? "pass" : "fail",
       summary: findings.length === 0 ? `ruff: ${files} files` : `ruff: ${findings.length} findings in ${files} files`,

@@ -1,10 +1,11 @@
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../lib/error.ts";
+import { FactoryError, messageOf } from "../lib/error.ts";
 import type { Project } from "../project/project.ts";
 import { runCommandGate } from "./command-gate.ts";
 import type { GateSetting, Outcome } from "./gate.ts";
 import { judgeMetrics, type Metric, metricsSchema } from "./metrics.ts";
+import { readPlainFile } from "./plain-file.ts";
 
 const MAX_METRICS_BYTES = 4 << 20;
 
@@ -32,8 +33,8 @@ export async function runModelGate(
     ...(input.champion !== undefined && { FACTORY_CHAMPION: input.champion }),
   };
   const ran = await runCommandGate({ name: "model", run: gate.run, junit: gate.junit, variables }, setting);
-  const metrics = readMetrics(metricsPath);
-  if (typeof metrics === "string") {
+  const read = readMetrics(metricsPath);
+  if (typeof read === "string") {
     // Failed tests are the better news to tell; without them the missing figures decide.
     if (ran.verdict !== "pass") return { ...ran, metrics: [] };
     return {
@@ -41,10 +42,11 @@ export async function runModelGate(
       metrics: [],
       verdict: "error",
       summary: "the metrics could not be read",
-      findings: [{ message: metrics, fix: "the model tests must write the file that FACTORY_METRICS names" }],
+      findings: [{ message: read, fix: "the model tests must write the file that FACTORY_METRICS names" }],
     };
   }
-  const files = [...ran.files, { name: "model/metrics.json", path: metricsPath, mediaType: "application/json" }];
+  const { metrics, content } = read;
+  const files = [...ran.files, { name: "model/metrics.json", content, mediaType: "application/json" }];
   if (ran.verdict === "error") return { ...ran, files, metrics };
   const judged = judgeMetrics(gate.metrics, metrics);
   const broken = judged.filter((each) => !each.ok);
@@ -54,16 +56,15 @@ export async function runModelGate(
   return { verdict: broken.length > 0 ? "fail" : "pass", summary: shown, findings, cases: ran.cases, files, metrics };
 }
 
-function readMetrics(path: string): Metric[] | string {
+function readMetrics(path: string): { metrics: Metric[]; content: Buffer } | string {
   if (!existsSync(path)) return "no metrics were written";
-  const stat = lstatSync(path);
-  if (!stat.isFile() || stat.size > MAX_METRICS_BYTES) return "the metrics file is not a plain file of reasonable size";
   try {
-    const parsed = metricsSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
-    if (parsed.success) return parsed.data.metrics;
+    const content = readPlainFile(path, MAX_METRICS_BYTES, "the metrics file");
+    const parsed = metricsSchema.safeParse(JSON.parse(content.toString("utf8")));
+    if (parsed.success) return { metrics: parsed.data.metrics, content };
     const issue = parsed.error.issues[0];
     return `the metrics file is not factory.metrics/v1: ${issue?.path.join(".")}: ${issue?.message}`;
   } catch (error) {
-    return `the metrics file is not JSON: ${messageOf(error)}`;
+    return error instanceof FactoryError ? error.message : `the metrics file is not JSON: ${messageOf(error)}`;
   }
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { redact, stripControls } from "../lib/redact.ts";
 import type { GateName } from "../policy/policy.ts";
-import type { GateResult, GateSetting, Outcome } from "./gate.ts";
+import type { Finding, GateResult, GateSetting, Outcome } from "./gate.ts";
 import type { PlannedGate } from "./plan-gates.ts";
 
 export type GateEvent =
@@ -44,10 +45,11 @@ export async function runGates(run: GateRun): Promise<GateResult[]> {
     else outcome = await runOne(run, planned, results);
     const result: GateResult = {
       gate: planned.gate,
-      findings: [],
       cases: 0,
       files: [],
       ...outcome,
+      summary: cleanText(outcome.summary),
+      findings: cleanFindings(outcome.findings ?? []),
       startedAt: started.toISOString(),
       finishedAt: run.now().toISOString(),
       durationMs: Math.round(performance.now() - startedMs),
@@ -56,6 +58,25 @@ export async function runGates(run: GateRun): Promise<GateResult[]> {
     run.onEvent({ type: "gate.finished", result });
   }
   return results;
+}
+
+const MAX_FINDINGS = 500;
+const MAX_TEXT = 4000;
+
+/** Findings quote what project code printed and data holds: bounded, without secrets and control sequences, before they are sealed. */
+function cleanFindings(findings: readonly Finding[]): Finding[] {
+  const kept = findings.slice(0, MAX_FINDINGS).map(({ message, where, detail, fix }) => ({
+    message: cleanText(message),
+    ...(where !== undefined && { where: cleanText(where) }),
+    ...(detail !== undefined && { detail: cleanText(detail) }),
+    ...(fix !== undefined && { fix: cleanText(fix) }),
+  }));
+  return findings.length > MAX_FINDINGS ? [...kept, { message: `and ${findings.length - MAX_FINDINGS} more` }] : kept;
+}
+
+function cleanText(text: string): string {
+  const cleaned = redact(stripControls(text.slice(0, 2 * MAX_TEXT)));
+  return cleaned.length > MAX_TEXT ? `${cleaned.slice(0, MAX_TEXT)}…`.toWellFormed() : cleaned;
 }
 
 async function runOne(run: GateRun, planned: PlannedGate, before: readonly GateResult[]): Promise<Outcome> {

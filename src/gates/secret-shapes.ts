@@ -49,19 +49,27 @@ export function entropyBits(text: string): number {
 
 /** Findings of one file's text; long lines are read in overlapping pieces so that no shape is cut. */
 export function secretsInText(text: string, file: string): Finding[] {
-  const findings: Finding[] = [];
-  const lines = text.split("\n");
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i] ?? "";
-    for (const what of new Set(pieces(line).flatMap(secretsInLine))) {
-      findings.push({
+  return [...searchText(text, file)].flat();
+}
+
+/** The same, line by line and piece by piece: the caller may stop or let others run in between. */
+export function* searchText(text: string, file: string): Generator<Finding[]> {
+  let number = 0;
+  for (let start = 0; start <= text.length; number++) {
+    const end = text.indexOf("\n", start);
+    const line = text.slice(start, end === -1 ? text.length : end);
+    start += line.length + 1;
+    const seen = new Set<string>();
+    for (const piece of pieces(line)) {
+      const fresh = secretsInLine(piece).filter((what) => !seen.has(what));
+      for (const what of fresh) seen.add(what);
+      yield fresh.map((what) => ({
         message: `looks like a ${what}`,
-        where: `${file}:${i + 1}`,
+        where: `${file}:${number + 1}`,
         fix: "remove it, revoke it at its issuer, and rewrite the history that holds it",
-      });
+      }));
     }
   }
-  return findings;
 }
 
 const PIECE = 4096;

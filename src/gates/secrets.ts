@@ -1,10 +1,14 @@
-import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { outsideError } from "../lib/error.ts";
 import { runProcess } from "../lib/run-process.ts";
 import type { Finding, GateSetting, Outcome } from "./gate.ts";
-import { secretsInText } from "./secret-shapes.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { searchText } from "./secret-shapes.ts";
 
+const MAX_LIST_BYTES = 64 << 20;
 const MAX_FILE_BYTES = 64 << 20;
+const PIECES_AT_ONCE = 500;
 const NOT_WALKED = new Set([".git", ".venv", "node_modules", "__pycache__", ".factory"]);
 /** A UTF-16 file would hide every shape behind zero bytes. */
 const UTF16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
@@ -14,24 +18,55 @@ export async function judgeSecrets(setting: GateSetting): Promise<Outcome> {
   const files = await filesOf(setting);
   const findings: Finding[] = [];
   const unread: Finding[] = [];
-  files.forEach((file, i) => {
+  const started = performance.now();
+  let pieces = 0;
+  for (const [i, file] of files.entries()) {
     if (i % 500 === 0) setting.progress(`${i} of ${files.length} files`);
     const path = join(setting.folder, file);
+    if (file.includes("\ufffd")) {
+      unread.push({
+        message: "its name is not valid UTF-8, so it was not looked through",
+        where: file,
+        fix: "rename it",
+      });
+      continue;
+    }
     try {
       const stat = lstatSync(path);
-      if (!stat.isFile()) return;
+      if (!stat.isFile()) continue;
       if (stat.size > MAX_FILE_BYTES)
         unread.push({
           message: `larger than ${MAX_FILE_BYTES >> 20} MiB, not looked through`,
           where: file,
           fix: "keep data of that size out of the repository",
         });
-      else findings.push(...secretsInText(decode(readFileSync(path)), file));
+      else {
+        const bytes = readPlainFile(path, MAX_FILE_BYTES, file);
+        for (const text of textsOf(bytes)) {
+          for (const found of searchText(text, file)) {
+            findings.push(...found);
+            if (++pieces % PIECES_AT_ONCE === 0) await breathe(setting, started);
+          }
+        }
+      }
     } catch (error) {
+      setting.signal.throwIfAborted();
+      if (error instanceof TimeUp)
+        return {
+          verdict: "error",
+          summary: `timed out after ${setting.timeoutMs / 1000} s`,
+          findings: [
+            {
+              message: `${i} of ${files.length} files were looked through`,
+              fix: "gates.secrets.timeoutSeconds in factory.yaml",
+            },
+          ],
+          cases: i,
+        };
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
         unread.push({ message: "could not be read", where: file });
     }
-  });
+  }
   const summary = `${files.length} files`;
   if (findings.length > 0)
     return { verdict: "fail", summary: `${findings.length} found in ${summary}`, findings, cases: files.length };
@@ -40,14 +75,27 @@ export async function judgeSecrets(setting: GateSetting): Promise<Outcome> {
   return { verdict: "pass", summary, cases: files.length };
 }
 
-function decode(bytes: Buffer): string {
+class TimeUp extends Error {}
+
+/** Lets an interruption through, and ends a search that takes too long. */
+async function breathe(setting: GateSetting, startedMs: number): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  setting.signal.throwIfAborted();
+  if (performance.now() - startedMs > setting.timeoutMs) throw new TimeUp();
+}
+
+/** The ways to read the bytes as text. Zero bytes between letters (UTF-16 or UTF-32 without its mark) would hide every shape. */
+function textsOf(bytes: Buffer): string[] {
   const first = bytes.subarray(0, 2);
-  if (UTF16_MARKS[0]?.equals(first)) return bytes.toString("utf16le");
+  if (UTF16_MARKS[0]?.equals(first)) return [bytes.toString("utf16le")];
   if (UTF16_MARKS[1]?.equals(first))
-    return Buffer.from(bytes.subarray(0, bytes.length & ~1))
-      .swap16()
-      .toString("utf16le");
-  return bytes.toString("latin1");
+    return [
+      Buffer.from(bytes.subarray(0, bytes.length & ~1))
+        .swap16()
+        .toString("utf16le"),
+    ];
+  const text = bytes.toString("latin1");
+  return bytes.includes(0) ? [text, text.replaceAll("\0", "")] : [text];
 }
 
 async function filesOf(setting: GateSetting): Promise<string[]> {
@@ -68,11 +116,29 @@ async function filesOf(setting: GateSetting): Promise<string[]> {
     env: setting.childEnvironment,
     timeoutMs: 60_000,
     signal: setting.signal,
-    maxOutputBytes: 64 << 20,
+    maxOutputBytes: MAX_LIST_BYTES,
   }).catch(() => undefined);
   setting.signal.throwIfAborted();
-  if (listed?.status === 0) return [...new Set(listed.stdout.split("\0").filter((name) => name !== ""))];
-  return walk(setting.folder, "");
+  if (listed === undefined || listed.status !== 0) return walk(setting.folder, "");
+  if (Buffer.byteLength(listed.stdout) >= MAX_LIST_BYTES)
+    throw outsideError("secrets.list", "git lists more files than can be looked through");
+  // A submodule or a repository in the repository is listed as one name: what is in it is shipped with the rest.
+  const names = new Set(
+    listed.stdout.split("\0").flatMap((name) => {
+      if (name === "") return [];
+      const plain = name.replace(/\/$/, "");
+      return isFolder(join(setting.folder, plain)) ? walk(setting.folder, plain) : [plain];
+    }),
+  );
+  return [...names];
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return lstatSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function walk(folder: string, prefix: string): string[] {
