@@ -36,7 +36,14 @@ export async function readyProject({ server = false }: { server?: boolean } = {}
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}`;
   execFileSync("mkdir", ["-p", root]);
-  writeFileSync(join(root, "policy.yaml"), starterPolicy({ organisation: "Example Mutual", uri, projects: { "claims-triage": { productLine: "claims", riskTier: "medium", owner: "author@example.com" } } }));
+  writeFileSync(
+    join(root, "policy.yaml"),
+    starterPolicy({
+      organisation: "Example Mutual",
+      uri,
+      projects: { "claims-triage": { productLine: "claims", riskTier: "medium", owner: "author@example.com" } },
+    }),
+  );
   const git = (...args: string[]) => execFileSync("git", args, { cwd: folder, env: home.variables, encoding: "utf8" });
   const at = (path: string) => join(folder, path);
   const project: TestProject = {
@@ -47,8 +54,12 @@ export async function readyProject({ server = false }: { server?: boolean } = {}
     run: (args, options = {}) => factory(args, { cwd: folder, variables: home.variables, ...options }),
     edit(path, before, after) {
       const text = readFileSync(at(path), "utf8");
-      if (text.split(before).length !== 2) throw new Error(`${path} holds ${text.split(before).length - 1} times: ${before}`);
-      writeFileSync(at(path), text.replace(before, () => after));
+      if (text.split(before).length !== 2)
+        throw new Error(`${path} holds ${text.split(before).length - 1} times: ${before}`);
+      writeFileSync(
+        at(path),
+        text.replace(before, () => after),
+      );
     },
     write: (path, text) => writeFileSync(at(path), text),
     read: (path) => readFileSync(at(path), "utf8"),
@@ -58,12 +69,19 @@ export async function readyProject({ server = false }: { server?: boolean } = {}
       git("clean", "-fdq");
     },
     async remove() {
-      if (existsSync(join(root, ".factory/local"))) await factory(["local", "stop", "--dir", root], { cwd: root, variables: home.variables });
+      if (existsSync(join(root, ".factory/local")))
+        await factory(["local", "stop", "--dir", root], { cwd: root, variables: home.variables });
       home.remove();
     },
   };
   try {
-    if (server) demand(await factory(["local", "start", "--dir", root, "--port", String(port)], { cwd: root, variables: home.variables }));
+    if (server)
+      demand(
+        await factory(["local", "start", "--dir", root, "--port", String(port)], {
+          cwd: root,
+          variables: home.variables,
+        }),
+      );
     demand(await factory(["new", "claims-triage", "--yes"], { cwd: root, variables: home.variables }));
     // The cheapest command that makes the project's Python environment.
     demand(await project.run(["check", "--project-only", "--only", "lint"]));
@@ -83,7 +101,14 @@ function demand(ran: Ran): void {
 const answer = z.object({
   ok: z.boolean(),
   data: checkReport.optional(),
-  error: z.object({ code: z.string(), exit: z.number(), message: z.string(), problems: z.array(z.object({ message: z.string() })).default([]) }).optional(),
+  error: z
+    .object({
+      code: z.string(),
+      exit: z.number(),
+      message: z.string(),
+      problems: z.array(z.object({ message: z.string() })).default([]),
+    })
+    .optional(),
 });
 export type CheckAnswer = z.infer<typeof answer> & { status: number | null };
 
@@ -92,7 +117,10 @@ export function checkAnswer(ran: Ran): CheckAnswer {
   try {
     return { ...answer.parse(JSON.parse(ran.stdout)), status: ran.status };
   } catch (cause) {
-    throw new Error(`no answer in stdout (status ${ran.status}): ${ran.stdout.slice(0, 500)}\n${ran.stderr.slice(-2000)}`, { cause });
+    throw new Error(
+      `no answer in stdout (status ${ran.status}): ${ran.stdout.slice(0, 500)}\n${ran.stderr.slice(-2000)}`,
+      { cause },
+    );
   }
 }
 
@@ -102,7 +130,9 @@ export function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }

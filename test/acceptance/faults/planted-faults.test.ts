@@ -20,11 +20,41 @@ const CONFIG = "src/claims_triage/config.py";
 
 /** Edits of files that a user would edit. Limits stand in factory.yaml and config.py, and a user who moves one moves both. */
 const FAULTS: readonly Fault[] = [
-  { name: "a broken unit test", gate: "unit", verdict: "fail", says: /test_sum/, plant: (project) => project.write(UNIT_TEST, "def test_sum() -> None:\n    assert 1 + 1 == 3\n") },
-  { name: "a lint error", gate: "lint", verdict: "fail", says: /F401/, plant: (project) => project.edit("src/claims_triage/split.py", '"""\n\nimport', '"""\n\nimport json\nimport') },
-  { name: "a NULL in a required column", gate: "data", verdict: "fail", says: /lncoins.*(?:required|missing|null)/is, plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,", "MY-000002,2,,") },
-  { name: "a duplicate key", gate: "data", verdict: "fail", says: /member_year_id.*unique/i, plant: (project) => project.edit(CSV, "MY-000003,", "MY-000002,") },
-  { name: "a value out of its list", gate: "data", verdict: "fail", says: /idp/, plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,1,", "MY-000002,2,4.61512,7,") },
+  {
+    name: "a broken unit test",
+    gate: "unit",
+    verdict: "fail",
+    says: /test_sum/,
+    plant: (project) => project.write(UNIT_TEST, "def test_sum() -> None:\n    assert 1 + 1 == 3\n"),
+  },
+  {
+    name: "a lint error",
+    gate: "lint",
+    verdict: "fail",
+    says: /F401/,
+    plant: (project) => project.edit("src/claims_triage/split.py", '"""\n\nimport', '"""\n\nimport json\nimport'),
+  },
+  {
+    name: "a NULL in a required column",
+    gate: "data",
+    verdict: "fail",
+    says: /lncoins.*(?:required|missing|null)/is,
+    plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,", "MY-000002,2,,"),
+  },
+  {
+    name: "a duplicate key",
+    gate: "data",
+    verdict: "fail",
+    says: /member_year_id.*unique/i,
+    plant: (project) => project.edit(CSV, "MY-000003,", "MY-000002,"),
+  },
+  {
+    name: "a value out of its list",
+    gate: "data",
+    verdict: "fail",
+    says: /idp/,
+    plant: (project) => project.edit(CSV, "MY-000002,2,4.61512,1,", "MY-000002,2,4.61512,7,"),
+  },
   {
     name: "a metric under its floor",
     gate: "model",
@@ -52,10 +82,25 @@ const FAULTS: readonly Fault[] = [
     says: /latency_p95_ms \S+ > 20/,
     // Slow where a single row is scored, as a call to another service would be.
     plant(project) {
-      project.edit("src/claims_triage/evaluate.py", "                model.predict(row)\n                times", "                model.predict(row)\n                time.sleep(0.03)\n                times");
+      project.edit(
+        "src/claims_triage/evaluate.py",
+        "                model.predict(row)\n                times",
+        "                model.predict(row)\n                time.sleep(0.03)\n                times",
+      );
     },
   },
-  { name: "no tests collected", gate: "unit", verdict: "fail", says: /no tests were collected/, plant: (project) => project.edit(THRESHOLDS, "run: uv run pytest tests/unit", "run: uv run pytest tests/unit -k nothing_is_called_so") },
+  {
+    name: "no tests collected",
+    gate: "unit",
+    verdict: "fail",
+    says: /no tests were collected/,
+    plant: (project) =>
+      project.edit(
+        THRESHOLDS,
+        "run: uv run pytest tests/unit",
+        "run: uv run pytest tests/unit -k nothing_is_called_so",
+      ),
+  },
   {
     name: "the contract removed",
     gate: "data",
@@ -64,7 +109,8 @@ const FAULTS: readonly Fault[] = [
     plant(project) {
       rmSync(join(project.folder, "contracts/claims.odcs.yaml"));
       // With the links to it: a file that is gone and still linked is a fault of the docs too.
-      for (const path of ["README.md", "data/README.md", "docs/runbook.md"]) project.write(path, project.read(path).replace(/\[([^\]]+)\]\([^)]*claims\.odcs\.yaml\)/, "$1"));
+      for (const path of ["README.md", "data/README.md", "docs/runbook.md"])
+        project.write(path, project.read(path).replace(/\[([^\]]+)\]\([^)]*claims\.odcs\.yaml\)/, "$1"));
     },
   },
   {
@@ -74,11 +120,25 @@ const FAULTS: readonly Fault[] = [
     says: /did not end in time/,
     plant(project) {
       project.write(UNIT_TEST, "import time\n\n\ndef test_waits() -> None:\n    time.sleep(600)\n");
-      project.edit(THRESHOLDS, "unit: { run: uv run pytest tests/unit }", "unit: { run: uv run pytest tests/unit/test_planted.py, timeoutSeconds: 6 }");
+      project.edit(
+        THRESHOLDS,
+        "unit: { run: uv run pytest tests/unit }",
+        "unit: { run: uv run pytest tests/unit/test_planted.py, timeoutSeconds: 6 }",
+      );
     },
   },
   // Put together here, so that this file does not hold the shape of a token itself.
-  { name: "a secret in a file", gate: "secrets", verdict: "fail", says: /README\.md/, plant: (project) => appendFileSync(join(project.folder, "README.md"), `\nexport DATABRICKS_TOKEN=${["dapi", "0123456789abcdef".repeat(2)].join("")}\n`) },
+  {
+    name: "a secret in a file",
+    gate: "secrets",
+    verdict: "fail",
+    says: /README\.md/,
+    plant: (project) =>
+      appendFileSync(
+        join(project.folder, "README.md"),
+        `\nexport DATABRICKS_TOKEN=${["dapi", "0123456789abcdef".repeat(2)].join("")}\n`,
+      ),
+  },
 ];
 
 let project: TestProject;
@@ -99,7 +159,15 @@ describe("planted faults", () => {
     const answer = checkAnswer(await project.run(["check", "--project-only", "--json"]));
     expect(answer.status).toBe(0);
     untouched = verdicts(answer.data?.gates ?? []);
-    expect(untouched).toEqual({ lint: "pass", unit: "pass", data: "pass", model: "pass", baseline: "not-evaluated", docs: "pass", secrets: "pass" });
+    expect(untouched).toEqual({
+      lint: "pass",
+      unit: "pass",
+      data: "pass",
+      model: "pass",
+      baseline: "not-evaluated",
+      docs: "pass",
+      secrets: "pass",
+    });
   });
 
   it.each(FAULTS)("$name flips $gate to $verdict, and nothing else", async ({ gate, verdict, says, plant }) => {
