@@ -19,6 +19,8 @@ export interface ProcessRequest {
   signal?: AbortSignal;
   /** stdout and stderr go here; otherwise they are returned, at most `maxOutputBytes` of each. */
   logFile?: string;
+  /** What of the output goes to the log file: given whole lines, it returns them without what must not be kept. */
+  mask?: (lines: string) => string;
   /** Called with each line of both streams, for progress only. */
   onLine?: (line: string) => void;
   input?: string;
@@ -43,7 +45,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   if (program === undefined || program === "") throw usageError("process.empty", "an empty command cannot be run");
   const started = performance.now();
   const log = request.logFile === undefined ? undefined : openLog(request.logFile);
-  const piped = log === undefined || request.onLine !== undefined;
+  const piped = log === undefined || request.onLine !== undefined || request.mask !== undefined;
   let child: ChildProcess;
   try {
     child = spawn(program, args, {
@@ -61,8 +63,10 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
     throw outsideError("process.start", `${program} could not be started`, undefined, error);
   }
   const limit = request.maxOutputBytes ?? 1 << 20;
-  const stdout = collect(child.stdout, limit, log, request.onLine);
-  const stderr = collect(child.stderr, limit, log, request.onLine);
+  const outLog = logWriter(log, request.mask);
+  const errLog = logWriter(log, request.mask);
+  const stdout = collect(child.stdout, limit, outLog, request.onLine);
+  const stderr = collect(child.stderr, limit, errLog, request.onLine);
   if (request.input !== undefined) {
     child.stdin?.on("error", () => {});
     child.stdin?.end(request.input);
@@ -107,6 +111,8 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   } finally {
     clearTimeout(timer);
     request.signal?.removeEventListener("abort", abort);
+    outLog?.end();
+    errLog?.end();
     if (log !== undefined) closeSync(log);
   }
 }
@@ -119,14 +125,14 @@ function openLog(path: string): number {
 function collect(
   stream: ChildProcess["stdout"],
   limit: number,
-  log: number | undefined,
+  log: LogWriter | undefined,
   onLine: ((line: string) => void) | undefined,
 ): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   let rest = "";
   stream?.on("data", (chunk: Buffer) => {
-    if (log !== undefined) writeAll(log, chunk);
+    log?.write(chunk);
     if (size < limit) chunks.push(chunk.subarray(0, limit - size));
     size += chunk.length;
     if (onLine === undefined) return;
@@ -135,6 +141,33 @@ function collect(
     for (const line of lines) onLine(line);
   });
   return () => Buffer.concat(chunks).toString("utf8");
+}
+
+interface LogWriter {
+  write(chunk: Buffer): void;
+  /** Writes what is held back. */
+  end(): void;
+}
+
+/** A line longer than this is masked in pieces. */
+const MAX_HELD_BYTES = 1 << 20;
+
+function logWriter(log: number | undefined, mask: ProcessRequest["mask"]): LogWriter | undefined {
+  if (log === undefined) return undefined;
+  if (mask === undefined) return { write: (chunk) => writeAll(log, chunk), end: () => {} };
+  let held = Buffer.alloc(0);
+  const release = (bytes: number) => {
+    if (bytes > 0) writeAll(log, Buffer.from(mask(held.subarray(0, bytes).toString("utf8"))));
+    held = held.subarray(bytes);
+  };
+  return {
+    write(chunk) {
+      held = Buffer.concat([held, chunk]);
+      // Whole lines only: a chunk may end in the middle of what must be masked.
+      release(held.length > MAX_HELD_BYTES ? held.length : held.lastIndexOf(0x0a) + 1);
+    },
+    end: () => release(held.length),
+  };
 }
 
 function writeAll(fd: number, chunk: Buffer): void {

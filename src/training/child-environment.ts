@@ -35,7 +35,11 @@ export function installerEnvironment(variables: Variables, extra: Variables = {}
   return build(variables, extra, () => true);
 }
 
-const CREDENTIALS = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"];
+export const TRACKING_CREDENTIALS: readonly string[] = [
+  "MLFLOW_TRACKING_USERNAME",
+  "MLFLOW_TRACKING_PASSWORD",
+  "MLFLOW_TRACKING_TOKEN",
+];
 
 /**
  * MLflow's own credential variables, if they are for the server at `uri`. Only the server that MLFLOW_TRACKING_URI names gets
@@ -44,7 +48,7 @@ const CREDENTIALS = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "ML
 export function trackingCredentials(variables: Variables, uri: string): Record<string, string> {
   const named = variables.MLFLOW_TRACKING_URI;
   if (named === undefined || !URL.canParse(named) || new URL(named).origin !== new URL(uri).origin) return {};
-  return Object.fromEntries(Object.entries(variables).filter(([name]) => CREDENTIALS.includes(name)));
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => TRACKING_CREDENTIALS.includes(name)));
 }
 
 function build(variables: Variables, extra: Variables, mayPass: (value: string) => boolean): Record<string, string> {
@@ -71,5 +75,6 @@ function build(variables: Variables, extra: Variables, mayPass: (value: string) 
 }
 
 function carriesCredentials(value: string): boolean {
-  return /:\/\/[^/\s]*@/.test(value);
+  // With or without a scheme: proxies are often written as user:password@host:port.
+  return /:\/\/[^/\s]*@|(?:^|[\s,=])[^/\s,=:@]+:[^/\s,@]*@/.test(value);
 }

@@ -8,6 +8,7 @@ import { type Report, withTask } from "../lib/progress.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { fetchModel } from "../registry/model-files.ts";
+import { TRACKING_CREDENTIALS } from "./child-environment.ts";
 import type { DataDigest, TrainingPlan } from "./plan-training.ts";
 import type { LoggedModel, Run, Tracking } from "./tracking.ts";
 
@@ -105,6 +106,10 @@ async function runCommand(
   runId: string,
   logFile: string,
 ): Promise<ProcessResult> {
+  // A user's name is no secret, and may be a word that the log is full of.
+  const secrets = TRACKING_CREDENTIALS.filter((name) => !name.endsWith("USERNAME")).flatMap(
+    (name) => world.variables[name] ?? [],
+  );
   try {
     return await withTask(world.report, "train", "training", (advance) => {
       let lines = 0;
@@ -121,6 +126,8 @@ async function runCommand(
         timeoutMs: plan.timeoutMs,
         signal: world.signal,
         logFile,
+        // Training holds the credentials of its tracking server, and may print them.
+        mask: (lines) => redact(lines, secrets),
         onLine: (line) => advance(++lines, stripControls(redact(line)).slice(0, 120)),
       });
     });

@@ -93,7 +93,7 @@ def _look():
   );
   writeFileSync(
     join(sitePackages(project.folder), "sitecustomize.py"),
-    `${spy("sitecustomize")}\n_look()\nif "claims_triage.train" in " ".join(getattr(sys, "orig_argv", [])):\n    print({k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_TRACKING_")})\n`,
+    `${spy("sitecustomize")}\n_look()\nif "claims_triage.train" in " ".join(getattr(sys, "orig_argv", [])):\n    print(dict(os.environ))\n`,
   );
   variables = {
     ...project.home.variables,
