@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { outsideError } from "./error.ts";
 import { type HttpRequest, streamHttp } from "./http.ts";
 import { publicUrl } from "./public-url.ts";
@@ -16,7 +16,8 @@ export async function downloadFile(
   maxBytes = Number.MAX_SAFE_INTEGER,
 ): Promise<{ sha256: string; bytes: number }> {
   await mkdir(dirname(path), { recursive: true });
-  const part = `${path}.part`;
+  // A name of its own: the path with an ending could be another file of the same model.
+  const part = join(dirname(path), `.${randomBytes(8).toString("hex")}.part`);
   let counted = 0;
   try {
     const result = await streamHttp({ ...request, method: "GET" }, async (body, head) => {

@@ -33,6 +33,9 @@ export interface FetchedModel {
 }
 
 const AT_ONCE = 4;
+/** What every common file system takes. */
+const MAX_NAME_BYTES = 255;
+const MAX_PATH_BYTES = 1024;
 const SMALL_BYTES = 256 << 10;
 
 /**
@@ -110,6 +113,20 @@ function demandModel(label: string, paths: readonly string[]): void {
         "log the model again without that file",
       );
   }
+  const folders = new Set(
+    paths.flatMap((path) =>
+      path
+        .split("/")
+        .slice(0, -1)
+        .map((_, i, parts) => parts.slice(0, i + 1).join("/")),
+    ),
+  );
+  const clash = paths.find((path) => folders.has(path));
+  if (clash !== undefined)
+    throw outsideError("model.path", `${label} lists ${JSON.stringify(clash)} as a file and as a folder`);
+  const long = paths.find((path) => path.split("/").some((part) => Buffer.byteLength(part) > MAX_NAME_BYTES));
+  if (long !== undefined || paths.some((path) => Buffer.byteLength(path) > MAX_PATH_BYTES))
+    throw outsideError("model.path", `${label} lists a path that is too long for a disk`);
   if (new Set(paths).size !== paths.length) throw outsideError("model.path", `${label} lists a path twice`);
   if (!paths.includes("MLmodel"))
     throw outsideError("model.mlmodel", `${label} has no file MLmodel`, "log it with mlflow's log_model");
