@@ -19,6 +19,8 @@ export interface ProjectEnvironment {
 }
 
 const LOCK_TIMEOUT_MS = 600_000;
+/** Leaves out the project, its workspace and packages from folders. */
+const THIRD_PARTY_ONLY = ["--no-install-project", "--no-install-workspace", "--no-install-local"];
 const SYNC_TIMEOUT_MS = 1_800_000;
 
 /**
@@ -75,7 +77,9 @@ export async function projectEnvironment(
     // index is shown only when something must be fetched, after uv has had its look.
     const hasPassword = Object.entries(installing).some(([name, value]) => plain[name] !== value);
     if (hasPassword && (await sync(plain, "--offline")).status === 0) return;
-    demandDone("uv sync --frozen", await sync(installing));
+    // The project's own packages are built by code that the project brings along: that never sees the password.
+    if (hasPassword) demandDone("uv sync --frozen", await sync(installing, ...THIRD_PARTY_ONLY));
+    demandDone("uv sync --frozen", await sync(plain));
   });
   return { variables: plain, lockDigest: await lockDigestOf(folder), lockedNow };
 }
