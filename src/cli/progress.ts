@@ -91,9 +91,7 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
         if (event.outcome === "failed") sink.write(`  ${style.bad(MARK.fail)} ${task.label}\n`);
         else if (took >= 1000)
           sink.write(
-            style.dim(
-              `  ${MARK.pass} ${[task.label, event.detail ?? task.detail].filter(Boolean).join("  ")}  ${seconds(took)}\n`,
-            ),
+            style.dim(`  ${MARK.pass} ${[task.label, event.detail].filter(Boolean).join("  ")}  ${seconds(took)}\n`),
           );
         return;
       }
