@@ -44,6 +44,7 @@ export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
     throw flagError(command, error.message.replace(/^error: /, ""));
   }
   const { json, quiet, yes, dryRun, debug, ...options } = parser.opts<Record<string, unknown>>();
+  refuseSwallowedFlag(command, options);
   const named = Object.fromEntries(
     (command.arguments ?? []).map((argument, i) => [camelCase(argument.name), parser.processedArgs[i]]),
   );
@@ -55,6 +56,16 @@ export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
     debug: debug === true,
   };
   return { kind: "run", raw: { ...withoutUndefined(named), ...options }, flags };
+}
+
+/** `--template --json` forgot the value: a flag is never taken for one. */
+function refuseSwallowedFlag(command: Usage, options: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(options)) {
+    const swallowed = [value].flat().find((each) => typeof each === "string" && each.startsWith("--"));
+    if (swallowed === undefined) continue;
+    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw flagError(command, `--${flag} needs a value, not ${String(swallowed)}`);
+  }
 }
 
 function flagError(command: Usage, message: string): Error {

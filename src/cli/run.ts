@@ -44,10 +44,11 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
     err: (text) => world.stderr.write(clean(text, world.secrets)),
     colour,
   };
-  const found = findCommand(table, world.argv);
+  const argv = world.argv[0] === "help" ? [...world.argv.slice(1), "--help"] : world.argv;
+  const found = findCommand(table, argv);
   const name = found?.entry.name ?? "factory";
   try {
-    if (found === undefined) return answerWithoutCommand(table, world, writers, wantsJson);
+    if (found === undefined) return answerWithoutCommand(table, { ...world, argv }, writers, wantsJson);
     const usage = USAGES[name] ?? (await found.entry.load());
     const parsed = (await import("./flags.ts")).parseFlags(usage, found.rest);
     if (parsed.kind === "help") {

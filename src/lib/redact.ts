@@ -16,7 +16,12 @@ const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+@/gi;
 export function redact(text: string, known: readonly string[] = []): string {
   let out = text.replace(URL_PASSWORD, "$1••••@");
   for (const shape of SHAPES) out = out.replace(shape, "••••");
-  for (const secret of known) if (secret.length >= 8) out = out.split(secret).join("••••");
+  for (const secret of known) {
+    if (secret.length < 8) continue;
+    // Messages quote what they speak of, so the quoted spelling is masked too.
+    for (const spelling of new Set([secret, JSON.stringify(secret).slice(1, -1)]))
+      out = out.split(spelling).join("••••");
+  }
   return out;
 }
 

@@ -1,19 +1,32 @@
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument, visit } from "yaml";
 import type * as z from "zod";
 import { type Problem, usageError } from "./error.ts";
 import { nearest } from "./nearest.ts";
+
+/** More problems than this help nobody; finding the line of each takes time. */
+const MAX_PROBLEMS = 50;
+/** Far deeper than any file of ours, far from what the parser's recursion can bear. */
+const MAX_DEPTH = 200;
+const MAX_ANCHORS = 1000;
+const ANCHOR = /(?<![^\s[{,])&[^\s&]/g;
+const DEEP_BLOCK = /(?:[-?:] +){201}/;
 
 /**
  * Parses YAML once, at the edge: every problem is reported together, by file, line and path.
  * Duplicate keys, alias bombs and unknown keys are problems. Throws a usage error (exit 2).
  */
 export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): T {
+  refuseDepth(text, file);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const duplicates = document.errors.length > 0 ? [] : duplicateKeys(document, file, lines);
+  if (duplicates.length > 0) throw invalid(file, duplicates);
   if (document.errors.length > 0) {
     throw invalid(
       file,
-      document.errors.map((error) => ({ message: error.message, file, line: lines.linePos(error.pos[0]).line })),
+      document.errors
+        .slice(0, MAX_PROBLEMS)
+        .map((error) => ({ message: error.message, file, line: lines.linePos(error.pos[0]).line })),
     );
   }
   const value: unknown = toPlain(document, file);
@@ -22,10 +35,12 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
   const lineOf = lineFinder(document, lines);
   throw invalid(
     file,
-    problemsOf(parsed.error, value, schema).map(({ at, ...problem }) => {
-      const line = lineOf(at);
-      return { ...problem, file, ...(line !== undefined && { line }) };
-    }),
+    problemsOf(parsed.error, value, schema)
+      .slice(0, MAX_PROBLEMS)
+      .map(({ at, ...problem }) => {
+        const line = lineOf(at);
+        return { ...problem, file, ...(line !== undefined && { line }) };
+      }),
   );
 }
 
@@ -67,8 +82,46 @@ function toPlain(document: ReturnType<typeof parseDocument>, file: string): unkn
   }
 }
 
+/** Keys that a map has twice, by line. The parser's own check compares every key with every other. */
+function duplicateKeys(document: ReturnType<typeof parseDocument>, file: string, lines: LineCounter): Problem[] {
+  const problems: Problem[] = [];
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = member(key, "value");
+        if (seen.has(name) && problems.length < MAX_PROBLEMS) {
+          problems.push({
+            message: `key ${JSON.stringify(name)} is there twice`,
+            file,
+            line: lines.linePos(startOf(key) ?? 0).line,
+          });
+        }
+        seen.add(name);
+      }
+    },
+  });
+  return problems;
+}
+
+/** Refuses what would only exhaust the parser: found by counting brackets and list marks, before anything is parsed. */
+function refuseDepth(text: string, file: string): void {
+  let depth = 0;
+  let deepest = 0;
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === "[" || bracket === "{" ? 1 : -1;
+    deepest = Math.max(deepest, depth);
+  }
+  if ((text.match(ANCHOR)?.length ?? 0) > MAX_ANCHORS)
+    throw invalid(file, [{ message: `has more than ${MAX_ANCHORS} anchors`, file }]);
+  if (deepest > MAX_DEPTH || DEEP_BLOCK.test(text)) {
+    throw invalid(file, [{ message: `is nested more than ${MAX_DEPTH} levels deep`, file }]);
+  }
+}
+
 function invalid(file: string, problems: readonly Problem[]): Error {
-  const many = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const some = problems.length >= MAX_PROBLEMS ? `at least ${problems.length}` : String(problems.length);
+  const many = problems.length === 1 ? "1 problem" : `${some} problems`;
   return usageError("yaml.invalid", `${file} has ${many}`, undefined, problems);
 }
 
@@ -78,7 +131,7 @@ type Located = Problem & { at: readonly PropertyKey[] };
 export function problemsOf(error: z.ZodError, value: unknown, schema: z.ZodType): Located[] {
   return error.issues.flatMap((issue): Located[] => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => {
+      return issue.keys.slice(0, MAX_PROBLEMS).map((key) => {
         const guess = nearest(key, knownKeys(schema, issue.path));
         return {
           message: `unknown key ${JSON.stringify(key)}`,

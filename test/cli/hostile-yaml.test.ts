@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { makeHome } from "../support/factory.ts";
+import { runJson } from "./documents.ts";
+
+const home = makeHome();
+afterAll(() => home.remove());
+
+const PROJECT =
+  "factory: 1\nproject: proj\npolicy: ../policy.yaml\nmodel:\n  name: claims.triage\n  train: python train.py\n";
+/** Starting the program and loading the command included. */
+const LIMIT_MS = 4000;
+
+/** Folder with these two files. */
+function world(files: { policy?: string; project?: string }): string {
+  const folder = mkdtempSync(join(home.folder, "world-"));
+  const project = join(folder, "proj");
+  mkdirSync(project);
+  if (files.policy !== undefined) writeFileSync(join(folder, "policy.yaml"), files.policy);
+  writeFileSync(join(project, "factory.yaml"), files.project ?? PROJECT);
+  return project;
+}
+
+async function refused(files: { policy?: string; project?: string }) {
+  const cwd = world(files);
+  const started = performance.now();
+  const ran = await runJson("check", ["check", "--project-only", "--only", "secrets"], {
+    cwd,
+    variables: home.variables,
+  });
+  expect(performance.now() - started).toBeLessThan(LIMIT_MS);
+  expect(ran.status).toBe(2);
+  return ran.document.error;
+}
+
+describe("unknown keys", () => {
+  test("factory.yaml: file, line and the key that was meant", async () => {
+    const error = await refused({ project: `${PROJECT}gaets: {}\n` });
+    expect(error?.problems).toEqual([
+      expect.objectContaining({
+        file: expect.stringMatching(/factory\.yaml$/),
+        line: 7,
+        path: "gaets",
+        hint: 'did you mean "gates"?',
+      }),
+    ]);
+  });
+
+  test("policy.yaml: two at once, each with its line", async () => {
+    const error = await refused({
+      policy:
+        "factory: 1\nversion: 1\norganisation: X\nenvironments:\n  - { name: dev, catalog: dev, registri: 1 }\nrolse: {}\n",
+    });
+    const unknown = error?.problems?.filter((problem) => problem.message.startsWith("unknown key"));
+    expect(unknown).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          file: expect.stringMatching(/policy\.yaml$/),
+          line: 6,
+          hint: 'did you mean "roles"?',
+        }),
+        expect.objectContaining({ line: 5, hint: 'did you mean "registry"?' }),
+      ]),
+    );
+  });
+});
+
+const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(", ")}]`);
+const HOSTILE: Record<string, string> = {
+  "an alias bomb": `l0: &l0 [x]\n${levels.join("\n")}\n`,
+  "flow nested 100,000 deep": `a: ${"[".repeat(100_000)}`,
+  "closed flow nested 100,000 deep": `a: ${"[".repeat(100_000)}${"]".repeat(100_000)}\n`,
+  "maps nested 100,000 deep": `a: ${"{a: ".repeat(100_000)}${"}".repeat(100_000)}\n`,
+  "block lists nested deep": `${"- ".repeat(100_000)}x\n`,
+  "duplicate keys": "factory: 1\nfactory: 1\n",
+  "more than a megabyte": `a: ${"x".repeat(1_100_000)}\n`,
+  "many anchors": `${Array.from({ length: 30_000 }, (_, i) => `k${i}: &a${i} x`).join("\n")}\n`,
+  "a hundred thousand unknown keys": `${Array.from({ length: 60_000 }, (_, i) => `k${i}: 1`).join("\n")}\n`,
+  "a tag": "a: !!js/function 'x'\n",
+  "prototype keys": "__proto__: { polluted: true }\nconstructor: { prototype: { polluted: true } }\n",
+  "two documents": `${PROJECT}---\n${PROJECT}`,
+  "an empty file": "",
+  binary: "\u0000\u0001\u0002\ufffd",
+  "a list": "- a\n- b\n",
+};
+
+describe.each(Object.entries(HOSTILE))("%s", (_, text) => {
+  test.each(["project", "policy"])("as %s", async (which) => {
+    const error = await refused({ [which]: text });
+    expect(error?.code).toMatch(/^(?:yaml\.|file\.|project\.|policy\.)/);
+    expect(JSON.stringify(error).length).toBeLessThan(20_000);
+  });
+});
