@@ -44,7 +44,9 @@ function startUp() {
 function makeProject() {
   const project = join(folder, "proj");
   const copy = join(folder, "copy");
-  const clear = () => [project, copy].forEach((path) => rmSync(path, { recursive: true, force: true }));
+  const clear = () => {
+    for (const path of [project, copy]) rmSync(path, { recursive: true, force: true });
+  };
   const times = { made: [], base: [] };
   for (let i = 0; i < RUNS; i++) {
     clear();

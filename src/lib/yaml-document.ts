@@ -92,7 +92,7 @@ function duplicateKeys(document: ReturnType<typeof parseDocument>, file: string,
         const name = member(key, "value");
         if (seen.has(name) && problems.length < MAX_PROBLEMS) {
           problems.push({
-            message: `key ${JSON.stringify(name)} is there twice`,
+            message: `keys must be unique: ${JSON.stringify(name)} is there twice`,
             file,
             line: lines.linePos(startOf(key) ?? 0).line,
           });
