@@ -11,7 +11,7 @@ import { judgeSecrets } from "../gates/secrets.ts";
 import { usageError } from "../lib/error.ts";
 import type { Environment } from "../policy/policy.ts";
 import type { OpenProject } from "../project/read-project.ts";
-import { metricsFor } from "../project/rules.ts";
+import { gatesFor, metricsFor } from "../project/rules.ts";
 import { type Candidate, isUnchanged } from "./candidate.ts";
 
 /** What the gates leave behind besides their results. */
@@ -30,7 +30,7 @@ export function gateRunners(
   found: Found,
   checkContract: CheckContract,
 ): GateRunners {
-  const { unit, data, model } = open.project.gates;
+  const { unit, data, model } = gatesFor(open.project, first.name);
   const metrics = metricsFor(open.project, first.name);
   const championFolder = champion.kind === "version" ? champion.folder : undefined;
   return {
@@ -48,11 +48,7 @@ export function gateRunners(
     },
     model: async (setting) => {
       if (model === undefined) throw usageError("gate.missing", "factory.yaml has no gates.model");
-      const outcome = await runModelGate(
-        { ...model, metrics },
-        { candidate: candidate?.folder, champion: championFolder },
-        setting,
-      );
+      const outcome = await runModelGate(model, { candidate: candidate?.folder, champion: championFolder }, setting);
       found.metrics = outcome.metrics;
       const changed = [
         ...(candidate !== undefined && !(await isUnchanged(candidate.folder, candidate.model.digest))

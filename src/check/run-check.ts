@@ -8,13 +8,14 @@ import { overall } from "../gates/gate.ts";
 import { demandInside } from "../gates/plain-file.ts";
 import { planGates, requiredGates } from "../gates/plan-gates.ts";
 import { type GateEvent, runGates } from "../gates/run-gates.ts";
-import { usageError } from "../lib/error.ts";
+import { FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { sha256File } from "../lib/hash.ts";
 import type { Report } from "../lib/progress.ts";
 import { peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
 import { environmentsOf, listingOf, type OpenProject } from "../project/read-project.ts";
+import { gatesFor } from "../project/rules.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import { dataPaths } from "../training/plan-training.ts";
 import { lockDigestOf, type ProjectEnvironment } from "../training/project-environment.ts";
@@ -59,7 +60,16 @@ export async function runCheck(request: CheckRequest, world: CheckWorld): Promis
   try {
     return await check(request, world, work);
   } finally {
+    removeWork(work, world.report);
+  }
+}
+
+/** What tests left without rights must not take the place of the answer. */
+function removeWork(work: string, report: Report): void {
+  try {
     rmSync(work, { recursive: true, force: true });
+  } catch (error) {
+    report({ type: "note", tone: "warning", text: `${work} could not be removed: ${messageOf(error)}` });
   }
 }
 
@@ -84,7 +94,11 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
         );
   const found: Found = { metrics: [], data: [], contracts: [] };
   const gates = await runGates({
-    plan: planGates(open.project, requiredGates(open.policy?.policy, listingOf(open)?.riskTier), request.only),
+    plan: planGates(
+      gatesFor(open.project, first.name),
+      requiredGates(open.policy?.policy, listingOf(open)?.riskTier),
+      request.only,
+    ),
     runners: gateRunners(open, first, candidate, champion, found, world.checkContract),
     folder: open.folder,
     work,
@@ -106,7 +120,17 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   }
   const wheelFolder = join(work, "wheel");
   mkdirSync(wheelFolder);
-  const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal);
+  const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal).catch((error: unknown) => {
+    // A failed gate is the answer; a package that cannot be built must not hide it.
+    if (verdict !== "fail" || !(error instanceof FactoryError)) throw error;
+    return error;
+  });
+  if (wheel instanceof FactoryError) {
+    const model = { name: open.project.model.name, digest: candidate.model.digest };
+    const notRegistrable = ["not every gate passed", `no evidence was sealed: ${wheel.message}`];
+    const { project } = open.project;
+    return { project, subject: "candidate", verdict, run: candidate.run.id, model, gates: shown, notRegistrable };
+  }
   // Only now has all project code run: what changed until here is not what the commit says.
   const lock = await lockDigestOf(open.folder);
   const trainedOn = await digestsOf(open);

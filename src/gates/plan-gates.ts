@@ -31,27 +31,27 @@ export function requiredGates(policy: Policy | undefined, tier: string | undefin
 
 /** Which gates run, in order. Built-in gates always can; the others need their section in factory.yaml. Pure. */
 export function planGates(
-  project: Project,
+  gates: Project["gates"],
   required: readonly GateName[],
   only: readonly GateName[] | undefined,
 ): PlannedGate[] {
   return GATE_NAMES.map((gate): PlannedGate => {
-    const timeoutMs = secondsOf(project, gate) * 1000;
+    const timeoutMs = secondsOf(gates, gate) * 1000;
     // The baseline compares what the model gate measured, so asking for it asks for both.
     const wanted = only === undefined || only.includes(gate) || (gate === "model" && only.includes("baseline"));
     if (!wanted) return { gate, action: "left-out", why: "not asked for (--only)", timeoutMs };
-    if (isConfigured(project, gate)) return { gate, action: "run", timeoutMs };
+    if (isConfigured(gates, gate)) return { gate, action: "run", timeoutMs };
     if (required.includes(gate) || only?.includes(gate))
       return { gate, action: "missing", why: `factory.yaml has no gates.${gate}`, timeoutMs };
     return { gate, action: "left-out", why: "not in factory.yaml, and no environment requires it", timeoutMs };
   });
 }
 
-function isConfigured(project: Project, gate: GateName): boolean {
-  return gate === "unit" || gate === "data" || gate === "model" ? project.gates[gate] !== undefined : true;
+function isConfigured(gates: Project["gates"], gate: GateName): boolean {
+  return gate === "unit" || gate === "data" || gate === "model" ? gates[gate] !== undefined : true;
 }
 
-function secondsOf(project: Project, gate: GateName): number {
-  const setting = gate === "baseline" ? undefined : project.gates[gate];
+function secondsOf(gates: Project["gates"], gate: GateName): number {
+  const setting = gate === "baseline" ? undefined : gates[gate];
   return setting?.timeoutSeconds ?? DEFAULT_SECONDS[gate];
 }

@@ -4,6 +4,7 @@ import * as z from "zod";
 
 const command = z
   .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+  .refine((value) => isBalanced(value), "has a quote or a backslash without its other half, or no word")
   .describe("a command; split into words, never given to a shell; a list is taken as it is");
 const relativePath = z
   .string()
@@ -107,12 +108,18 @@ export const projectSchema = z.strictObject({
 });
 export type Project = z.infer<typeof projectSchema>;
 
+const WORD = /\s*((?:[^\s"'\\]|"(?:[^"\\]|\\.)*"|'[^']*'|\\.)+)/gsy;
+
+/** False for a command that `commandWords` could not take whole. */
+function isBalanced(value: string | readonly string[]): boolean {
+  return typeof value !== "string" || (value.trim() !== "" && value.trim().replace(WORD, "").trim() === "");
+}
+
 /** A command as words. Single and double quotes group words, a backslash quotes one character outside single quotes; nothing is expanded. */
 export function commandWords(value: string | readonly string[]): string[] {
   if (typeof value !== "string") return [...value];
   const words: string[] = [];
-  const word = /\s*((?:[^\s"'\\]|"(?:[^"\\]|\\.)*"|'[^']*'|\\.)+)/gy;
-  for (let match = word.exec(value); match !== null; match = word.exec(value)) {
+  for (const match of value.matchAll(WORD)) {
     words.push(
       (match[1] ?? "").replace(
         /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/gs,

@@ -88,3 +88,17 @@ function strictest(a: MetricRule, b: MetricRule): MetricRule {
     }),
   };
 }
+
+/** The gates of factory.yaml as they are for one environment: its own data source, time limits and stricter metric rules. */
+export function gatesFor(project: Project, environmentName: string): Project["gates"] {
+  const { unit, data, model, ...builtIn } = project.gates;
+  const own = project.environments?.[environmentName]?.gates;
+  const timeout = (gate: { timeoutSeconds?: number | undefined } | undefined) =>
+    gate?.timeoutSeconds === undefined ? {} : { timeoutSeconds: gate.timeoutSeconds };
+  return {
+    ...builtIn,
+    ...(unit && { unit: { ...unit, ...timeout(own?.unit) } }),
+    ...(data && { data: { ...data, ...timeout(own?.data), ...(own?.data?.source && { source: own.data.source }) } }),
+    ...(model && { model: { ...model, ...timeout(own?.model), metrics: metricsFor(project, environmentName) } }),
+  };
+}

@@ -59,6 +59,7 @@ export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): P
   const changed = await changedData(world.folder, plan.data);
   const problems = [
     ...runProblems(run),
+    ...tagProblems(plan.tags, run.tags),
     ...modelProblems(models),
     ...changed.map((path) => `${path} changed while training ran: its digest would not be that of what was read`),
   ];
@@ -155,6 +156,13 @@ function commandProblem(plan: TrainingPlan, result: ProcessResult): string | und
 
 function runProblems(run: Run): string[] {
   return run.status === "FINISHED" ? [] : [`the run is ${run.status}: the command itself said so`];
+}
+
+/** Training may write to its own run: what factory recorded about code and data there must still be what it recorded. */
+export function tagProblems(planned: Readonly<Record<string, string>>, found: Run["tags"]): string[] {
+  return Object.entries(planned)
+    .filter(([name, value]) => name.startsWith("factory.") && found[name] !== value)
+    .map(([name]) => `training changed the tag ${name} of its run, which is factory's own`);
 }
 
 /** Exactly one model may come out of a run, for the digest that is tested must be the digest that is released. */

@@ -18,7 +18,7 @@ const full = projectSchema.parse({
   },
 });
 const actions = (project: typeof bare, required: readonly GateName[], only?: readonly GateName[]) =>
-  Object.fromEntries(planGates(project, required, only).map((each) => [each.gate, each.action]));
+  Object.fromEntries(planGates(project.gates, required, only).map((each) => [each.gate, each.action]));
 
 describe("which gates run", () => {
   it("all seven of a complete project", () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { FactoryError, usageError } from "../../lib/error.ts";
+import { FactoryError, outsideError, usageError } from "../../lib/error.ts";
 import { httpFailure, problemOf } from "../../lib/http.ts";
 import type { LoggedModel, NewRun, Run, Tracking } from "../../training/tracking.ts";
 import { artifactSource } from "./artifacts.ts";
@@ -17,6 +17,8 @@ import {
 } from "./schemas.ts";
 
 const FINISH_TIMEOUT_MS = 5000;
+/** Of 50 models each; a run has one. */
+const MAX_PAGES = 20;
 /** Marks a create call, so that after a lost reply the run that it made can be found. */
 const ATTEMPT_TAG = "factory.attempt";
 
@@ -89,7 +91,13 @@ export function mlflowTracking(api: MlflowApi): Tracking {
     },
     async loggedModels(run) {
       const models: LoggedModel[] = [];
-      for (let token = ""; ; ) {
+      for (let token = "", pages = 0; ; pages++) {
+        if (pages === MAX_PAGES)
+          throw outsideError(
+            "mlflow.pages",
+            `the MLflow server at ${api.uri} lists the models of run ${run.id} without end`,
+            "is it really an MLflow server?",
+          );
         const json = {
           experiment_ids: [run.experimentId],
           filter: `source_run_id = '${run.id}'`,
@@ -103,7 +111,7 @@ export function mlflowTracking(api: MlflowApi): Tracking {
         );
         models.push(...page.models.map(loggedModelOf).filter((model) => model.runId === run.id));
         token = page.next_page_token;
-        if (token === "" || models.length > 1000) return models;
+        if (token === "") return models;
       }
     },
     filesOf(model) {
