@@ -46,11 +46,12 @@ async function main(): Promise<number> {
     secrets,
     places: placesOf(variables),
     version,
-    clients: (await import("./clients.ts")).realClients({
-      variables,
-      places: placesOf(variables),
-      signal: abort.signal,
-    }),
+    clients: async () =>
+      (await import("./clients.ts")).realClients({
+        variables,
+        places: placesOf(variables),
+        signal: abort.signal,
+      }),
     signal: abort.signal,
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),

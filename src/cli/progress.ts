@@ -44,7 +44,7 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
     if (current === undefined) return;
     clear();
     const line = `  ${FRAMES[frame++ % FRAMES.length]} ${describe(current)}  ${seconds(now() - current.startedMs)}`;
-    sink.write(style.dim([...line].slice(0, Math.max(20, sink.columns() - 1)).join("")));
+    sink.write(style.dim([...line].slice(0, Math.max(20, (sink.columns() || 80) - 1)).join("")));
     drawn = true;
   };
   const beat = (): void => {

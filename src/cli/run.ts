@@ -9,7 +9,7 @@ import { clean, dataDocument, errorDocument, errorText } from "./output.ts";
 import { overview } from "./overview.ts";
 import { drawProgress } from "./progress.ts";
 import { NO_PROMPTS, type Prompts } from "./prompts.ts";
-import { makeStyle } from "./style.ts";
+import { makeStyle, type Style } from "./style.ts";
 import { USAGES } from "./usages.ts";
 
 /** All that a run needs of the world; `main.ts` gives the real one. */
@@ -21,7 +21,7 @@ export interface World {
   secrets: readonly string[];
   places: Places;
   version: string;
-  clients: Clients;
+  clients(): Promise<Clients>;
   signal: AbortSignal;
   stdout: { write(text: string): void; terminal: boolean; columns: number };
   stderr: { write(text: string): void; terminal: boolean; columns: number };
@@ -38,11 +38,15 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   const debug = world.argv.includes("--debug");
   const colour = (terminal: boolean) =>
     (terminal && !("NO_COLOR" in world.variables)) || "FORCE_COLOR" in world.variables;
+  const paint =
+    colour(world.stdout.terminal) || colour(world.stderr.terminal)
+      ? new (await import("chalk")).Chalk({ level: 1 })
+      : false;
   const writers: Writers = {
     out: (text) => world.stdout.write(clean(text.endsWith("\n") ? text : `${text}\n`, world.secrets)),
     document: (text) => world.stdout.write(text),
     err: (text) => world.stderr.write(clean(text, world.secrets)),
-    colour,
+    style: ({ terminal, columns }) => makeStyle(colour(terminal) && paint, columns),
   };
   const argv = world.argv[0] === "help" ? [...world.argv.slice(1), "--help"] : world.argv;
   const found = findCommand(table, argv);
@@ -59,7 +63,7 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   } catch (thrown) {
     const error = translate(thrown, world.signal);
     if (wantsJson) writers.document(errorDocument(name, error, world.secrets));
-    else writers.err(`${errorText(error, makeStyle(colour(world.stderr.terminal), world.stderr.columns), debug)}\n`);
+    else writers.err(`${errorText(error, writers.style(world.stderr), debug)}\n`);
     return error.exit;
   }
 }
@@ -89,7 +93,7 @@ interface Writers {
   /** A JSON document, masked already. */
   document(text: string): void;
   err(text: string): void;
-  colour(terminal: boolean): boolean;
+  style(stream: World["stdout"]): Style;
 }
 
 async function execute(
@@ -99,7 +103,7 @@ async function execute(
   world: World,
   writers: Writers,
 ): Promise<number> {
-  const errStyle = makeStyle(writers.colour(world.stderr.terminal), world.stderr.columns);
+  const errStyle = writers.style(world.stderr);
   const progress = drawProgress(
     { write: writers.err, terminal: world.stderr.terminal, columns: () => world.stderr.columns },
     errStyle,
@@ -113,7 +117,7 @@ async function execute(
     variables: world.variables,
     places: world.places,
     version: world.version,
-    clients: world.clients,
+    clients: await world.clients(),
     report: flags.quiet ? () => {} : progress.report,
     prompts: interactive ? await world.prompts() : NO_PROMPTS,
     signal: world.signal,
@@ -133,7 +137,7 @@ async function execute(
       throw answer.failure;
     }
     if (flags.json) writers.document(dataDocument(command.name, answer.ok, data, world.secrets));
-    else writers.out(command.render(data, makeStyle(writers.colour(world.stdout.terminal), world.stdout.columns)));
+    else writers.out(command.render(data, writers.style(world.stdout)));
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
     progress.stop();

@@ -1,4 +1,4 @@
-import { Chalk } from "chalk";
+import type { ChalkInstance } from "chalk";
 
 /** Colours and marks for text output; without colour the marks carry the meaning. */
 export interface Style {
@@ -12,9 +12,11 @@ export interface Style {
 
 export const MARK = { pass: "✔", fail: "✖", error: "?", skipped: "–", note: "!" } as const;
 
-export function makeStyle(colour: boolean, width: number): Style {
-  const chalk = new Chalk({ level: colour ? 1 : 0 });
-  return { width, ok: chalk.green, bad: chalk.red, warn: chalk.yellow, dim: chalk.dim, bold: chalk.bold };
+/** A style with these colours, or plain. */
+export function makeStyle(paint: ChalkInstance | false, width: number): Style {
+  const same = (text: string): string => text;
+  if (paint === false) return { width, ok: same, bad: same, warn: same, dim: same, bold: same };
+  return { width, ok: paint.green, bad: paint.red, warn: paint.yellow, dim: paint.dim, bold: paint.bold };
 }
 
 /** Seconds as a person reads them: `0.4 s`, `12 s`, `2 min 05 s`. */
