@@ -24,9 +24,9 @@ const FEATURES = [
   "scaffold",
   "local",
   "doctor",
-  "quickstart",
   "check",
   "reports",
+  "quickstart",
 ];
 const LAYERS = ["lib", "cli", "clients", "commands"];
 /** They put the real parts together. */
