@@ -61,6 +61,11 @@ function plainName(path: string): string {
   return `${parts.join("/").slice(0, 200)}-${sha256(path).slice(0, 8)}`;
 }
 
+/** A local version such as 0.1.0+abc has a character that evidence does not hold; the ending stays. */
+function wheelName(name: string): string {
+  return isPlainPath(name) ? name : `${plainName(name.replace(/\.whl$/, ""))}.whl`;
+}
+
 /** Builds the project's wheel into a fresh folder, as the code package that the evidence names. Runs project code. */
 export async function buildWheel(
   folder: string,
@@ -88,7 +93,7 @@ export async function buildWheel(
   }
   return {
     kind: "wheel",
-    name: basename(wheel),
+    name: wheelName(basename(wheel)),
     content: readPlainFile(join(work, wheel), MAX_ATTACHMENT_BYTES, wheel),
   };
 }

@@ -59,7 +59,7 @@ export function factsOf(seen: Observed): EvidenceFacts {
     champion: championFact(champion),
     people:
       seen.people === undefined
-        ? { since: null, commits: 0, people: [] }
+        ? null
         : { since: seen.people.since ?? null, commits: seen.people.commits, people: [...seen.people.people] },
     trainedAt: { started: iso(run.startedAt), finished: run.endedAt === undefined ? null : iso(run.endedAt) },
     started: seen.started.toISOString(),

@@ -27,7 +27,7 @@ export async function findChampion(
       const version = await registry.versionByAlias(registeredName(environment.catalog, modelName), "champion");
       if (version === undefined) continue;
       const fetched = await fetchModel(registry.filesOf(version), join(folder, environment.name), report);
-      const registered = version.tags[DIGEST_TAG];
+      const registered = version.tags[DIGEST_TAG]?.replace(/^sha256:/, "");
       if (registered === undefined) {
         return {
           kind: "unreadable",

@@ -14,6 +14,8 @@ export interface RegistrableFacts {
   trainedOn: readonly { path: string; sha256: string }[];
   /** Undefined: the history is incomplete. */
   people: ChangedBy | undefined;
+  /** Why it is not known who changed the code. */
+  peopleProblem: string | undefined;
   /** What the status of git does not show, when the tree counts as dirty for it. */
   why: string | undefined;
 }
@@ -36,7 +38,7 @@ export function notRegistrable(seen: RegistrableFacts): string[] {
     ...runReasons(facts, seen.tags),
     ...dataReasons(seen),
     ...(seen.people === undefined
-      ? ["the history of the code is incomplete: who changed it cannot be told (fetch it whole: git fetch --unshallow)"]
+      ? [`who changed the code cannot be told: ${seen.peopleProblem ?? "there is no history"}`]
       : []),
   ];
 }
@@ -77,6 +79,9 @@ function dataReasons({ facts, tags, trainedOn }: RegistrableFacts): string[] {
     ...tagged
       .filter((file) => now.some((each) => nameOf(each.path) === file.name && each.sha256 !== file.sha256))
       .map((file) => `${file.path} is not what the run was trained on: train again`),
+    ...tagged
+      .filter((file) => !now.some((each) => nameOf(each.path) === file.name))
+      .map((file) => `${file.path}, which the run was trained on, is not there any more`),
     ...trainedOn
       .filter((each) => !tagged.some((file) => file.name === nameOf(each.path)))
       .map((each) => `${each.path} is training data by factory.yaml, but the run was not trained on it: train again`),

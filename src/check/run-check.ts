@@ -135,10 +135,16 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const lock = await lockDigestOf(open.folder);
   const trainedOn = await digestsOf(open);
   const after = await codeState(await world.history(open.folder));
+  let peopleProblem: string | undefined;
   const people = await peopleSince(
     await world.history(open.folder),
     champion.kind === "version" ? champion.commit : undefined,
-  ).catch(() => undefined);
+  ).catch((error: unknown) => {
+    world.signal.throwIfAborted();
+    peopleProblem =
+      error instanceof FactoryError && error.hint !== undefined ? `${error.message} (${error.hint})` : messageOf(error);
+    return undefined;
+  });
   const facts = factsOf({
     open,
     factoryVersion: request.factoryVersion,
@@ -174,6 +180,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
         tags: candidate.run.tags,
         trainedOn,
         people,
+        peopleProblem,
         why: code.why ?? after.why,
       }),
       ...(lock === python.lockDigest ? [] : ["uv.lock changed while it was checked: check again"]),

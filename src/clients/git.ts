@@ -32,7 +32,18 @@ const SAFE = [
 ].flatMap((setting) => ["-c", setting]);
 
 /** What the gates run or read, below the project: it has to be in the commit that the evidence names. */
-const CODE = ["factory.yaml", "pyproject.toml", "uv.lock", ":(glob)src/**/*.py", ":(glob)tests/**/*.py"];
+const CODE = [
+  "factory.yaml",
+  "pyproject.toml",
+  "uv.lock",
+  ...["pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "setup.py", "ruff.toml", ".ruff.toml"],
+  ":(glob)**/conftest.py",
+  ":(glob)src/**/*.py",
+  ":(glob)tests/**/*.py",
+  ":(glob)contracts/**/*.yaml",
+  ":(glob)resources/**/*.yml",
+  "databricks.yml",
+];
 
 /** Reads the git history of a folder. Nothing is written, no hook or helper of the repository runs, no network is used. */
 export function openHistory(folder: string, variables: Variables, signal: AbortSignal): History {
@@ -71,7 +82,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       const commit = found.stdout.trim();
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=none"]);
       if (status !== "") return { commit, dirty: true };
-      const why = await hiddenDifference(read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
+      const why = await hiddenDifference(git, read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
     },
     async isAncestor(commit) {
@@ -137,12 +148,15 @@ async function demandOwnTree(folder: string, read: (args: readonly string[]) => 
  * skip-worktree) and times in it hide changes. A fresh one is made from the commit, so that every file is read.
  */
 async function hiddenDifference(
+  git: (args: readonly string[]) => Promise<ProcessResult>,
   read: (args: readonly string[], max?: number) => Promise<string>,
   gitOn: (index: string, args: readonly string[]) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
-  const filters = (
-    await read(["config", "--show-scope", "--get-regexp", "^filter\\..*\\.(clean|process)$", ".*"]).catch(() => "")
-  )
+  const query = ["config", "--show-scope", "--get-regexp", "^filter\\..*\\.(clean|process)$", ".*"];
+  const configured = await git(query);
+  // Status 1 says that there is none; anything else is not known, and is no "none".
+  if (configured.status !== 0 && configured.status !== 1) throw failed(query, configured);
+  const filters = configured.stdout
     .split("\n")
     .filter((line) => /^(?:local|worktree)\t/.test(line) && !/ git-lfs (?:clean|filter-process)\b[\w %-]*$/.test(line));
   if (filters.length > 0)

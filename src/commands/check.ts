@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import { type CheckReport, checkReport } from "../check/report.ts";
 import { runCheck } from "../check/run-check.ts";
@@ -7,7 +7,8 @@ import { defineCommand } from "../cli/command.ts";
 import { count, MARK, type Style, seconds, table } from "../cli/style.ts";
 import { checkData } from "../data/check-data.ts";
 import type { GateEvent } from "../gates/run-gates.ts";
-import { EXIT, FactoryError } from "../lib/error.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { writeFileAtomic } from "../lib/files.ts";
 import type { Report } from "../lib/progress.ts";
 import { gateName } from "../policy/policy.ts";
 import { openProject } from "../project/read-project.ts";
@@ -43,6 +44,15 @@ export const command = defineCommand({
   output: checkReport,
   async run(input, context) {
     const open = openProject(context.cwd);
+    if (input.run !== undefined && input.projectOnly)
+      throw usageError("flags.contradict", "--run and --project-only contradict each other", "give one of them");
+    const junit = input.junit === undefined ? undefined : resolve(context.cwd, input.junit);
+    if (junit !== undefined && !existsSync(dirname(junit)))
+      throw usageError(
+        "junit.folder",
+        `--junit: there is no folder ${dirname(junit)}`,
+        "make it, or name another file",
+      );
     const runId = input.projectOnly ? undefined : (input.run ?? recallRun(open.folder)?.run);
     const report = await runCheck(
       { open, runId, only: input.only, factoryVersion: context.version },
@@ -79,7 +89,7 @@ export const command = defineCommand({
         now: context.now,
       },
     );
-    if (input.junit !== undefined) writeFileSync(resolve(context.cwd, input.junit), junitOfCheck(report));
+    if (junit !== undefined) writeFileAtomic(junit, junitOfCheck(report));
     return report.verdict === "error"
       ? { ok: false, data: report, failure: couldNotTell(report) }
       : { ok: report.verdict === "pass", data: report };
@@ -119,7 +129,7 @@ function couldNotTell(report: CheckReport): FactoryError {
     `Could not tell: ${errors.length} of ${asked(report)} gates ended in an error`,
     {
       problems: errors.flatMap((gate) =>
-        gate.findings.map((finding) => ({
+        (gate.findings.length > 0 ? gate.findings : [{ message: gate.summary }]).map((finding) => ({
           message: `${gate.gate}: ${finding.message}`,
           ...(finding.fix !== undefined && { hint: finding.fix }),
         })),

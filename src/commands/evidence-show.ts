@@ -25,7 +25,10 @@ export const command = defineCommand({
     dirty: z.boolean(),
     finished: z.string(),
     champion: z.string(),
-    people: z.array(z.object({ address: z.string(), known: z.boolean(), changes: z.int() })),
+    people: z
+      .array(z.object({ address: z.string(), known: z.boolean(), changes: z.int() }))
+      .nullable()
+      .describe("null: not known, the history is incomplete"),
     gates: z.array(z.object({ gate: z.string(), verdict: z.string(), summary: z.string() })),
     files: z.array(z.object({ path: z.string(), sha256: z.string(), mediaType: z.string(), bytes: z.int() })),
   }),
@@ -49,7 +52,7 @@ export const command = defineCommand({
           typeof champion === "string"
             ? champion
             : `${champion.environment} v${champion.version} sha256:${champion.digest}`,
-        people: facts.people.people,
+        people: facts.people?.people ?? null,
         gates: evidence.gates.map(({ gate, verdict, summary }) => ({ gate, verdict, summary })),
         files: [...evidence.files],
       },
@@ -83,9 +86,11 @@ export const command = defineCommand({
           ["champion", data.champion],
           [
             "people",
-            data.people
-              .map((each) => `${each.address} (${each.changes}${each.known ? "" : ", address not readable"})`)
-              .join(", ") || "none",
+            data.people === null
+              ? "not known: the history is incomplete"
+              : data.people
+                  .map((each) => `${each.address} (${each.changes}${each.known ? "" : ", address not readable"})`)
+                  .join(", ") || "none",
           ],
         ]),
       ),

@@ -52,11 +52,14 @@ export const evidenceFacts = z.object({
     z.literal("unreadable"),
     z.object({ environment: name, version: z.string(), digest, commit: z.string().nullable() }),
   ]),
-  people: z.object({
-    since: z.string().nullable().describe("commit of the champion; null: the whole history"),
-    commits: z.int().min(0),
-    people: z.array(z.object({ address: z.string(), known: z.boolean(), changes: z.int().min(1) })),
-  }),
+  people: z
+    .object({
+      since: z.string().nullable().describe("commit of the champion; null: the whole history"),
+      commits: z.int().min(0),
+      people: z.array(z.object({ address: z.string(), known: z.boolean(), changes: z.int().min(1) })),
+    })
+    .nullable()
+    .describe("null: the history is incomplete, so it is not known"),
   trainedAt: z.object({ started: time, finished: time.nullable() }).optional(),
   started: time,
   finished: time,

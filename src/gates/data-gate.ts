@@ -167,11 +167,12 @@ export function judgeDataReports(
       verdict: "error",
       summary: `${names}: ${blocking.length} of ${counted.length} checks could not tell`,
     };
-  if (counted.length === 0)
+  const empty = reports.find(({ report }) => !report.checks.some((check) => check.verdict === "pass" || check.blocks));
+  if (empty !== undefined || counted.length === 0)
     return {
       ...base,
       verdict: "fail",
-      summary: `${names}: no check in it`,
+      summary: `${empty?.contract ?? names}: no check in it`,
       findings: [
         {
           message: "a contract without checks fails",

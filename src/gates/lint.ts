@@ -33,13 +33,22 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     });
   try {
     const listed = await ruff("check", "--show-files", ".");
+    if (listed.timedOut) return timedOut(setting);
     if (listed.status !== 0) return broken(`ruff ended with ${listed.status ?? "a signal"}`, listed.stderr);
     const files = listed.stdout.split("\n").filter((line) => line.trim() !== "").length;
     if (files === 0) return { verdict: "fail", summary: "no Python file to lint", findings: [] };
     setting.progress(`${files} files`);
-    const linted = await ruff("check", "--no-cache", "--output-format", "json", "--output-file", reportPath, ".");
-    if (linted.timedOut)
-      return { verdict: "error", summary: `timed out after ${setting.timeoutMs / 1000} s`, findings: [] };
+    const linted = await ruff(
+      "check",
+      "--no-fix",
+      "--no-cache",
+      "--output-format",
+      "json",
+      "--output-file",
+      reportPath,
+      ".",
+    );
+    if (linted.timedOut) return timedOut(setting);
     if (linted.status !== 0 && linted.status !== 1)
       return broken(`ruff ended with ${linted.status ?? "a signal"}`, linted.stderr);
     if (!existsSync(reportPath)) return broken("ruff wrote no report", linted.stderr);
@@ -51,6 +60,7 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     if ((linted.status === 0) !== (findings.length === 0))
       return broken("ruff's exit status and its report disagree", linted.stderr);
     const formatted = await ruff("format", "--no-cache", "--check", ".");
+    if (formatted.timedOut) return timedOut(setting);
     if (formatted.status === 1) findings.push({ message: "files are not formatted", fix: "uv run ruff format" });
     else if (formatted.status !== 0)
       return broken(`ruff format ended with ${formatted.status ?? "a signal"}`, formatted.stderr);
@@ -66,6 +76,15 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     if (setting.signal.aborted) throw error;
     return broken(messageOf(error), "", error instanceof FactoryError ? error.hint : undefined);
   }
+}
+
+function timedOut(setting: GateSetting): Outcome {
+  const summary = `timed out after ${setting.timeoutMs / 1000} s`;
+  return {
+    verdict: "error",
+    summary,
+    findings: [{ message: summary, fix: "gates.lint.timeoutSeconds in factory.yaml" }],
+  };
 }
 
 function broken(summary: string, stderr: string, fix?: string): Outcome {

@@ -52,6 +52,20 @@ export async function runModelGate(
   const broken = judged.filter((each) => !each.ok);
   const findings = [...ran.findings, ...broken.flatMap((each) => each.finding ?? [])];
   if (ran.verdict === "fail") return { ...ran, files, findings, metrics };
+  if (judged.length === 0 && input.champion === undefined) {
+    const finding = {
+      message: "no rule has min, max or maxGap: a first release would be judged by nothing",
+      fix: "give a metric under gates.model.metrics a floor",
+    };
+    return {
+      verdict: "fail",
+      summary: "no metric has a limit of its own",
+      findings: [finding],
+      cases: ran.cases,
+      files,
+      metrics,
+    };
+  }
   const shown = (broken.length > 0 ? broken : judged).map((each) => each.text).join("; ");
   return { verdict: broken.length > 0 ? "fail" : "pass", summary: shown, findings, cases: ran.cases, files, metrics };
 }

@@ -26,7 +26,7 @@ const DEFAULT_SECONDS: Record<GateName, number> = {
 export function requiredGates(policy: Policy | undefined, tier: string | undefined): readonly GateName[] {
   if (policy === undefined || tier === undefined) return GATE_NAMES;
   const named = policy.environments.flatMap((environment) => stageOf(policy, tier, environment.name).gates ?? []);
-  return GATE_NAMES.filter((gate) => named.includes(gate));
+  return named.length === 0 ? GATE_NAMES : GATE_NAMES.filter((gate) => named.includes(gate));
 }
 
 /** Which gates run, in order. Built-in gates always can; the others need their section in factory.yaml. Pure. */

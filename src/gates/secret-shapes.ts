@@ -72,8 +72,9 @@ export function* searchText(text: string, file: string): Generator<Finding[]> {
   }
 }
 
-const PIECE = 4096;
-const OVERLAP = 512;
+const PIECE = 16_384;
+/** Longer than the longest token that issuers hand out. */
+const OVERLAP = 8192;
 
 function pieces(line: string): string[] {
   if (line.length <= PIECE) return [line];

@@ -87,15 +87,15 @@ async function breathe(setting: GateSetting, startedMs: number): Promise<void> {
 /** The ways to read the bytes as text. Zero bytes between letters (UTF-16 or UTF-32 without its mark) would hide every shape. */
 function textsOf(bytes: Buffer): string[] {
   const first = bytes.subarray(0, 2);
-  if (UTF16_MARKS[0]?.equals(first)) return [bytes.toString("utf16le")];
-  if (UTF16_MARKS[1]?.equals(first))
-    return [
-      Buffer.from(bytes.subarray(0, bytes.length & ~1))
-        .swap16()
-        .toString("utf16le"),
-    ];
+  const even = bytes.subarray(0, bytes.length & ~1);
   const text = bytes.toString("latin1");
-  return bytes.includes(0) ? [text, text.replaceAll("\0", "")] : [text];
+  return [
+    text,
+    ...(bytes.includes(0) ? [text.replaceAll("\0", "")] : []),
+    // A mark adds a reading and takes none away: two bytes in front must not hide the rest.
+    ...(UTF16_MARKS[0]?.equals(first) ? [even.toString("utf16le")] : []),
+    ...(UTF16_MARKS[1]?.equals(first) ? [Buffer.from(even).swap16().toString("utf16le")] : []),
+  ];
 }
 
 async function filesOf(setting: GateSetting): Promise<string[]> {

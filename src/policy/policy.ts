@@ -108,13 +108,13 @@ export const policySchema = z
       }
     }
     for (const [project, entry] of Object.entries(policy.projects)) {
-      if (!(entry.productLine in policy.productLines))
+      if (!Object.hasOwn(policy.productLines, entry.productLine))
         context.addIssue({
           code: "custom",
           path: ["projects", project, "productLine"],
           message: `no product line is called ${entry.productLine}`,
         });
-      if (!(entry.riskTier in policy.riskTiers))
+      if (!Object.hasOwn(policy.riskTiers, entry.riskTier))
         context.addIssue({
           code: "custom",
           path: ["projects", project, "riskTier"],

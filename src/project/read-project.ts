@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { findUpward, readTextFile } from "../lib/files.ts";
+import { nearest } from "../lib/nearest.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
@@ -37,6 +38,16 @@ export function openProject(start: string): OpenProject {
       "project.tier",
       `${path} says risk tier ${project.riskTier}, policy says ${tier}`,
       "policy decides: remove riskTier from factory.yaml, or have the policy changed",
+    );
+  }
+  const names = policy?.policy.environments.map((environment) => environment.name);
+  for (const name of Object.keys(project.environments ?? {})) {
+    if (names === undefined || names.includes(name)) continue;
+    const guess = nearest(name, names);
+    throw usageError(
+      "project.environment",
+      `${path} has settings for an environment ${name}, which policy does not list`,
+      guess ? `did you mean ${guess}?` : `there are: ${names.join(", ")}`,
     );
   }
   return { project, folder, text, policy };

@@ -41,7 +41,7 @@ test("show tells model, code, people, gates and files of the latest", async () =
     run: facts.run.id,
     model: facts.model,
     champion: "first release",
-    people: facts.people.people,
+    people: facts.people?.people,
   });
   const text = show.render(data, makeStyle(false, 100));
   for (const part of [

@@ -16,6 +16,7 @@ const good: RegistrableFacts = {
   tags,
   trainedOn: [{ path: "data/claims.csv", sha256: DIGEST.data }],
   people: { since: undefined, commits: 1, people: [] },
+  peopleProblem: undefined,
   why: undefined,
 };
 const other = "9".repeat(64);
@@ -28,6 +29,12 @@ describe("what bars registration", () => {
     expect(notRegistrable(good)).toEqual([]);
   });
   it.each<[string, Partial<RegistrableFacts>, RegExp]>([
+    [
+      "training data that is gone",
+      { tags: { ...tags, "factory.data.data/extra.csv": other } },
+      /extra\.csv, which the run was trained on, is not there/,
+    ],
+    ["people that are not known", { people: undefined, peopleProblem: "git was slow" }, /cannot be told: git was slow/],
     ["a failed gate", { verdict: "fail" }, /not every gate/],
     ["a gate that was left out", { gates: [{ gate: "model", verdict: "not-evaluated" }] }, /not evaluated: model/],
     ["a run that factory train did not make", { tags: {} }, /does not say from which code/],
@@ -44,7 +51,7 @@ describe("what bars registration", () => {
       { facts: { ...facts, dirty: true }, why: "x.py is hidden" },
       /x\.py is hidden/,
     ],
-    ["unknown people", { people: undefined }, /history of the code/],
+    ["unknown people", { people: undefined }, /who changed the code cannot be told/],
     [
       "data that changed since",
       { facts: { ...facts, data: [{ path: "data/claims.csv", sha256: other }] } },

@@ -3,6 +3,7 @@ import { type GateResult, overall } from "../../src/gates/gate.ts";
 import { planGates, requiredGates } from "../../src/gates/plan-gates.ts";
 import { GATE_NAMES, type GateName, policySchema } from "../../src/policy/policy.ts";
 import { commandWords, projectSchema } from "../../src/project/project.ts";
+import { gatesFor } from "../../src/project/rules.ts";
 
 const bare = projectSchema.parse({
   factory: 1,
@@ -41,6 +42,56 @@ describe("which gates run", () => {
   it("without a policy, and for a pilot, all seven are required", () => {
     expect(requiredGates(undefined, undefined)).toEqual(GATE_NAMES);
   });
+  it("a tier that names no gate requires all of them: what nobody decided is not left out", () => {
+    const environments = [{ name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: "http://127.0.0.1:1" } }];
+    const policy = policySchema.parse({
+      factory: 1,
+      version: 1,
+      organisation: "X",
+      environments,
+      riskTiers: { low: {} },
+    });
+    expect(requiredGates(policy, "low")).toEqual(GATE_NAMES);
+  });
+  it("a project cannot name a tier that only every object has", () => {
+    const policy = {
+      factory: 1,
+      version: 1,
+      organisation: "X",
+      environments: [{ name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: "http://127.0.0.1:1" } }],
+      productLines: { claims: { capacity: 1, owner: "a@example.com" } },
+      projects: { p: { productLine: "claims", riskTier: "constructor", owner: "a@example.com" } },
+      riskTiers: { low: {} },
+    };
+    expect(policySchema.safeParse(policy).success).toBe(false);
+  });
+  it("settings of an environment apply to it, and can only be stricter", () => {
+    const project = projectSchema.parse({
+      ...full,
+      environments: {
+        dev: {
+          gates: {
+            unit: { timeoutSeconds: 7 },
+            data: { source: "other.csv" },
+            model: {
+              metrics: [
+                { name: "auc", min: 0.1 },
+                { name: "f1", min: 0.3 },
+              ],
+            },
+          },
+        },
+      },
+    });
+    const gates = gatesFor(project, "dev");
+    expect(gates.unit?.timeoutSeconds).toBe(7);
+    expect(gates.data?.source).toBe("other.csv");
+    expect(gates.model?.metrics).toEqual([
+      { name: "auc", min: 0.5 },
+      { name: "f1", min: 0.3 },
+    ]);
+    expect(gatesFor(project, "test").data?.source).toBe("d.csv");
+  });
   it("policy's gates of all environments together are required", () => {
     const policy = policySchema.parse({
       factory: 1,
@@ -71,6 +122,12 @@ describe("the verdict on all gates", () => {
 });
 
 describe("a command as words", () => {
+  it.each(['uv run pytest -q "tests/unit', "a 'b", "a \\", "  "])(
+    "refuses %j, which could not be taken whole",
+    (train) => {
+      expect(projectSchema.safeParse({ ...bare, model: { ...bare.model, train } }).success).toBe(false);
+    },
+  );
   it.each([
     ["uv run pytest tests/unit", ["uv", "run", "pytest", "tests/unit"]],
     [`a "b c" 'd e' f\\ g`, ["a", "b c", "d e", "f g"]],

@@ -30,6 +30,14 @@ describe("secrets", () => {
   ])("leaves %s alone", (_, line) => {
     expect(secretsInLine(line)).toEqual([]);
   });
+  it("finds a long token wherever it lies on a long line", () => {
+    const token = join("ey", "JhbGciOiJIUzI1NiJ9.", "ey", "J", "a".repeat(3000), ".", "b".repeat(600));
+    for (let offset = 0; offset < 20_000; offset += 997) {
+      expect(secretsInText(`${" ".repeat(offset)}${token} ${"y ".repeat(9000)}`, "a.txt"), String(offset)).not.toEqual(
+        [],
+      );
+    }
+  });
   it("finds one at the far end of a very long line, and never shows it", () => {
     const secret = join("dap", "i", HEX);
     const found = secretsInText(`first\n${"x ".repeat(5000)}${secret}`, "a.txt");
