@@ -10,6 +10,7 @@ let project: TestProject;
 let run: string;
 let experimentId: string;
 let modelId: string;
+let modelDigest: string;
 
 const MODEL = "prod.claims.triage";
 
@@ -17,7 +18,11 @@ beforeAll(async () => {
   project = await readyProject({ server: true });
   const trained = await project.run(["train", "--json"]);
   expect(trained.status, trained.stdout + trained.stderr).toBe(0);
-  run = z.object({ data: z.object({ run: z.string() }) }).parse(JSON.parse(trained.stdout)).data.run;
+  const { data } = z
+    .object({ data: z.object({ run: z.string(), model: z.object({ digest: z.string() }) }) })
+    .parse(JSON.parse(trained.stdout));
+  run = data.run;
+  modelDigest = data.model.digest;
   experimentId = z
     .object({ run: z.object({ info: z.object({ experiment_id: z.string() }) }) })
     .parse(await get(`runs/get?run_id=${run}`)).run.info.experiment_id;
@@ -62,7 +67,7 @@ async function check(...args: string[]) {
 describe("a run is judged", () => {
   it("passes all gates as a first release, and its evidence verifies", async () => {
     const answer = await check();
-    expect(answer.status).toBe(0);
+    expect(answer).toMatchObject({ status: 0, ok: true });
     expect(answer.data).toMatchObject({ subject: "candidate", verdict: "pass", run, notRegistrable: [] });
     expect(answer.data?.gates.map(({ verdict }) => verdict)).toEqual(Array(7).fill("pass"));
     expect(answer.data?.gates.find(({ gate }) => gate === "baseline")?.summary).toMatch(/^first release/);
@@ -82,7 +87,7 @@ describe("a run is judged", () => {
   it("seals other evidence each time, and keeps what was there", async () => {
     const before = evidenceFolders();
     const answer = await check("--only", "docs");
-    expect(answer.status).toBe(0);
+    expect(answer).toMatchObject({ status: 0, ok: true });
     expect(answer.data?.notRegistrable.join()).toMatch(/not evaluated: lint, unit, data, model, baseline, secrets/);
     expect(evidenceFolders()).toEqual(expect.arrayContaining(before));
     expect(evidenceFolders()).toHaveLength(before.length + 1);
@@ -197,6 +202,9 @@ describe("a champion", () => {
     await post("registered-models/alias", { name: MODEL, alias: "champion", version: "1" });
   });
 
+  const tagDigest = (value: string) =>
+    post("model-versions/set-tag", { name: MODEL, version: "1", key: "factory.digest", value });
+
   async function baseline() {
     const answer = await check("--only", "baseline");
     return { answer, gate: answer.data?.gates.find(({ gate }) => gate === "baseline") };
@@ -209,21 +217,22 @@ describe("a champion", () => {
     expect(answer.error?.problems[0]?.message).toMatch(why);
   }
 
+  it("that does not say which bytes were registered is an error", async () => {
+    expectUnreadable((await baseline()).answer, /carries no factory\.digest/);
+  });
+
   it("with the same bytes is equalled", async () => {
+    await tagDigest(`sha256:${modelDigest}`);
     const { answer, gate } = await baseline();
-    expect(answer.status).toBe(0);
+    expect(answer).toMatchObject({ status: 0, ok: true });
     expect(gate).toMatchObject({ verdict: "pass", cases: 1 });
     expect(gate?.summary).toMatch(/^champion prod v1 roc_auc (0\.\d+) → \1$/);
   });
 
   it("whose bytes are not those that were registered is an error", async () => {
-    await post("model-versions/set-tag", { name: MODEL, version: "1", key: "factory.digest", value: "0".repeat(64) });
+    await tagDigest("0".repeat(64));
     expectUnreadable((await baseline()).answer, /were changed/);
-    await fetch(`${project.uri}/api/2.0/mlflow/model-versions/delete-tag`, {
-      method: "DELETE",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ name: MODEL, version: "1", key: "factory.digest" }),
-    }).then(reply);
+    await tagDigest(modelDigest);
   });
 
   it("whose registry does not answer is an error, never a first release", async () => {
@@ -250,7 +259,7 @@ describe("a champion", () => {
     expect(trained.status, trained.stderr).toBe(0);
     const artifacts = findFolder(join(project.root, ".factory/local"), modelId);
     renameSync(artifacts, `${artifacts}.gone`);
-    expectUnreadable((await baseline()).answer, /.+/);
+    expectUnreadable((await baseline()).answer, /prod\.claims\.triage v1 has no files/);
   });
 });
 
