@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   }
   const { takeVariables } = await import("./cli/variables.ts");
   const { runCli } = await import("./cli/run.ts");
-  const { variables, secrets } = takeVariables(process.env);
+  const { variables, secrets, keysGiven } = takeVariables(process.env);
   const abort = new AbortController();
   const interrupt = () => abort.abort(new Error("interrupted"));
   process.on("SIGINT", interrupt);
@@ -44,6 +44,7 @@ async function main(): Promise<number> {
     cwd: process.cwd(),
     variables,
     secrets,
+    keysGiven,
     places: placesOf(variables),
     version,
     clients: async () =>

@@ -25,6 +25,8 @@ export interface Places {
 export interface Context {
   cwd: string;
   variables: Variables;
+  /** Names of factory's own secrets that this process was started with. */
+  keysGiven: readonly string[];
   places: Places;
   version: string;
   clients: Clients;

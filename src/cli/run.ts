@@ -19,6 +19,7 @@ export interface World {
   variables: Variables;
   /** Values that must never be shown. */
   secrets: readonly string[];
+  keysGiven: readonly string[];
   places: Places;
   version: string;
   clients(): Promise<Clients>;
@@ -115,6 +116,7 @@ async function execute(
   const context: Context = {
     cwd: world.cwd,
     variables: world.variables,
+    keysGiven: world.keysGiven,
     places: world.places,
     version: world.version,
     clients: await world.clients(),

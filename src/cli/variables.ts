@@ -7,25 +7,21 @@ export interface TakenVariables {
   variables: Record<string, string>;
   /** Values to mask wherever anything is written. */
   secrets: string[];
-  own: Partial<Record<(typeof OWN_SECRETS)[number], string>>;
+  /** Names of factory's own secrets that were given. */
+  keysGiven: string[];
 }
 
 /** Copies the environment without factory's own secrets and deletes those from the process, so that no child inherits them. */
 export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
-  const own: TakenVariables["own"] = {};
-  for (const name of OWN_SECRETS) {
-    const value = environment[name];
-    if (value !== undefined) own[name] = value;
-    delete environment[name];
-  }
+  const keysGiven = OWN_SECRETS.filter((name) => environment[name] !== undefined);
+  const ownValues = keysGiven
+    .filter((name) => name !== "FACTORY_SIGNING_KEY_FILE")
+    .flatMap((name) => environment[name] ?? []);
+  for (const name of OWN_SECRETS) delete environment[name];
   const variables: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) if (value !== undefined) variables[name] = value;
   const secrets = Object.entries(variables)
     .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 8)
     .map(([, value]) => value);
-  return {
-    variables,
-    secrets: own.FACTORY_SIGNING_KEY === undefined ? secrets : [...secrets, own.FACTORY_SIGNING_KEY],
-    own,
-  };
+  return { variables, secrets: [...secrets, ...ownValues], keysGiven };
 }

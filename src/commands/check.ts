@@ -13,6 +13,7 @@ import type { Report } from "../lib/progress.ts";
 import { gateName } from "../policy/policy.ts";
 import { openProject } from "../project/read-project.ts";
 import { junitOfCheck } from "../reports/junit.ts";
+import { warnOfKeys } from "../training/child-environment.ts";
 import { recallRun } from "../training/last-run.ts";
 import { projectEnvironment } from "../training/project-environment.ts";
 
@@ -43,6 +44,7 @@ export const command = defineCommand({
   }),
   output: checkReport,
   async run(input, context) {
+    warnOfKeys(context.keysGiven, context.report);
     const open = openProject(context.cwd);
     if (input.run !== undefined && input.projectOnly)
       throw usageError("flags.contradict", "--run and --project-only contradict each other", "give one of them");

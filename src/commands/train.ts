@@ -4,7 +4,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK, seconds } from "../cli/style.ts";
 import { openProject } from "../project/read-project.ts";
-import { trackingCredentials } from "../training/child-environment.ts";
+import { trackingCredentials, warnOfKeys } from "../training/child-environment.ts";
 import { rememberRun } from "../training/last-run.ts";
 import { dataPaths, experimentName, planTraining, trainingEnvironment } from "../training/plan-training.ts";
 import { lockDigestOf, projectEnvironment } from "../training/project-environment.ts";
@@ -47,6 +47,7 @@ export const command = defineCommand({
   ]),
   async run(input, context) {
     const { report, signal, variables } = context;
+    warnOfKeys(context.keysGiven, context.report);
     const open = openProject(context.cwd);
     const { project, folder } = open;
     const environment = trainingEnvironment(open, input.env);

@@ -1,3 +1,5 @@
+import type { Report } from "../lib/progress.ts";
+
 /**
  * Names of variables that a project's processes may see. Everything else stays with factory: a list of what is harmless can
  * be checked by reading it, a list of what is secret cannot.
@@ -77,4 +79,14 @@ function build(variables: Variables, extra: Variables, mayPass: (value: string) 
 function carriesCredentials(value: string): boolean {
   // With or without a scheme: proxies are often written as user:password@host:port.
   return /:\/\/[^/\s]*@|(?:^|[\s,=])[^/\s,=:@]+:[^/\s,@]*@/.test(value);
+}
+
+/**
+ * Says when a command that runs project code was started with a key of factory's own. The children do not inherit it, but
+ * the system lets other processes of the same user read what a process was started with (/proc on Linux).
+ */
+export function warnOfKeys(keysGiven: readonly string[], report: Report): void {
+  if (keysGiven.length === 0) return;
+  const text = `${keysGiven.join(", ")}: not needed here and not passed on, but project code of the same user could read it from this process; run train and check in a job that has no key`;
+  report({ type: "note", tone: "warning", text });
 }

@@ -73,6 +73,7 @@ export function makeWorld(): World {
   const context = (more: Partial<Context> = {}): Context => ({
     cwd,
     variables: { PATH: process.env.PATH ?? "", HOME: join(root, "home"), ...IDENTITY },
+    keysGiven: [],
     places: {
       config: place("config"),
       data: place("data"),

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { childEnvironment, installerEnvironment, trackingCredentials } from "../../src/training/child-environment.ts";
+import type { TaskEvent } from "../../src/lib/progress.ts";
+import {
+  childEnvironment,
+  installerEnvironment,
+  trackingCredentials,
+  warnOfKeys,
+} from "../../src/training/child-environment.ts";
 
 const SECRETS = [
   "FACTORY_SIGNING_KEY",
@@ -114,4 +120,13 @@ test("the first environment's credentials are exactly MLflow's own", () => {
     expect(trackingCredentials({ ...variables, MLFLOW_TRACKING_URI: other }, uri)).toEqual({});
   }
   expect(trackingCredentials(variables, uri)).toEqual({});
+});
+
+test("a key that is not needed is told, by name and never by value", () => {
+  const told: string[] = [];
+  const report = (event: TaskEvent) => event.type === "note" && told.push(event.text);
+  warnOfKeys([], report);
+  expect(told).toEqual([]);
+  warnOfKeys(["FACTORY_SIGNING_KEY"], report);
+  expect(told.join()).toContain("FACTORY_SIGNING_KEY");
 });
