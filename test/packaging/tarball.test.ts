@@ -102,7 +102,7 @@ describe("installed in an empty folder", () => {
 
   // The acceptance suite runs quickstart from the clone each time; the same again from the tarball is for CI.
   if (process.env.CI || process.env.FACTORY_TEST_DEEP)
-    test("quickstart ends well", () => {
+    test("quickstart ends well", { timeout: 300_000 }, () => {
       const ran = run(["quickstart", "demo", "--yes"], installed);
       expect(ran.status, ran.stdout + ran.stderr).toBe(0);
     });
