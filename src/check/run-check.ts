@@ -8,7 +8,7 @@ import { overall } from "../gates/gate.ts";
 import { demandInside } from "../gates/plain-file.ts";
 import { planGates, requiredGates } from "../gates/plan-gates.ts";
 import { type GateEvent, runGates } from "../gates/run-gates.ts";
-import { FactoryError, messageOf, usageError } from "../lib/error.ts";
+import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { sha256File } from "../lib/hash.ts";
 import type { Report } from "../lib/progress.ts";
 import { peopleSince } from "../people/changed-by.ts";
@@ -64,6 +64,16 @@ export async function runCheck(request: CheckRequest, world: CheckWorld): Promis
   }
 }
 
+/** The project can be judged when the server of its run cannot be asked; the error says so. */
+function withoutRun(error: unknown): never {
+  if (!(error instanceof FactoryError) || error.exit !== EXIT.outside) throw error;
+  const { code, exit, message, problems } = error;
+  const hint = [error.hint, "to judge the project without its run: factory check --project-only"]
+    .filter(Boolean)
+    .join("; ");
+  throw new FactoryError(code, exit, message, { hint, problems, cause: error });
+}
+
 /** What tests left without rights must not take the place of the answer. */
 function removeWork(work: string, report: Report): void {
   try {
@@ -81,7 +91,9 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const code = await codeState(await world.history(open.folder));
   const python = await world.python();
   const candidate =
-    runId === undefined ? undefined : await fetchCandidate(await world.tracking(first), runId, work, world.report);
+    runId === undefined
+      ? undefined
+      : await fetchCandidate(await world.tracking(first), runId, work, world.report).catch(withoutRun);
   const champion: Champion =
     candidate === undefined
       ? { kind: "first-release" }

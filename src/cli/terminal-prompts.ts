@@ -11,8 +11,9 @@ export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
         await text({
           message,
           output,
-          ...(initial !== undefined && { initialValue: initial }),
-          ...(validate && { validate: (value: string | undefined) => validate(value ?? "") }),
+          // A default stands there until something is typed; it is not text to delete first.
+          ...(initial !== undefined && { placeholder: initial, defaultValue: initial }),
+          ...(validate && { validate: (value: string | undefined) => validate(value || (initial ?? "")) }),
         }),
       );
     },

@@ -100,14 +100,13 @@ export const command = defineCommand({
 });
 
 function drawGate(report: Report): (event: GateEvent) => void {
-  let lines = 0;
   return (event) => {
     switch (event.type) {
       case "gate.started":
         report({ type: "task.started", task: `gate.${event.gate}`, label: `gate ${event.gate}` });
         return;
       case "gate.progress":
-        report({ type: "task.advanced", task: `gate.${event.gate}`, done: ++lines, detail: event.detail });
+        report({ type: "task.advanced", task: `gate.${event.gate}`, done: 0, detail: event.detail });
         return;
       case "gate.finished":
         report({

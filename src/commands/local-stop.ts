@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
@@ -22,5 +23,5 @@ export const command = defineCommand({
     return { ok: true, data: await stopLocalServer({ home, report: context.report, signal: context.signal }, host) };
   },
   render: (data, style) =>
-    `${style.ok(MARK.pass)} ${data.ended === 0 ? "no server was running" : `stopped (${data.ended} ${data.ended === 1 ? "process" : "processes"})`}\n${style.dim(`  kept: ${data.folder}`)}`,
+    `${style.ok(MARK.pass)} ${data.ended === 0 ? "no server was running" : `stopped (${data.ended} ${data.ended === 1 ? "process" : "processes"})`}${existsSync(data.folder) ? `\n${style.dim(`  kept: ${data.folder}`)}` : ""}`,
 });

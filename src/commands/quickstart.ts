@@ -83,6 +83,7 @@ function renderQuickstart(data: Output, style: Style): string {
     .slice(0, 3)
     .map((each) => `${each.name} ${seconds(each.durationMs)}`);
   return [
+    "",
     style.bold("factory quickstart: one model, from a CSV to a green check"),
     "",
     ...lines,
@@ -95,8 +96,8 @@ function renderQuickstart(data: Output, style: Style): string {
     "",
     ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
     `  Look around:   cd ${join(data.folder, data.project)} && factory evidence show`,
+    `  MLflow:        factory local start          (nothing was left running; ${data.mlflow})`,
     `  Break it:      edit data/claims.csv or a test there, then factory check`,
-    `  MLflow UI:     factory local start          (nothing was left running)`,
     style.dim(`  ${seconds(data.durationMs)} in all; slowest: ${slowest.join(", ")}`),
   ].join("\n");
 }

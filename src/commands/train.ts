@@ -140,8 +140,9 @@ export const command = defineCommand({
       `${style.ok(MARK.pass)} ${head}`,
       `  model sha256:${data.model.digest}  ${style.dim(`${data.model.files} files`)}`,
       style.dim(`  ${source}; log: ${data.logFile}`),
+      ...(data.dirty ? [`${style.warn(MARK.note)} trained on uncommitted changes: this run cannot be registered`] : []),
       "",
-      "Next:  factory check",
+      data.dirty ? "Next:  git add --all && git commit, then factory train again" : "Next:  factory check",
     ].join("\n");
   },
 });

@@ -208,7 +208,7 @@ function findingsOf(contract: string, rows: number | undefined, check: CheckVerd
       message: check.label,
       where,
       detail: [count, ...(examples.length === 0 ? [] : [`e.g. ${examples.join("; ")}`])].join("; "),
-      fix: check.verdict === "fail" ? `${where}, or the source` : check.found,
+      fix: `mend the data; or the rule, if that is wrong: ${where}`,
     },
   ];
 }

@@ -46,6 +46,7 @@ export function parseJUnit(xml: string): JUnitReport {
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: "@",
+    htmlEntities: true,
     parseTagValue: false,
     parseAttributeValue: false,
     isArray: (name) => ["testsuite", "testcase", "failure", "error", "skipped"].includes(name),

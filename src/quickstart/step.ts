@@ -48,7 +48,14 @@ export async function runFactory<T>(
       // What the command reports goes to its stderr; the last line says what it is at.
       onLine: (line) => {
         const text = stripControls(line).trim();
-        if (text.startsWith("…")) advance(0, text.slice(1).trim());
+        if (text.startsWith("…"))
+          advance(
+            0,
+            text
+              .slice(1)
+              .trim()
+              .replace(/\s+(?:\d+ min )?[\d.]+ s$/, ""),
+          );
       },
       maxOutputBytes: 8 << 20,
     });
