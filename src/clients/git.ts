@@ -37,7 +37,7 @@ const CODE = [
   "pyproject.toml",
   "uv.lock",
   ...["pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "setup.py", "ruff.toml", ".ruff.toml"],
-  ":(glob)**/conftest.py",
+  "conftest.py",
   ":(glob)src/**/*.py",
   ":(glob)tests/**/*.py",
   ":(glob)contracts/**/*.yaml",
