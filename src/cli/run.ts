@@ -39,6 +39,9 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   const debug = world.argv.includes("--debug");
   const colour = (terminal: boolean) =>
     (terminal && !("NO_COLOR" in world.variables)) || "FORCE_COLOR" in world.variables;
+  const argv = world.argv[0] === "help" ? [...world.argv.slice(1), "--help"] : world.argv;
+  const found = findCommand(table, argv);
+  const flags = found === undefined ? undefined : import("./flags.ts");
   const paint =
     colour(world.stdout.terminal) || colour(world.stderr.terminal)
       ? new (await import("chalk")).Chalk({ level: 1 })
@@ -49,13 +52,12 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
     err: (text) => world.stderr.write(clean(text, world.secrets)),
     style: ({ terminal, columns }) => makeStyle(colour(terminal) && paint, columns),
   };
-  const argv = world.argv[0] === "help" ? [...world.argv.slice(1), "--help"] : world.argv;
-  const found = findCommand(table, argv);
   const name = found?.entry.name ?? "factory";
   try {
-    if (found === undefined) return answerWithoutCommand(table, { ...world, argv }, writers, wantsJson);
+    if (found === undefined || flags === undefined)
+      return answerWithoutCommand(table, { ...world, argv }, writers, wantsJson);
     const usage = USAGES[name] ?? (await found.entry.load());
-    const parsed = (await import("./flags.ts")).parseFlags(usage, found.rest);
+    const parsed = (await flags).parseFlags(usage, found.rest);
     if (parsed.kind === "help") {
       writers.out(parsed.text);
       return EXIT.yes;
