@@ -22,11 +22,15 @@ const common = {
 
 // Built beside and swapped in, so that a build that fails or runs twice at once leaves a whole program.
 const fresh = join(root, `.dist-${process.pid}`);
-const usages = await schemas();
+const { usages, templates } = await schemas();
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const result = await build({
   ...common,
-  define: { FACTORY_USAGES: JSON.stringify(usages), FACTORY_VERSION: JSON.stringify(version) },
+  define: {
+    FACTORY_USAGES: JSON.stringify(usages),
+    FACTORY_TEMPLATES: JSON.stringify(templates),
+    FACTORY_VERSION: JSON.stringify(version),
+  },
   entryPoints: ["src/main.ts"],
   outdir: fresh,
   splitting: true,
@@ -72,15 +76,15 @@ function notices(metafile) {
   writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
 }
 
-/** Writes the JSON schemas of the two YAML files and of every --json document; returns how each command is called. */
+/** Writes the JSON schemas of the two YAML files and of every --json document; returns what the program keeps of itself. */
 async function schemas() {
   const out = join(fresh, ".schemas.mjs");
   await build({ ...common, entryPoints: ["scripts/schemas.ts"], outfile: out, banner: { js: banner } });
-  const { allSchemas, allUsages } = await import(pathToFileURL(out).href);
+  const { allSchemas, allTemplates, allUsages } = await import(pathToFileURL(out).href);
   mkdirSync(join(root, "schemas/output"), { recursive: true });
   for (const [name, schema] of Object.entries(await allSchemas())) {
     writeFileSync(join(root, "schemas", `${name}.schema.json`), `${JSON.stringify(schema, undefined, 2)}\n`);
   }
   rmSync(out, { force: true });
-  return allUsages();
+  return { usages: await allUsages(), templates: await allTemplates(join(root, "templates")) };
 }

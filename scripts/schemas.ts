@@ -1,9 +1,14 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as z from "zod";
 import type { Usage } from "../src/cli/command.ts";
 import { jsonSchemaOf, overviewSchema } from "../src/cli/document-schema.ts";
 import { COMMANDS } from "../src/commands.ts";
+import { sha256 } from "../src/lib/hash.ts";
 import { policySchema } from "../src/policy/policy.ts";
 import { projectSchema } from "../src/project/project.ts";
+import type { BuiltIn } from "../src/scaffold/built-in.ts";
+import { listTemplates, readTemplate } from "../src/scaffold/read-template.ts";
 
 /** Every published schema by name: the two YAML files, and the `--json` document of each command. */
 export async function allSchemas(): Promise<Record<string, unknown>> {
@@ -27,6 +32,16 @@ export async function allUsages(): Promise<Record<string, Usage>> {
   for (const entry of COMMANDS) {
     const { input: _input, output: _output, run: _run, render: _render, ...usage } = await entry.load();
     named[entry.name] = usage;
+  }
+  return named;
+}
+
+/** The built-in templates by the digest of their template.yaml, checked: the build keeps them in the program. */
+export async function allTemplates(folder: string): Promise<Record<string, BuiltIn>> {
+  const named: Record<string, BuiltIn> = {};
+  for (const { folder: path, manifest } of await listTemplates(folder)) {
+    const { digest } = readTemplate(path, manifest);
+    named[sha256(readFileSync(join(path, "template.yaml")))] = { manifest, digest };
   }
   return named;
 }

@@ -33,7 +33,7 @@ function install() {
 
 function build() {
   const sources = createHash("sha256");
-  for (const folder of ["src", "scripts"])
+  for (const folder of ["src", "scripts", "templates"])
     for (const file of filesOf(join(root, folder))) sources.update(`${file}\0`).update(readFileSync(file));
   sources.update(readFileSync(join(root, "package-lock.json")));
   const digest = sources.digest("hex");

@@ -62,7 +62,8 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
       writers.out(parsed.text);
       return EXIT.yes;
     }
-    return await execute(await found.entry.load(), parsed.raw, parsed.flags, world, writers);
+    const [command, clients] = await Promise.all([found.entry.load(), world.clients()]);
+    return await execute(command, clients, parsed.raw, parsed.flags, world, writers);
   } catch (thrown) {
     const error = translate(thrown, world.signal);
     if (wantsJson) writers.document(errorDocument(name, error, world.secrets));
@@ -101,6 +102,7 @@ interface Writers {
 
 async function execute(
   command: AnyCommand,
+  clients: Clients,
   raw: Record<string, unknown>,
   flags: GlobalFlags,
   world: World,
@@ -121,7 +123,7 @@ async function execute(
     keysGiven: world.keysGiven,
     places: world.places,
     version: world.version,
-    clients: await world.clients(),
+    clients,
     report: flags.quiet ? () => {} : progress.report,
     prompts: interactive ? await world.prompts() : NO_PROMPTS,
     signal: world.signal,

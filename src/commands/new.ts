@@ -8,19 +8,13 @@ import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { Policy } from "../policy/policy.ts";
-import { type ReadPolicy, readPolicy } from "../policy/read-policy.ts";
-import {
-  answersFromFile,
-  answersFromFlags,
-  flagOf,
-  refuseOpen,
-  settleAnswers,
-  typedAnswer,
-} from "../scaffold/answers.ts";
-import { commitFirst, type FirstCommit } from "../scaffold/first-commit.ts";
+import type { ReadPolicy } from "../policy/read-policy.ts";
+import { answersFromFlags, flagOf, refuseOpen, settleAnswers, typedAnswer } from "../scaffold/answers.ts";
+import { BUILT_IN } from "../scaffold/built-in.ts";
+import type { FirstCommit } from "../scaffold/first-commit.ts";
 import { checkProjectName, planProject, type Schemas } from "../scaffold/plan-project.ts";
 import { answersOfPolicy, listingIn, type OfferedQuestion, offerPolicy } from "../scaffold/policy-answers.ts";
-import { holdsTemplate, isTemplatePath, listTemplates, readTemplate } from "../scaffold/read-template.ts";
+import { holdsTemplate, isTemplatePath, listTemplates, readManifest, readTemplate } from "../scaffold/read-template.ts";
 import { type Answers, problemOfAnswer, type TemplateManifest } from "../scaffold/template-manifest.ts";
 import { checkTarget, writeProject } from "../scaffold/write-project.ts";
 
@@ -76,9 +70,9 @@ export const command = defineCommand({
     checkTarget(target);
     const { folder, manifest } = await chooseTemplate(input.template, context);
     const template = readTemplate(folder, manifest);
-    const policy = policyAbove(resolve(context.cwd, input.dir));
+    const policy = await policyAbove(resolve(context.cwd, input.dir));
     const questions = offerPolicy(template.manifest.questions, policy?.policy);
-    const fromFile = input.answers === undefined ? {} : answersFromFile(resolve(context.cwd, input.answers));
+    const fromFile = input.answers === undefined ? {} : await readAnswers(resolve(context.cwd, input.answers));
     const given = { ...fromFile, ...answersFromFlags(questions, input.set) };
     const answers = await answerAll(questions, given, input.name, policy?.policy, context);
     const policyPath = policy === undefined ? "../policy.yaml" : relative(target, policy.path);
@@ -87,6 +81,10 @@ export const command = defineCommand({
       schemas: readSchemas(context.places.schemas),
       now: context.now(),
     });
+    if (!Object.values(BUILT_IN).some(({ digest }) => digest === template.digest)) {
+      const { checkFactoryYaml } = await import("../scaffold/check-factory-yaml.ts");
+      checkFactoryYaml(plan.files, input.name);
+    }
     const git = context.dryRun ? undefined : await write(target, plan.files, template.manifest, input.git, context);
     const { name, version } = template.manifest;
     const data: Output = {
@@ -115,7 +113,7 @@ export const command = defineCommand({
 async function chooseTemplate(
   reference: string | undefined,
   context: Context,
-): Promise<{ folder: string; manifest?: TemplateManifest }> {
+): Promise<{ folder: string; manifest: TemplateManifest }> {
   if (reference !== undefined && isTemplatePath(reference)) {
     const folder = resolve(context.cwd, reference);
     if (!holdsTemplate(folder))
@@ -124,9 +122,9 @@ async function chooseTemplate(
         `${folder} holds no template.yaml`,
         "a template is a folder with template.yaml and files/",
       );
-    return { folder };
+    return { folder, manifest: await readManifest(folder) };
   }
-  const templates = listTemplates(context.places.templates);
+  const templates = await listTemplates(context.places.templates);
   const names = templates.map((each) => each.manifest.name);
   const [only] = names;
   if (only === undefined)
@@ -160,9 +158,16 @@ async function chooseTemplate(
   );
 }
 
-function policyAbove(folder: string): ReadPolicy | undefined {
+// What reads YAML is loaded only when there is some to read: it would be a quarter of the time of this command.
+async function policyAbove(folder: string): Promise<ReadPolicy | undefined> {
   const holder = findUpward(folder, "policy.yaml");
-  return holder === undefined ? undefined : readPolicy(join(holder, "policy.yaml"));
+  return holder === undefined
+    ? undefined
+    : (await import("../policy/read-policy.ts")).readPolicy(join(holder, "policy.yaml"));
+}
+
+async function readAnswers(path: string): Promise<Answers> {
+  return (await import("../scaffold/answers-file.ts")).answersFromFile(path);
 }
 
 /** Flags, file and policy first; then defaults (--yes) or a person. */
@@ -229,7 +234,7 @@ function write(
 ): Promise<FirstCommit> {
   return writeProject<FirstCommit>(target, files, async (folder) =>
     withGit
-      ? commitFirst(
+      ? (await import("../scaffold/first-commit.ts")).commitFirst(
           folder,
           `Start from template ${template.name} ${template.version}`,
           context.variables,

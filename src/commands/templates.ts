@@ -31,7 +31,7 @@ export const command = defineCommand({
     ),
   }),
   async run(_, context) {
-    const templates = listTemplates(context.places.templates).map(
+    const templates = (await listTemplates(context.places.templates)).map(
       ({ manifest: { factory: _format, ...manifest } }) => manifest,
     );
     return { ok: true, data: { templates } };

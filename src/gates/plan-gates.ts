@@ -1,4 +1,5 @@
-import { GATE_NAMES, type GateName, type Policy, stageOf } from "../policy/policy.ts";
+import { GATE_NAMES, type GateName, type Policy } from "../policy/policy.ts";
+import { stageOf } from "../policy/stage-of.ts";
 import type { Project } from "../project/project.ts";
 
 /** What to do about one gate. `missing`: it must be there and is not, which fails. `left-out`: not asked for this time. */

@@ -1,6 +1,7 @@
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { sha256 } from "../lib/hash.ts";
-import { type Environment, type Policy, type Stage, stageOf } from "../policy/policy.ts";
+import type { Environment, Policy, Stage } from "../policy/policy.ts";
+import { stageOf } from "../policy/stage-of.ts";
 import type { MetricRule, Project } from "./project.ts";
 
 /** What policy and factory.yaml together ask of a project in one environment. People, keys, freezes and capacity are not in it. */

@@ -1,9 +1,6 @@
-import * as z from "zod";
 import { type Problem, usageError } from "../lib/error.ts";
-import { readTextFile } from "../lib/files.ts";
 import { nearest } from "../lib/nearest.ts";
 import { redact } from "../lib/redact.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
 import { type Answers, type AnswerValue, problemOfAnswer, type Question } from "./template-manifest.ts";
 
 export interface Settled {
@@ -147,17 +144,5 @@ export function answersFromFlags(questions: readonly Question[], sets: readonly 
       enumerable: true,
     });
   }
-  return answers;
-}
-
-const plainAnswers = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
-const keptAnswers = z.object({ template: z.unknown(), answers: plainAnswers });
-
-/** Answers of a YAML file: either `name: value` lines, or the answers.yaml of another project (whose name is not taken over). */
-export function answersFromFile(path: string): Answers {
-  const text = readTextFile(path, "answers file");
-  const content = parseYaml(text, path, z.record(z.string(), z.unknown()));
-  if (!("answers" in content)) return parseYaml(text, path, plainAnswers);
-  const { project: _, ...answers } = parseYaml(text, path, keptAnswers).answers;
   return answers;
 }

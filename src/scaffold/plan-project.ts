@@ -1,7 +1,4 @@
-import { stringify } from "yaml";
 import { usageError } from "../lib/error.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
-import { projectSchema } from "../project/project.ts";
 import { checkName } from "./check-paths.ts";
 import { MAX_FILES, type Template } from "./read-template.ts";
 import { type RenderedFile, renderTemplate } from "./render-template.ts";
@@ -52,8 +49,8 @@ export function modelNameOf(project: string): string {
 }
 
 /**
- * Every file of the new project, rendered and checked; nothing is read or written. Throws usage errors, also when
- * the template's own factory.yaml would not be a valid one.
+ * Every file of the new project, rendered and checked; nothing is read or written. Throws usage errors. Whether its
+ * factory.yaml is a valid one, `checkFactoryYaml` tells.
  */
 export function planProject(
   template: Template,
@@ -73,7 +70,6 @@ export function planProject(
     template_name: name,
     template_version: version,
   });
-  checkFactoryYaml(rendered, project);
   const kept = {
     template: { name, version, digest: `sha256:${template.digest}` },
     createdAt: facts.now.toISOString(),
@@ -88,7 +84,7 @@ export function planProject(
     ...rendered,
     own(
       "answers.yaml",
-      `# What this project was made from; factory reads it again when the template has a newer version.\n${stringify(kept)}`,
+      `# What this project was made from; factory reads it again when the template has a newer version.\n${yamlOf(kept)}`,
     ),
     own("schemas/factory.schema.json", facts.schemas.factory),
     own("schemas/policy.schema.json", facts.schemas.policy),
@@ -98,19 +94,13 @@ export function planProject(
   return { files, bytes: files.reduce((sum, file) => sum + file.bytes.byteLength, 0) };
 }
 
-function checkFactoryYaml(files: readonly RenderedFile[], project: string): void {
-  const file = files.find((each) => each.path === "factory.yaml");
-  if (file === undefined)
-    throw usageError(
-      "template.no-project",
-      "the template makes no factory.yaml",
-      "a template has files/factory.yaml.liquid",
-    );
-  const parsed = parseYaml(Buffer.from(file.bytes).toString("utf8"), "factory.yaml (as rendered)", projectSchema);
-  if (parsed.project !== project)
-    throw usageError(
-      "template.project",
-      `the template's factory.yaml says project: ${parsed.project}, not ${project}`,
-      "write project: {{ project }}",
-    );
+/** Two levels of plain values as YAML. A JSON string is a YAML string too. */
+function yamlOf(value: Readonly<Record<string, unknown>>, indent = ""): string {
+  return Object.entries(value)
+    .map(([key, member]) =>
+      typeof member === "object" && member !== null
+        ? `${indent}${key}:\n${yamlOf({ ...member }, `${indent}  `)}`
+        : `${indent}${key}: ${JSON.stringify(member)}\n`,
+    )
+    .join("");
 }

@@ -1,5 +1,6 @@
 import { usageError } from "../lib/error.ts";
-import { type Policy, stageOf } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
+import { stageOf } from "../policy/stage-of.ts";
 import type { Answers, AnswerValue, Question } from "./template-manifest.ts";
 
 /** A question as it is asked here, with a note beside each choice. */

@@ -14,7 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { errnoOf, usageError } from "../lib/error.ts";
 import { readTextFile } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
+import { BUILT_IN } from "./built-in.ts";
 import { type TemplateManifest, templateSchema } from "./template-manifest.ts";
 
 export const MAX_FILES = 10_000;
@@ -45,21 +45,24 @@ export interface Template {
   files: readonly TemplateFile[];
 }
 
-/** Reads and checks a template's `template.yaml`. Throws a usage error with every problem by line. */
-export function readManifest(folder: string): TemplateManifest {
+/** The checked manifest of a template. Throws a usage error with every problem of template.yaml by line. */
+export async function readManifest(folder: string): Promise<TemplateManifest> {
   const path = join(folder, "template.yaml");
   if (lstatOrNothing(path)?.isSymbolicLink())
     throw usageError("template.symlink", `${path} is a symbolic link`, "a template holds files only");
-  return parseYaml(readTextFile(path, "template.yaml"), path, templateSchema);
+  const text = readTextFile(path, "template.yaml");
+  const known = BUILT_IN[sha256(text)];
+  if (known !== undefined) return known.manifest;
+  const { parseYaml } = await import("../lib/yaml-document.ts");
+  return parseYaml(text, path, templateSchema);
 }
 
 /**
  * Reads a whole template into memory. Links, devices, pipes and sockets are refused, and so is more than 10,000 files
- * or 100 MB; sizes are known before anything is read. `known` is its manifest, if it was just read. Throws usage errors.
+ * or 100 MB; sizes are known before anything is read. Throws usage errors.
  */
-export function readTemplate(folder: string, known?: TemplateManifest): Template {
+export function readTemplate(folder: string, manifest: TemplateManifest): Template {
   const root = realpathSync(folder);
-  const manifest = known ?? readManifest(root);
   const listed = listFiles(join(root, "files"));
   const files = listed.map(({ path, size }) => readOne(join(root, "files", path), path, size));
   if (files.length === 0) throw usageError("template.empty", `the template ${folder} has no files in files/`);
@@ -155,15 +158,16 @@ function lstatOrNothing(path: string) {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** The built-in templates, by name: each folder in `templates` that holds a template.yaml, its path and its manifest. */
-export function listTemplates(templates: string): { folder: string; manifest: TemplateManifest }[] {
+/** The templates in a folder of templates, by name: each folder that holds a template.yaml, its path and its manifest. */
+export async function listTemplates(templates: string): Promise<{ folder: string; manifest: TemplateManifest }[]> {
   if (!existsSync(templates)) return [];
-  return readdirSync(templates)
+  const folders = readdirSync(templates)
     .sort()
     .map((name) => join(templates, name))
-    .filter((folder) => existsSync(join(folder, "template.yaml")))
-    .map((folder) => {
-      const manifest = readManifest(folder);
+    .filter((folder) => existsSync(join(folder, "template.yaml")));
+  return Promise.all(
+    folders.map(async (folder) => {
+      const manifest = await readManifest(folder);
       if (manifest.name !== basename(folder))
         throw usageError(
           "template.name",
@@ -171,7 +175,8 @@ export function listTemplates(templates: string): { folder: string; manifest: Te
           `call it ${basename(folder)}, or rename the folder ${dirname(folder)}`,
         );
       return { folder, manifest };
-    });
+    }),
+  );
 }
 
 /** True for a `--template` that is a folder of the user's own, not the name of a built-in one. */

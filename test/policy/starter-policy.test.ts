@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { makeStyle } from "../../src/cli/style.ts";
 import { command } from "../../src/commands/init.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
-import { GATE_NAMES, policySchema, stageOf } from "../../src/policy/policy.ts";
+import { GATE_NAMES, policySchema } from "../../src/policy/policy.ts";
+import { stageOf } from "../../src/policy/stage-of.ts";
 import { starterPolicy } from "../../src/policy/starter-policy.ts";
 import { makeWorld, type World } from "../scaffold/world.ts";
 
