@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 
-const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 21;
 
 /** Lower-case hex SHA-256 of a string (as UTF-8) or bytes. */
 export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** Lower-case hex SHA-256 of a file. Two 1 MiB buffers in turn: one is read while the other is hashed. */
+/** Lower-case hex SHA-256 of a file. Two 2 MiB buffers in turn: one is read while the other is hashed. */
 export async function sha256File(path: string, onBytes?: (bytes: number) => void): Promise<string> {
   const file = await open(path, "r");
   try {
