@@ -26,11 +26,15 @@ const { usages, templates } = await schemas();
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const result = await build({
   ...common,
-  define: {
-    FACTORY_USAGES: JSON.stringify(usages),
-    FACTORY_TEMPLATES: JSON.stringify(templates),
-    FACTORY_VERSION: JSON.stringify(version),
-  },
+  define: { FACTORY_VERSION: JSON.stringify(version) },
+  plugins: [
+    ...common.plugins,
+    // Of the program itself, as data: only who imports it loads it.
+    {
+      name: "own-data",
+      setup: ownData({ "src/cli/usages.ts": { USAGES: usages }, "src/scaffold/built-in.ts": { BUILT_IN: templates } }),
+    },
+  ],
   entryPoints: ["src/main.ts"],
   outdir: fresh,
   splitting: true,
@@ -39,6 +43,7 @@ const result = await build({
   chunkNames: "chunks/[name]-[hash]",
   banner: { js: banner },
 });
+withoutIdleBanner(Object.keys(result.metafile.outputs));
 chmodSync(join(fresh, "main.js"), 0o755);
 notices(result.metafile);
 rmSync(join(root, "dist"), { recursive: true, force: true });
@@ -50,6 +55,33 @@ function leanCommander(build) {
     importer.includes("/node_modules/commander/") ? { path: "none", namespace: "empty" } : undefined,
   );
   build.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "module.exports = {};" }));
+}
+
+/** Puts data in the place of a module that has none when the program runs from its sources. */
+function ownData(modules) {
+  return (build) => {
+    for (const [path, exports] of Object.entries(modules)) {
+      const whole = join(root, path);
+      build.onLoad({ filter: new RegExp(`${path.replace(/[.]/g, "\\$&")}$`) }, (args) => {
+        if (args.path !== whole) return undefined;
+        return {
+          contents: Object.entries(exports)
+            .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
+            .join("\n"),
+        };
+      });
+    }
+  };
+}
+
+/** Takes the banner out of the files that hold no CommonJS code: each would otherwise make a `require` at every start. */
+function withoutIdleBanner(outputs) {
+  for (const output of outputs) {
+    const path = join(root, output);
+    const text = readFileSync(path, "utf8");
+    const rest = text.replace(`${banner}\n`, "");
+    if (!/\b(?:require|__dirname|__filename)\b/.test(rest)) writeFileSync(path, rest);
+  }
 }
 
 /** Licences of what is bundled, from esbuild's own list of inputs. */

@@ -1,9 +1,7 @@
 import type { Usage } from "./command.ts";
 
-declare const FACTORY_USAGES: Readonly<Record<string, Usage>> | undefined;
-
 /**
- * The usage of every command by name, kept by the build: help and wrong flags are answered without loading the command.
- * Empty when the program runs from its sources.
+ * The usage of every command by name: help and wrong flags are answered without loading the command. The build puts it in
+ * the place of this module; when the program runs from its sources there is none.
  */
-export const USAGES: Readonly<Record<string, Usage>> = typeof FACTORY_USAGES === "undefined" ? {} : FACTORY_USAGES;
+export const USAGES: Readonly<Record<string, Usage>> = {};

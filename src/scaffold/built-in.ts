@@ -6,11 +6,9 @@ export interface BuiltIn {
   digest: string;
 }
 
-declare const FACTORY_TEMPLATES: Readonly<Record<string, BuiltIn>> | undefined;
-
 /**
  * The built-in templates by the SHA-256 of their template.yaml, read and checked when the program was built: `new` then
- * starts without the YAML reader. One that was edited since is read like every other. Empty when the program runs from its sources.
+ * starts without the YAML reader. One that was edited since is read like every other. The build puts them in the place of
+ * this module; when the program runs from its sources there are none.
  */
-export const BUILT_IN: Readonly<Record<string, BuiltIn>> =
-  typeof FACTORY_TEMPLATES === "undefined" ? {} : FACTORY_TEMPLATES;
+export const BUILT_IN: Readonly<Record<string, BuiltIn>> = {};
