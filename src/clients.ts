@@ -30,10 +30,13 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
     localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
     uv: async (report) => {
-      const path = await (await import("./clients/uv.ts")).ensureUv({ data: places.data, variables, report, signal });
-      if (path === undefined)
+      const { ensureUv } = await import("./clients/uv.ts");
+      const { findPython, indexSettings } = await import("./clients/python.ts");
+      const program = await ensureUv({ data: places.data, variables, report, signal });
+      if (program === undefined)
         throw outsideError("uv.missing", "uv could not be installed", "install uv and put it on PATH: factory doctor");
-      return path;
+      const { found } = await findPython(variables, signal);
+      return { program, settings: found === undefined ? {} : await indexSettings(variables, found.path, signal) };
     },
     tracking: async (environment) => (await mlflow(environment)).tracking,
     registry: async (environment) => (await mlflow(environment)).registry,

@@ -5,6 +5,7 @@ import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
 import type { Environment } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
+import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
 /**
@@ -16,8 +17,8 @@ export interface Clients {
   machine(): Promise<Machine>;
   /** This machine, as the place of a local MLflow server. */
   localHost(): Promise<LocalHost>;
-  /** Path of a uv program, installed when there is none. Throws exit 4 when it cannot be had. */
-  uv(report: Report): Promise<string>;
+  /** A uv program, installed when there is none, and how it reaches the package index. Throws exit 4 when it cannot be had. */
+  uv(report: Report): Promise<Uv>;
   /** The experiment tracker of an environment. */
   tracking(environment: Environment): Promise<Tracking>;
   /** The model registry of an environment. */

@@ -83,10 +83,31 @@ const INTERPRETER_VARIABLES =
   /^(?:PYTHON(?!WARNINGS$)\w*|VIRTUAL_ENV\w*|CONDA_\w+|__PYVENV_LAUNCHER__|UV_PROJECT_ENVIRONMENT|UV_PYTHON)$/;
 
 /**
- * The environment for uv and pip: the user's own, without what would redirect the interpreter. pip's index settings are
- * handed to uv, which does not read them; uv may not download an interpreter.
+ * The environment for uv and pip: the user's own, without what would redirect the interpreter, with `indexSettings`. uv may
+ * not download an interpreter.
  */
 export async function installerVariables(
+  variables: Variables,
+  python: string,
+  signal?: AbortSignal,
+): Promise<Record<string, string>> {
+  const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => !INTERPRETER_VARIABLES.test(name)));
+  return {
+    ...kept,
+    ...(await indexSettings(kept, python, signal)),
+    UV_PYTHON_DOWNLOADS: "never",
+    UV_NO_PROGRESS: "1",
+    PIP_DISABLE_PIP_VERSION_CHECK: "1",
+    PIP_NO_INPUT: "1",
+    PIP_RETRIES: kept.PIP_RETRIES ?? "2",
+  };
+}
+
+/**
+ * What uv has to be told of pip's settings, in variables and in configuration files, since it reads neither: where the
+ * package index is and whom to trust there. Only what the user has not told uv already.
+ */
+export async function indexSettings(
   variables: Variables,
   python: string,
   signal?: AbortSignal,
@@ -96,22 +117,16 @@ export async function installerVariables(
   const handed: Record<string, string | undefined> = {
     UV_DEFAULT_INDEX: kept.UV_INDEX_URL === undefined ? pip["index-url"] : undefined,
     UV_INDEX: kept.UV_EXTRA_INDEX_URL === undefined ? pip["extra-index-url"] : undefined,
-    UV_FIND_LINKS: pip["find-links"],
+    // pip separates by blanks, uv by commas.
+    UV_FIND_LINKS: pip["find-links"]?.trim().split(/\s+/).join(","),
     SSL_CERT_FILE: pip.cert,
     UV_INSECURE_HOST: pip["trusted-host"],
   };
-  const added = Object.entries(handed).flatMap(([name, value]): [string, string][] =>
-    value === undefined || value === "" || kept[name] !== undefined ? [] : [[name, value]],
+  return Object.fromEntries(
+    Object.entries(handed).flatMap(([name, value]): [string, string][] =>
+      value === undefined || value === "" || kept[name] !== undefined ? [] : [[name, value]],
+    ),
   );
-  return {
-    ...kept,
-    ...Object.fromEntries(added),
-    UV_PYTHON_DOWNLOADS: "never",
-    UV_NO_PROGRESS: "1",
-    PIP_DISABLE_PIP_VERSION_CHECK: "1",
-    PIP_NO_INPUT: "1",
-    PIP_RETRIES: kept.PIP_RETRIES ?? "2",
-  };
 }
 
 function pipVariables(variables: Variables): Record<string, string> {

@@ -36,15 +36,17 @@ export const command = defineCommand({
     const folder = resolve(context.cwd, input.folder);
     const began = performance.now();
     const { clients, places, report, signal } = context;
+    // Its commands have a home of their own, where the user's settings of pip are not found.
+    const uv = await clients.uv(report);
     const story = await runQuickstart(folder, {
       program: {
         argv: [places.node, places.program],
-        env: quickstartVariables(context.variables, folder, places),
+        env: { ...uv.settings, ...quickstartVariables(context.variables, folder, places) },
         report,
         signal,
       },
       host: await clients.localHost(),
-      uv: () => clients.uv(report),
+      uv: async () => uv,
     });
     return {
       ok: story.check.verdict === "pass",

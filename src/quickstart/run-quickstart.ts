@@ -8,7 +8,7 @@ import { runProcess } from "../lib/run-process.ts";
 import type { LocalHost } from "../local/server.ts";
 import { starterPolicy } from "../policy/starter-policy.ts";
 import { childEnvironment } from "../training/child-environment.ts";
-import { projectEnvironment } from "../training/project-environment.ts";
+import { projectEnvironment, type Uv } from "../training/project-environment.ts";
 import { folderState, renewFolder } from "./folder.ts";
 import { type Program, runFactory } from "./step.ts";
 
@@ -18,8 +18,7 @@ const PREFERRED_PORT = 5210;
 export interface QuickstartWorld {
   program: Program;
   host: LocalHost;
-  /** Path of a uv program. */
-  uv(): Promise<string>;
+  uv(): Promise<Uv>;
 }
 
 export interface QuickstartStory {

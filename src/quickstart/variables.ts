@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** What may come from the user's environment: where programs, caches and package indexes are. No identity, no credential of a service. */
@@ -22,6 +23,7 @@ export function quickstartVariables(
     ...(userHome !== undefined && {
       UV_CACHE_DIR: variables.UV_CACHE_DIR ?? join(variables.XDG_CACHE_HOME ?? join(userHome, ".cache"), "uv"),
     }),
+    ...uvConfig(variables),
     ...(userHome !== undefined && variables.PYENV_ROOT === undefined && { PYENV_ROOT: join(userHome, ".pyenv") }),
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_GLOBAL: join(home, ".gitconfig"),
@@ -30,4 +32,14 @@ export function quickstartVariables(
     GIT_COMMITTER_NAME: "Author",
     GIT_COMMITTER_EMAIL: "author@example.com",
   };
+}
+
+/** uv's own configuration file, where the user may have named an index: it would not be found from another home. */
+function uvConfig(variables: Readonly<Record<string, string>>): { UV_CONFIG_FILE?: string } {
+  const folder =
+    variables.XDG_CONFIG_HOME ?? (variables.HOME === undefined ? undefined : join(variables.HOME, ".config"));
+  const file = folder === undefined ? undefined : join(folder, "uv", "uv.toml");
+  return variables.UV_CONFIG_FILE === undefined && file !== undefined && existsSync(file)
+    ? { UV_CONFIG_FILE: file }
+    : {};
 }

@@ -17,7 +17,6 @@ const HARMLESS = new Set(
     /\s+/,
   ),
 );
-const UV_INDEXES = ["UV_DEFAULT_INDEX", "UV_INDEX_URL"];
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -58,13 +57,6 @@ function build(variables: Variables, extra: Variables, mayPass: (value: string) 
   for (const [name, value] of Object.entries(variables)) {
     if ((HARMLESS.has(name) || /^LC_[A-Z]+$/.test(name)) && mayPass(value)) child[name] = value;
   }
-  // uv does not read pip's variables; who has set up only pip means the same index.
-  const pipIndex = child.PIP_INDEX_URL;
-  if (pipIndex !== undefined && UV_INDEXES.every((name) => child[name] === undefined))
-    child.UV_DEFAULT_INDEX = pipIndex;
-  const pipLinks = child.PIP_FIND_LINKS;
-  if (pipLinks !== undefined && child.UV_FIND_LINKS === undefined)
-    child.UV_FIND_LINKS = pipLinks.trim().split(/\s+/).join(",");
   return {
     ...child,
     UV_FROZEN: "1",

@@ -9,6 +9,13 @@ import { childEnvironment, installerEnvironment } from "./child-environment.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
+export interface Uv {
+  /** Path, or the name under which PATH has it. */
+  program: string;
+  /** Variables that tell it where the package index is and whom to trust there, beyond those that the user has set for it. */
+  settings: Variables;
+}
+
 export interface ProjectEnvironment {
   /** The whole environment for the project's processes; `uv` is first on its PATH. Spread what else they need over it. */
   variables: Record<string, string>;
@@ -30,14 +37,15 @@ const SYNC_TIMEOUT_MS = 1_800_000;
  */
 export async function projectEnvironment(
   folder: string,
-  uv: () => Promise<string>,
-  variables: Variables,
+  uv: () => Promise<Uv>,
+  given: Variables,
   report: Report,
   signal: AbortSignal,
 ): Promise<ProjectEnvironment> {
   if (!existsSync(join(folder, "pyproject.toml")))
-    return { variables: childEnvironment(variables), lockDigest: undefined, lockedNow: false };
-  const program = await uv();
+    return { variables: childEnvironment(given), lockDigest: undefined, lockedNow: false };
+  const { program, settings } = await uv();
+  const variables = { ...settings, ...given };
   // A bare name was found on PATH, where the project's own commands will find it too.
   const path = [
     ...(isAbsolute(program) ? [dirname(program)] : []),

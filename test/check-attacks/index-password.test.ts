@@ -35,8 +35,10 @@ test("a build that fails until it is given more is never given the password of a
       '[project]\nname = "evil"\nversion = "1"\nrequires-python = ">=3.11"\n[build-system]\nrequires = []\nbuild-backend = "evil"\nbackend-path = ["."]\n',
     );
     writeFileSync(join(folder, "evil.py"), BACKEND);
-    const uv = async () =>
-      (await ensureUv({ data: join(toolsFolder, "data", "factory"), variables, report, signal })) ?? "uv";
+    const uv = async () => ({
+      program: (await ensureUv({ data: join(toolsFolder, "data", "factory"), variables, report, signal })) ?? "uv",
+      settings: {},
+    });
     const secret = { UV_EXTRA_INDEX_URL: "https://user:hunter2hunter2@127.0.0.1:9/simple" };
     await projectEnvironment(folder, uv, { ...variables, ...secret }, report, signal);
     const seen = readFileSync(join(folder, "seen.txt"), "utf8");

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findPython, installError, installerVariables } from "../../src/clients/python.ts";
+import { findPython, indexSettings, installError, installerVariables } from "../../src/clients/python.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
 import { anyPort } from "./world.ts";
 
@@ -63,6 +63,25 @@ it("hands pip's index to uv, keeps uv's own, and drops what would redirect the i
   expect((await installerVariables({ ...base, PIP_CONFIG_FILE: config }, python)).UV_DEFAULT_INDEX).toBe(
     "https://file.example.com/simple",
   );
+});
+
+it("tells uv of pip's index and certificates, from variables and files, unless uv has its own", async () => {
+  const python = (await findPython(home.variables)).found?.path ?? "";
+  const config = join(home.folder, "settings.conf");
+  writeFileSync(
+    config,
+    "[global]\nindex-url = https://file.example.com/simple\ncert = /etc/firm/ca.pem\nfind-links = /a /b\n",
+  );
+  const base = { PATH: home.variables.PATH ?? "", HOME: home.variables.HOME ?? "" };
+  expect(await indexSettings({ ...base, PIP_CONFIG_FILE: config }, python)).toEqual({
+    UV_DEFAULT_INDEX: "https://file.example.com/simple",
+    SSL_CERT_FILE: "/etc/firm/ca.pem",
+    UV_FIND_LINKS: "/a,/b",
+  });
+  const own = { UV_INDEX_URL: "https://b.example", SSL_CERT_FILE: "/own.pem", UV_FIND_LINKS: "/c" };
+  expect(await indexSettings({ ...base, ...own, PIP_CONFIG_FILE: config }, python)).toEqual({});
+  const given = await indexSettings({ ...base, PIP_CONFIG_FILE: config, PIP_INDEX_URL: "https://a.example" }, python);
+  expect(given.UV_DEFAULT_INDEX).toBe("https://a.example");
 });
 
 describe("a failed install", () => {

@@ -29,7 +29,7 @@ describe("the batch-scoring template", () => {
     const uv = async () => {
       const path = await ensureUv({ data, variables: home.variables, report: () => {}, signal });
       if (path === undefined) throw new Error("no uv, and none could be installed");
-      return path;
+      return { program: path, settings: {} };
     };
     ({ variables } = await projectEnvironment(project, uv, home.variables, () => {}, signal));
   });

@@ -78,14 +78,7 @@ describe("a project's process", () => {
       UV_EXTRA_INDEX_URL: "https://ok.example https://tok@x.example",
     };
     expect(JSON.stringify(childEnvironment(variables))).not.toMatch(/@/);
-    expect(installerEnvironment(variables).UV_DEFAULT_INDEX).toBe(variables.PIP_INDEX_URL);
-  });
-
-  test("gets pip's index as uv's, unless uv has its own", () => {
-    expect(childEnvironment({ PIP_INDEX_URL: "https://a.example" }).UV_DEFAULT_INDEX).toBe("https://a.example");
-    expect(
-      childEnvironment({ PIP_INDEX_URL: "https://a.example", UV_INDEX_URL: "https://b.example" }).UV_DEFAULT_INDEX,
-    ).toBeUndefined();
+    expect(installerEnvironment(variables)).toMatchObject(variables);
   });
 
   test("is told to leave the lock and the interpreter alone, and gets what factory adds", () => {
