@@ -4,7 +4,7 @@ import { messageOf } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Environment } from "../policy/policy.ts";
 import { fetchModel } from "../registry/model-files.ts";
-import { type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { type ModelReader, registeredName } from "../registry/registry.ts";
 
 /** Tag of a version that holds the digest of its bytes as they were registered. */
 const DIGEST_TAG = "factory.digest";
@@ -16,7 +16,7 @@ const COMMIT_TAG = "factory.commit";
  */
 export async function findChampion(
   environments: readonly Environment[],
-  registryOf: (environment: Environment) => Promise<ModelRegistry>,
+  registryOf: (environment: Environment) => Promise<ModelReader>,
   modelName: string,
   folder: string,
   report: Report,

@@ -16,7 +16,7 @@ import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
 import { environmentsOf, listingOf, type OpenProject } from "../project/read-project.ts";
 import { gatesFor } from "../project/rules.ts";
-import type { ModelRegistry } from "../registry/registry.ts";
+import type { ModelReader } from "../registry/registry.ts";
 import { dataPaths } from "../training/plan-training.ts";
 import { lockDigestOf, type ProjectEnvironment } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
@@ -39,7 +39,7 @@ export interface CheckRequest {
 /** The outside systems that a check asks. */
 export interface CheckWorld {
   tracking(environment: Environment): Promise<Tracking>;
-  registry(environment: Environment): Promise<ModelRegistry>;
+  registry(environment: Environment): Promise<ModelReader>;
   history(folder: string): Promise<History>;
   /** Makes the project's Python environment ready. */
   python(): Promise<ProjectEnvironment>;

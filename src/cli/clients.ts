@@ -4,7 +4,7 @@ import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
 import type { Environment } from "../policy/policy.ts";
-import type { ModelRegistry } from "../registry/registry.ts";
+import type { ModelReader } from "../registry/registry.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -22,7 +22,7 @@ export interface Clients {
   /** The experiment tracker of an environment. */
   tracking(environment: Environment): Promise<Tracking>;
   /** The model registry of an environment. */
-  registry(environment: Environment): Promise<ModelRegistry>;
+  registry(environment: Environment): Promise<ModelReader>;
   /** The version control history of a folder. */
   history(folder: string): Promise<History>;
   /** An empty query engine that spills into this folder of its own; the caller closes it. */

@@ -4,10 +4,11 @@ import { basename, join } from "node:path";
 import * as z from "zod";
 import { FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { sha256, sha256File } from "../lib/hash.ts";
+import { STATEMENT_TYPE } from "../lib/in-toto.ts";
 import { type EvidenceFile, evidenceDigest, INDEX_FILE, parseCanonical, parseIndex } from "./evidence-index.ts";
 import { type EvidenceFacts, evidenceFacts, type GateFact, gateFact } from "./facts.ts";
 import { STATEMENT_MEDIA_TYPE } from "./media-type.ts";
-import { PROVENANCE_TYPE, STATEMENT_TYPE, TEST_RESULT_TYPE } from "./statements.ts";
+import { PROVENANCE_TYPE, TEST_RESULT_TYPE } from "./statements.ts";
 
 export interface Evidence {
   /** Hex. */

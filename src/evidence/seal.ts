@@ -5,11 +5,12 @@ import { canonicalJson } from "../lib/canonical-json.ts";
 import { errnoOf, usageError } from "../lib/error.ts";
 import { syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
+import type { Statement } from "../lib/in-toto.ts";
 import { type EvidenceFile, evidenceDigest, evidenceIndex, INDEX_FILE, isPlainPath } from "./evidence-index.ts";
 import { type EvidenceFacts, evidenceFacts, type GateFact, gateFact } from "./facts.ts";
 import { mediaTypeOf, STATEMENT_MEDIA_TYPE } from "./media-type.ts";
 import { readEvidence } from "./read-evidence.ts";
-import { provenanceStatement, type Statement, subjectsOf, testResultStatement } from "./statements.ts";
+import { provenanceStatement, subjectsOf, testResultStatement } from "./statements.ts";
 
 export const ATTACHMENT_KINDS = [
   "junit",

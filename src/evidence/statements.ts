@@ -1,22 +1,10 @@
+import { STATEMENT_TYPE, type Statement, type Subject } from "../lib/in-toto.ts";
 import type { EvidenceFacts, GateFact } from "./facts.ts";
 
-export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 export const TEST_RESULT_TYPE = "https://in-toto.io/attestation/test-result/v0.1";
 export const PROVENANCE_TYPE = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE = "urn:pilot-to-production:factory-train:v1";
 const BUILDER = "urn:pilot-to-production:factory";
-
-export interface Subject {
-  name: string;
-  digest: { sha256: string };
-}
-
-export interface Statement {
-  _type: typeof STATEMENT_TYPE;
-  subject: readonly Subject[];
-  predicateType: string;
-  predicate: object;
-}
 
 /** What the statements are about: the model, by the digest of its manifest, then code package and bundle files. */
 export function subjectsOf(facts: EvidenceFacts, packages: readonly { path: string; sha256: string }[]): Subject[] {

@@ -1,4 +1,5 @@
-import type { ModelSource } from "./model-files.ts";
+import type { Report } from "../lib/progress.ts";
+import type { FetchedModel, ModelSource } from "./model-files.ts";
 
 /** One version of a registered model, as its registry tells it. */
 export interface ModelVersion {
@@ -13,8 +14,16 @@ export interface ModelVersion {
   aliases: readonly string[];
 }
 
-/** What factory asks of a model registry. */
-export interface ModelRegistry {
+/** A registered model without its versions. */
+export interface RegisteredModel {
+  name: string;
+  tags: Readonly<Record<string, string>>;
+  /** Version by alias. */
+  aliases: Readonly<Record<string, string>>;
+}
+
+/** What a reader asks of a model registry. */
+export interface ModelReader {
   /** The version behind an alias; undefined when the model or the alias does not exist. */
   versionByAlias(model: string, alias: string): Promise<ModelVersion | undefined>;
   version(model: string, version: string): Promise<ModelVersion | undefined>;
@@ -22,7 +31,65 @@ export interface ModelRegistry {
   filesOf(version: ModelVersion): ModelSource;
 }
 
+/** What factory asks of a model registry. */
+export interface ModelRegistry extends ModelReader {
+  /** Address for messages, without credentials. */
+  readonly place: string;
+  /** Whether its server is on this machine. */
+  readonly local: boolean;
+  /** Tags and aliases of a model; undefined when there is none. */
+  model(model: string): Promise<RegisteredModel | undefined>;
+  /** Every version, highest number first; empty when there is no such model. */
+  versions(model: string): Promise<readonly ModelVersion[]>;
+
+  /** Makes the model when it is not there. Safe to repeat. */
+  ensureModel(model: string): Promise<void>;
+  /** Registers a run's logged model where it is, tags inside the create. After a lost reply it finds what it made. */
+  createFromRun(request: VersionRequest & { runId: string; loggedModelId: string }): Promise<ModelVersion>;
+  /**
+   * A version with bytes of its own, uploaded from a folder that holds exactly `files`; tags inside the create. After a lost
+   * reply it finds what it made. Does not verify what arrived: the caller reads it back.
+   */
+  createFromFolder(
+    request: VersionRequest & { folder: string; files: FetchedModel["files"] },
+    report: Report,
+  ): Promise<ModelVersion>;
+  /** Removes a version that carries no alias; only for one that this very command has just made. */
+  removeVersion(model: string, version: string): Promise<void>;
+  setAlias(model: string, alias: string, version: string): Promise<void>;
+  /** One that is not there is no error. */
+  removeAlias(model: string, alias: string): Promise<void>;
+  setModelTags(model: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  setVersionTags(model: string, version: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** The server's clock against ours, from the header Date of its last reply; undefined when nothing was asked or it sent none. */
+  clock(): { serverMs: number; localMs: number } | undefined;
+}
+
+export interface VersionRequest {
+  model: string;
+  tags: Readonly<Record<string, string>>;
+  /** A version with number above this whose tag `factory.digest` is the same is the one that an earlier, cut-off try made. */
+  above: number;
+  /** Name of the environment, for the place of bytes. */
+  environment: string;
+}
+
 /** The name under which an environment registers a model. */
 export function registeredName(catalog: string, modelName: string): string {
   return `${catalog}.${modelName}`;
 }
+
+/** Tags that factory sets on versions and models; their meaning is in docs/tags.md. They are copies and never decide. */
+export const VERSION_TAGS = {
+  digest: "factory.digest",
+  evidence: "factory.evidence",
+  commit: "factory.commit",
+  run: "factory.run",
+  source: "factory.source",
+  bundle: "factory.bundle",
+} as const;
+export const MODEL_TAGS = {
+  ledgerHead: "factory.ledger.head",
+  policy: "factory.policy",
+  rollback: "factory.rollback",
+} as const;

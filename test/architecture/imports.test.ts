@@ -19,6 +19,7 @@ const FEATURES = [
   "training",
   "promotion",
   "release",
+  "audit",
   "monitoring",
   "value",
   "scaffold",

@@ -1,5 +1,5 @@
 import { usageError } from "../../lib/error.ts";
-import type { ModelRegistry } from "../../registry/registry.ts";
+import type { ModelReader } from "../../registry/registry.ts";
 import type { Tracking } from "../../training/tracking.ts";
 import type { MlflowApi } from "./mlflow-api.ts";
 import { mlflowRegistry } from "./registry.ts";
@@ -7,7 +7,7 @@ import { mlflowTracking } from "./tracking.ts";
 
 export interface Mlflow {
   tracking: Tracking;
-  registry: ModelRegistry;
+  registry: ModelReader;
 }
 
 /**

@@ -1,10 +1,10 @@
-import type { ModelRegistry, ModelVersion } from "../../registry/registry.ts";
+import type { ModelReader, ModelVersion } from "../../registry/registry.ts";
 import { artifactSource } from "./artifacts.ts";
 import { demand, find, type MlflowApi } from "./mlflow-api.ts";
 import { downloadUri, type ModelVersionBody, oneModelVersion } from "./schemas.ts";
 
 /** The model registry of an MLflow server. */
-export function mlflowRegistry(api: MlflowApi): ModelRegistry {
+export function mlflowRegistry(api: MlflowApi): ModelReader {
   return {
     async versionByAlias(model, alias) {
       const found = await find(

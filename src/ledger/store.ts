@@ -1,0 +1,27 @@
+import type { Head } from "./entry.ts";
+
+/**
+ * Where the lines of one project's chain are kept. A store knows bytes and the head, nothing of their meaning: what it
+ * returns is verified by `openLedger`.
+ */
+export interface LedgerStore {
+  /** For messages: a path, or an address without credentials and its branch. */
+  readonly place: string;
+  /** True when only this machine can reach it. */
+  readonly local: boolean;
+  /**
+   * The whole chain as it stands, each entry a line with its line feed. `torn`: bytes after the last line feed, left by a writer
+   * that died; they are no entry. Nothing there yet is an empty text. Throws exit 4 when it cannot be reached.
+   */
+  read(): Promise<{ text: Buffer; torn: Buffer }>;
+  /**
+   * Appends one line (without line feed) if the chain still ends with `expected`, durably, whole or not at all. False: the head
+   * has moved, nothing was written. A torn rest is set aside, never lost. After a lost answer it finds out what happened.
+   */
+  append(line: string, expected: Head): Promise<boolean>;
+}
+
+/** Where a project's chain is kept. */
+export type LedgerPlace =
+  | { kind: "file"; path: string }
+  | { kind: "git"; url: string; branch: string; project: string };
