@@ -1,10 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureUv } from "../../src/clients/uv.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
-import { toolsFolder } from "../support/paths.ts";
+import { judges } from "../support/uv.ts";
 
 /** Official packages that judge what a project holds; exact pins, since a check that changes by itself proves nothing. */
 const JUDGES = ["databricks-bundles==1.22.1", "pyyaml==6.0.3", "yamllint==1.38.0", "check-jsonschema==0.39.0"];
@@ -29,7 +28,6 @@ describe("a generated project, judged from outside", () => {
   let home: Home;
   let project: string;
   let bin: string;
-  let uv: string;
   const signal = new AbortController().signal;
   const run = (argv: string[], env: Record<string, string> = home.variables) =>
     runProcess({ argv, cwd: project, env, timeoutMs: 280_000, signal });
@@ -39,33 +37,9 @@ describe("a generated project, judged from outside", () => {
     const made = await factory(["new", "claims-triage", "--yes"], { cwd: home.folder, variables: home.variables });
     expect(made.status, made.stderr).toBe(0);
     project = join(home.folder, "claims-triage");
-    const found = await ensureUv({
-      data: join(toolsFolder, "data", "factory"),
-      variables: home.variables,
-      report: () => {},
-      signal,
-    });
-    if (found === undefined) throw new Error("no uv, and none could be installed");
-    uv = found;
-    bin = await judges();
+    bin = await judges("judges", JUDGES, home.variables);
   });
   afterAll(() => home.remove());
-
-  async function judges(): Promise<string> {
-    const folder = join(toolsFolder, "judges");
-    const stamp = join(folder, "pins");
-    if (existsSync(stamp) && readFileSync(stamp, "utf8") === JUDGES.join("\n")) return join(folder, "bin");
-    mkdirSync(toolsFolder, { recursive: true });
-    for (const argv of [
-      [uv, "venv", "--clear", "--no-python-downloads", folder],
-      [uv, "pip", "install", "--python", join(folder, "bin/python"), ...JUDGES],
-    ]) {
-      const result = await run(argv);
-      expect(result.status, result.stderr).toBe(0);
-    }
-    writeFileSync(stamp, JUDGES.join("\n"));
-    return join(folder, "bin");
-  }
 
   it("its bundle passes the official package", async () => {
     const result = await run([join(bin, "python"), "-c", BUNDLE_CHECK]);

@@ -2,12 +2,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { ensureUv } from "../../src/clients/uv.ts";
 import { type JUnitReport, parseJUnit } from "../../src/gates/junit.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { projectEnvironment } from "../../src/training/project-environment.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
-import { toolsFolder } from "../support/paths.ts";
+import { testUv } from "../support/uv.ts";
 
 /** Bugs that a tired person could write, each caught by the generated project's own untouched tests. */
 const bugs = z
@@ -25,12 +24,7 @@ describe("the batch-scoring template", () => {
     const made = await factory(["new", "claims-triage", "--yes"], { cwd: home.folder, variables: home.variables });
     expect(made.status, made.stderr).toBe(0);
     project = join(home.folder, "claims-triage");
-    const data = join(toolsFolder, "data", "factory");
-    const uv = async () => {
-      const path = await ensureUv({ data, variables: home.variables, report: () => {}, signal });
-      if (path === undefined) throw new Error("no uv, and none could be installed");
-      return { program: path, settings: {} };
-    };
+    const uv = () => testUv(home.variables);
     ({ variables } = await projectEnvironment(project, uv, home.variables, () => {}, signal));
   });
   afterAll(() => home.remove());
