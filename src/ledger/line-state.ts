@@ -1,0 +1,195 @@
+import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
+
+/** An entry of one kind. */
+export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>;
+
+export type Started = EntryOf<"promotion.started" | "release.started" | "rollback.started">;
+
+export interface Serving extends PlacedVersion {
+  /** Where a rollback of it would go, as fixed when it was released. */
+  rollback: RollbackTarget;
+  /** The entry since which it serves. */
+  since: Entry;
+  /** Its `released` entry. */
+  released: EntryOf<"released">;
+}
+
+/** What the ledger says of one environment. */
+export interface EnvironmentState {
+  /** Started and neither done nor abandoned: each is a lock on the environment. */
+  open: readonly Started[];
+  /** Promotions that were done, with what they started from. */
+  promoted: readonly { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
+  released: readonly { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  champion: Serving | undefined;
+  challenger: PlacedVersion | undefined;
+  /** Every change of the champion, in order; `none` where a first release was withdrawn. */
+  served: readonly { entry: EntryOf<"released" | "rolledback">; champion: PlacedVersion | undefined }[];
+}
+
+/** What a whole chain says about a project: a fold over its entries. */
+export interface LineState {
+  project: string | undefined;
+  model: string | undefined;
+  registered: readonly EntryOf<"registered">[];
+  /** With the entry that withdrew it, if any. */
+  approvals: readonly { entry: EntryOf<"approved">; withdrawn: EntryOf<"approval.withdrawn"> | undefined }[];
+  environment(name: string): EnvironmentState;
+  /** Names of all environments that the chain speaks of. */
+  environments: readonly string[];
+  /** Entries that do not fit what came before them: a writer that did not keep the order. */
+  problems: readonly { seq: number; message: string }[];
+}
+
+interface MutableEnvironment {
+  open: Started[];
+  promoted: { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
+  released: { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  champion: Serving | undefined;
+  challenger: PlacedVersion | undefined;
+  served: { entry: EntryOf<"released" | "rolledback">; champion: PlacedVersion | undefined }[];
+}
+
+const nothingYet = (): MutableEnvironment => ({
+  open: [],
+  promoted: [],
+  released: [],
+  champion: undefined,
+  challenger: undefined,
+  served: [],
+});
+
+/** Reads a verified chain from its first entry to its last. Pure. */
+export function lineState(entries: readonly Entry[]): LineState {
+  const environments = new Map<string, MutableEnvironment>();
+  const registered: EntryOf<"registered">[] = [];
+  const approvals: { entry: EntryOf<"approved">; withdrawn: EntryOf<"approval.withdrawn"> | undefined }[] = [];
+  const problems: { seq: number; message: string }[] = [];
+  let opened: EntryBody<"opened"> | undefined;
+  const at = (name: string): MutableEnvironment => {
+    const known = environments.get(name) ?? nothingYet();
+    environments.set(name, known);
+    return known;
+  };
+  for (const entry of entries) {
+    switch (entry.kind) {
+      case "opened":
+        opened = entry.body;
+        break;
+      case "policy.adopted":
+        break;
+      case "registered": {
+        registered.push(entry);
+        challenge(at(entry.body.environment), entry.body);
+        break;
+      }
+      case "approved":
+        approvals.push({ entry, withdrawn: undefined });
+        break;
+      case "approval.withdrawn": {
+        const found = approvals.find((each) => each.entry.hash === entry.body.approval);
+        if (found === undefined) problems.push({ seq: entry.seq, message: "withdraws an approval that is not there" });
+        else found.withdrawn ??= entry;
+        break;
+      }
+      case "promotion.started":
+      case "release.started":
+      case "rollback.started":
+        at(entry.body.environment).open.push(entry);
+        break;
+      case "promoted": {
+        const here = at(entry.body.environment);
+        const started = close(here, entry.body.started, "promotion.started", entry.body.digest);
+        if (started === undefined) problems.push(unstarted(entry));
+        else {
+          here.promoted.push({ entry, started });
+          challenge(here, entry.body);
+        }
+        break;
+      }
+      case "released": {
+        const here = at(entry.body.environment);
+        const started = close(here, entry.body.started, "release.started", entry.body.digest);
+        if (started === undefined) problems.push(unstarted(entry));
+        else {
+          here.released.push({ entry, started });
+          const { version, digest, createdAt, rollback } = entry.body;
+          here.champion = { version, digest, createdAt, rollback, since: entry, released: entry };
+          if (here.challenger?.version === version) here.challenger = undefined;
+          here.served.push({ entry, champion: { version, digest, createdAt } });
+        }
+        break;
+      }
+      case "rolledback": {
+        const here = at(entry.body.environment);
+        const started = close(here, entry.body.started, "rollback.started", entry.body.digest);
+        if (started === undefined) problems.push(unstarted(entry));
+        else {
+          here.champion = servingAgain(here, entry);
+          here.served.push({ entry, champion: entry.body.to === "none" ? undefined : entry.body.to });
+          if (entry.body.to !== "none" && here.champion === undefined)
+            problems.push({
+              seq: entry.seq,
+              message: `goes back to v${entry.body.to.version}, which was never released`,
+            });
+        }
+        break;
+      }
+      case "abandoned": {
+        const here = at(entry.body.environment);
+        const index = here.open.findIndex((each) => each.seq === entry.body.started);
+        if (index < 0) problems.push(unstarted(entry));
+        else here.open.splice(index, 1);
+        break;
+      }
+      default:
+        entry satisfies never;
+    }
+  }
+  return {
+    project: opened?.project,
+    model: opened?.model,
+    registered,
+    approvals,
+    environment: (name) => environments.get(name) ?? nothingYet(),
+    environments: [...environments.keys()],
+    problems,
+  };
+}
+
+/** Takes the started entry out of the open ones; undefined when none fits. */
+function close<K extends Started["kind"]>(
+  here: MutableEnvironment,
+  seq: number,
+  kind: K,
+  digest: string,
+): EntryOf<K> | undefined {
+  const index = here.open.findIndex((each) => each.seq === seq && each.body.digest === digest);
+  const found = here.open[index];
+  if (found === undefined || !isKind(found, kind)) return undefined;
+  here.open.splice(index, 1);
+  return found;
+}
+
+export function isKind<K extends EntryKind>(entry: Entry, kind: K): entry is EntryOf<K> {
+  return entry.kind === kind;
+}
+
+/** The newest version becomes challenger, unless it serves already. */
+function challenge(here: MutableEnvironment, { version, digest, createdAt }: PlacedVersion): void {
+  if (here.champion?.version !== version) here.challenger = { version, digest, createdAt };
+}
+
+/** After a rollback the version serves that was released earlier, with the rollback target that it had then. */
+function servingAgain(here: MutableEnvironment, entry: EntryOf<"rolledback">): Serving | undefined {
+  const { to } = entry.body;
+  if (to === "none") return undefined;
+  const before = here.released.findLast(
+    (each) => each.entry.body.version === to.version && each.entry.body.digest === to.digest,
+  );
+  return before && { ...to, rollback: before.entry.body.rollback, since: entry, released: before.entry };
+}
+
+function unstarted(entry: Entry): { seq: number; message: string } {
+  return { seq: entry.seq, message: `${entry.kind} ends what was never started, or is ended already` };
+}
