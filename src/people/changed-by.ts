@@ -1,3 +1,4 @@
+import { normaliseAddress } from "../policy/address.ts";
 import type { Commit, History } from "./history.ts";
 
 export interface Changer {
@@ -16,17 +17,6 @@ export interface ChangedBy {
   commits: number;
   /** Sorted by address. */
   people: readonly Changer[];
-}
-
-/**
- * An address as policy lists it: NFKC-folded, lower case, without `+tag` and trailing dot. Undefined when it is not plain
- * ASCII with something on both sides of one @: look-alike letters must not stand for a person.
- */
-export function normaliseAddress(address: string): string | undefined {
-  const folded = address.normalize("NFKC").trim().toLowerCase().replace(/\.+$/, "");
-  const match = /^([\x21-\x3f\x41-\x7e]+)@([\x21-\x3f\x41-\x7e]+)$/.exec(folded);
-  const local = match?.[1]?.replace(/\+.*$/, "");
-  return local === undefined || local === "" || match?.[2] === undefined ? undefined : `${local}@${match[2]}`;
 }
 
 /** The people of the commits, each commit counted once per person. */

@@ -1,4 +1,5 @@
 import { keyIdOf } from "../lib/signing.ts";
+import { normaliseName } from "./address.ts";
 import { localDate } from "./local-time.ts";
 import type { Policy } from "./policy.ts";
 
@@ -26,4 +27,16 @@ export function listedKey(policy: Policy, keyId: string): string | undefined {
   return Object.values(policy.people)
     .flatMap((entry) => entry.keys ?? [])
     .find((each) => keyIdOf(each.key) === keyId)?.key;
+}
+
+/**
+ * The entry of `people` that a name belongs to: its own, or one of its aliases; however it is written (see `normaliseName`).
+ * Undefined when the policy does not know it. Pure.
+ */
+export function personOf(policy: Policy, name: string): string | undefined {
+  const normal = normaliseName(name);
+  if (normal === undefined) return undefined;
+  return Object.entries(policy.people).find(([address, entry]) =>
+    [address, ...(entry.aliases ?? [])].some((each) => normaliseName(each) === normal),
+  )?.[0];
 }

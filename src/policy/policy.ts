@@ -1,4 +1,8 @@
 import * as z from "zod";
+import { publicKeyOf } from "../lib/signing.ts";
+import { checkPolicy } from "./check-policy.ts";
+import { DURATION, durationMs } from "./durations.ts";
+import { isDate } from "./local-time.ts";
 
 /** `policy.yaml`: the organisation. Read once; unknown keys are errors. Shape: docs/policy.md. */
 
@@ -6,10 +10,9 @@ const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "lower-case letters, di
 const identity = z.string().min(1).max(254);
 const duration = z
   .string()
-  .regex(
-    /^P(?:\d+W|(?=.)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?)?)$/,
-    "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D",
-  );
+  .regex(DURATION, "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D")
+  .refine((text) => !DURATION.test(text) || durationMs(text) > 0, "lasts no time at all");
+const date = z.string().refine(isDate, "a day of the calendar, such as 2026-11-01");
 const httpUrl = z.string().regex(/^https?:\/\/[^\s@]+$/, "an http or https URL without credentials");
 
 export const gateName = z.enum(["lint", "unit", "data", "model", "baseline", "docs", "secrets"]);
@@ -33,13 +36,15 @@ const environment = z.strictObject({
 });
 export type Environment = z.infer<typeof environment>;
 
+const strategy = z.enum(["direct", "canary", "blue-green", "shadow"]);
+
 const stage = z.strictObject({
   gates: z.array(gateName).min(1).optional(),
   approvals: z.array(z.strictObject({ role: z.string().min(1), count: z.int().min(1).max(9) })).optional(),
   approvalTtl: duration.optional(),
   evidenceTtl: duration.optional(),
   ticket: z.enum(["required", "optional"]).optional(),
-  strategy: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  strategy: z.union([strategy, z.array(strategy).min(1)]).optional(),
   humanReview: z.enum(["required", "optional"]).optional(),
 });
 export type Stage = z.infer<typeof stage>;
@@ -50,87 +55,48 @@ const riskTier = z
   .catchall(stage)
   .describe("firstRelease, and one stage gate under the name of each environment");
 
+const NO_KEY = "is no ed25519 key: factory keys list prints the whole line";
+
 const person = z.strictObject({
   kind: z.enum(["person", "service", "bot"]).optional(),
   keys: z
     .array(
       z.strictObject({
-        key: z.string().regex(/^ed25519:/, "ed25519:<base64 of the public key>"),
-        from: z.string(),
-        until: z.string().optional(),
+        key: z
+          .string()
+          .regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, { error: NO_KEY, abort: true })
+          .refine((text) => publicKeyOf(text) !== undefined, NO_KEY),
+        from: date,
+        until: date.optional(),
       }),
     )
     .optional(),
   aliases: z.array(identity).optional(),
 });
 
-export const policySchema = z
-  .strictObject({
-    factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
-    version: z.int().min(1),
-    organisation: z.string().min(1),
-    timezone: z.string().default("UTC"),
-    ledger: z
-      .discriminatedUnion("kind", [
-        z.strictObject({ kind: z.literal("file") }),
-        z.strictObject({ kind: z.literal("git"), url: z.string().min(1), branch: z.string().min(1) }),
-        z.strictObject({ kind: z.literal("delta"), table: z.string().min(1) }),
-      ])
-      .default({ kind: "file" }),
-    environments: z.array(environment).min(1),
-    productLines: z.record(name, z.strictObject({ capacity: z.int().min(0), owner: identity })).default({}),
-    projects: z.record(name, z.strictObject({ productLine: name, riskTier: name, owner: identity })).default({}),
-    roles: z.record(name, z.array(identity)).default({}),
-    policyQuorum: z.int().min(1).default(1),
-    people: z.record(identity, person).default({}),
-    riskTiers: z.record(name, riskTier),
-    tickets: z.strictObject({ system: z.literal("file"), path: z.string().min(1) }).optional(),
-  })
-  .superRefine((policy, context) => {
-    const names = policy.environments.map((each) => each.name);
-    names.forEach((each, i) => {
-      if (names.indexOf(each) !== i)
-        context.addIssue({
-          code: "custom",
-          path: ["environments", i, "name"],
-          message: `environment ${each} is listed twice`,
-        });
-    });
-    for (const [tier, rules] of Object.entries(policy.riskTiers)) {
-      for (const key of Object.keys(rules)) {
-        if (key !== "firstRelease" && !names.includes(key)) {
-          context.addIssue({
-            code: "custom",
-            path: ["riskTiers", tier, key],
-            message: `no environment is called ${key} (there are: ${names.join(", ")})`,
-          });
-        }
-      }
-    }
-    for (const [project, entry] of Object.entries(policy.projects)) {
-      if (!Object.hasOwn(policy.productLines, entry.productLine))
-        context.addIssue({
-          code: "custom",
-          path: ["projects", project, "productLine"],
-          message: `no product line is called ${entry.productLine}`,
-        });
-      if (!Object.hasOwn(policy.riskTiers, entry.riskTier))
-        context.addIssue({
-          code: "custom",
-          path: ["projects", project, "riskTier"],
-          message: `no risk tier is called ${entry.riskTier}`,
-        });
-    }
-    if (!isTimeZone(policy.timezone))
-      context.addIssue({ code: "custom", path: ["timezone"], message: `${policy.timezone} is not an IANA time zone` });
-  });
-export type Policy = z.infer<typeof policySchema>;
+const shape = z.strictObject({
+  factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
+  version: z.int().min(1),
+  organisation: z.string().min(1).max(200),
+  timezone: z.string().default("UTC"),
+  ledger: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("file") }),
+      z.strictObject({ kind: z.literal("git"), url: z.string().min(1), branch: z.string().min(1) }),
+      z.strictObject({ kind: z.literal("delta"), table: z.string().min(1) }),
+    ])
+    .default({ kind: "file" }),
+  environments: z.array(environment).min(1),
+  productLines: z.record(name, z.strictObject({ capacity: z.int().min(0), owner: identity })).default({}),
+  projects: z.record(name, z.strictObject({ productLine: name, riskTier: name, owner: identity })).default({}),
+  roles: z.record(name, z.array(identity)).default({}),
+  policyQuorum: z.int().min(1).max(20).default(1),
+  people: z.record(identity, person).default({}),
+  riskTiers: z.record(name, riskTier),
+  tickets: z.strictObject({ system: z.literal("file"), path: z.string().min(1) }).optional(),
+});
+export type Policy = z.infer<typeof shape>;
 
-function isTimeZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const policySchema = shape.superRefine((policy, context) =>
+  checkPolicy(policy, (path, message) => context.addIssue({ code: "custom", path, message })),
+);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { changedBy, normaliseAddress } from "../../src/people/changed-by.ts";
+import { changedBy } from "../../src/people/changed-by.ts";
 import type { Commit } from "../../src/people/history.ts";
+import { normaliseAddress } from "../../src/policy/address.ts";
 
 describe("addresses", () => {
   test.each([
