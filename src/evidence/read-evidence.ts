@@ -8,6 +8,7 @@ import { STATEMENT_TYPE } from "../lib/in-toto.ts";
 import { type EvidenceFile, evidenceDigest, INDEX_FILE, parseCanonical, parseIndex } from "./evidence-index.ts";
 import { type EvidenceFacts, evidenceFacts, type GateFact, gateFact } from "./facts.ts";
 import { STATEMENT_MEDIA_TYPE } from "./media-type.ts";
+import { SIGNATURE_PATH } from "./signature-path.ts";
 import { PROVENANCE_TYPE, TEST_RESULT_TYPE } from "./statements.ts";
 
 export interface Evidence {
@@ -19,6 +20,8 @@ export interface Evidence {
   gates: readonly GateFact[];
 }
 
+/** Where `check` puts the model's manifest; its SHA-256 is the model digest. */
+export const MANIFEST_PATH = "model/manifest.sha256";
 const MAX_INDEX_BYTES = 16 << 20;
 const MAX_STATEMENT_BYTES = 32 << 20;
 
@@ -36,7 +39,12 @@ const statement = z.object({
  * Reads a sealed evidence folder and believes nothing: every listed file must be there with its digest and length, nothing
  * else may be, and all statements must tell of the same facts. Throws exit 2 with what is wrong.
  */
-export async function readEvidence(folder: string, expectedDigest?: string): Promise<Evidence> {
+export async function readEvidence(
+  folder: string,
+  expectedDigest?: string,
+  /** `signatures`: files of signatures may lie beside the sealed ones. They are not verified here. */
+  { signatures = false }: { signatures?: boolean } = {},
+): Promise<Evidence> {
   if (!existsSync(join(folder, INDEX_FILE)))
     throw usageError(
       "evidence.missing",
@@ -56,7 +64,7 @@ export async function readEvidence(folder: string, expectedDigest?: string): Pro
       "it was changed after it was sealed: run factory check again",
     );
   const files = understood(INDEX_FILE, () => parseIndex(text));
-  await demandFiles(folder, files);
+  await demandFiles(folder, files, signatures);
   const statements = await Promise.all(
     files.filter((file) => file.mediaType === STATEMENT_MEDIA_TYPE).map((file) => readStatement(folder, file)),
   );
@@ -72,6 +80,9 @@ export async function readEvidence(folder: string, expectedDigest?: string): Pro
       throw usageError("evidence.statements", `the statements in ${folder} do not speak of the same run`);
     }
   }
+  const manifest = files.find((file) => file.path === MANIFEST_PATH);
+  if (manifest !== undefined && manifest.sha256 !== first.model.digest)
+    throw usageError("evidence.manifest", `${MANIFEST_PATH} in ${folder} is the manifest of another model`);
   return {
     digest,
     folder,
@@ -91,14 +102,14 @@ export async function latestEvidence(evidenceRoot: string): Promise<Evidence | u
   return readEvidence(join(evidenceRoot, digest), digest);
 }
 
-async function demandFiles(folder: string, files: readonly EvidenceFile[]): Promise<void> {
+async function demandFiles(folder: string, files: readonly EvidenceFile[], signatures: boolean): Promise<void> {
   const listed = new Map(files.map((file) => [file.path, file]));
   const walk = async (below: string): Promise<void> => {
     for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory()) await walk(path);
       else if (!entry.isFile()) throw usageError("evidence.file", `${path} in ${folder} is a link or a special file`);
-      else if (path !== INDEX_FILE && !listed.has(path))
+      else if (path !== INDEX_FILE && !listed.has(path) && !(signatures && SIGNATURE_PATH.test(path)))
         throw usageError("evidence.extra", `${path} in ${folder} is not listed in ${INDEX_FILE}`);
     }
   };

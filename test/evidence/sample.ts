@@ -1,7 +1,10 @@
 import type { EvidenceFacts, GateFact } from "../../src/evidence/facts.ts";
 import type { Attachment } from "../../src/evidence/seal.ts";
+import { sha256 } from "../../src/lib/hash.ts";
 
-export const DIGEST = { model: "a".repeat(64), rules: "b".repeat(64), data: "c".repeat(64), lock: "d".repeat(64) };
+/** Manifest of a model of one file. */
+export const MANIFEST = `${"c".repeat(64)}  MLmodel\n`;
+export const DIGEST = { model: sha256(MANIFEST), rules: "b".repeat(64), data: "c".repeat(64), lock: "d".repeat(64) };
 export const COMMIT = "1".repeat(40);
 
 /** What a check of a small project finds. */
@@ -45,5 +48,5 @@ export const attachments: Attachment[] = [
   { kind: "junit", name: "unit.xml", content: "<testsuites/>", gate: "unit" },
   { kind: "project", name: "factory.yaml", content: "factory: 1\n" },
   { kind: "wheel", name: "claims_triage-1.0.0-py3-none-any.whl", content: Buffer.from([80, 75, 3, 4]) },
-  { kind: "model", name: "manifest.sha256", content: `${DIGEST.data}  MLmodel\n` },
+  { kind: "model", name: "manifest.sha256", content: MANIFEST },
 ];

@@ -1,0 +1,241 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { errnoOf, messageOf, outsideError } from "../lib/error.ts";
+import { fileError } from "../lib/file-error.ts";
+import { syncFolder, writeFileAtomic } from "../lib/files.ts";
+import { sha256, sha256File } from "../lib/hash.ts";
+import { inParallel } from "../lib/parallel.ts";
+import { type BUNDLE_FILE, type PlannedBundle, parseBundleIndex } from "./bundle-index.ts";
+import { type EvidenceFile, INDEX_FILE, parseIndex } from "./evidence-index.ts";
+import type { ObjectStore, StoredFile } from "./object-store.ts";
+import { type Evidence, readEvidence } from "./read-evidence.ts";
+import { MAX_SIGNATURE_BYTES, MAX_SIGNATURE_FILES, SIGNATURE_PATH, type SignedFile } from "./signature-path.ts";
+
+const MAX_INDEX_BYTES = 4 << 20;
+const MAX_FILE_BYTES = 64 << 20;
+const MAX_OBJECT_BYTES = 1 << 30;
+const MAX_FILES = 5000;
+const AT_ONCE = 8;
+
+export type IndexName = typeof INDEX_FILE | typeof BUNDLE_FILE;
+
+/**
+ * Brings an evidence or a bundle from a store into `<cacheFolder>/objects/<digest>/` and returns that folder: the files that
+ * its index lists, and the signatures that the store holds now. What the cache holds is verified, never believed; what does
+ * not hold is fetched again. Throws exit 4: nothing there, a file missing, other bytes than the digest says, too large.
+ */
+export async function fetchObject(
+  store: ObjectStore,
+  digest: string,
+  indexName: IndexName,
+  cacheFolder: string,
+): Promise<string> {
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw outsideError("object.digest", `${JSON.stringify(digest)} is no digest`);
+  const folder = join(cacheFolder, "objects", digest);
+  const stored = await store.list(digest);
+  if (stored.length === 0)
+    throw outsideError(
+      "object.missing",
+      `nothing is stored under ${digest} (${indexName})`,
+      "it was removed from the registry, or never arrived there",
+    );
+  try {
+    if (!(await holds(folder, digest, indexName))) await fetchWhole(store, digest, indexName, folder);
+    await refreshSignatures(store, digest, stored, folder);
+  } catch (error) {
+    throw fileError(error, folder);
+  }
+  return folder;
+}
+
+/** Evidence from a store, verified file by file, and the signatures beside it, which are yet to be verified. */
+export async function fetchEvidence(
+  store: ObjectStore,
+  digest: string,
+  cacheFolder: string,
+): Promise<{ evidence: Evidence; signatures: SignedFile[] }> {
+  return readSigned(await fetchObject(store, digest, INDEX_FILE, cacheFolder), digest);
+}
+
+/** Evidence in a folder with the signatures beside it; see `fetchEvidence`. Throws exit 2. */
+export async function readSigned(
+  folder: string,
+  digest?: string,
+): Promise<{ evidence: Evidence; signatures: SignedFile[] }> {
+  const evidence = await readEvidence(folder, digest, { signatures: true });
+  const names = await readdir(join(folder, "signatures")).catch(() => []);
+  const paths = names.map((name) => `signatures/${name}`).sort();
+  const signatures = await Promise.all(
+    paths.map(async (path) => ({ path, text: await readFile(join(folder, path), "utf8") })),
+  );
+  return { evidence, signatures };
+}
+
+/** Writes evidence and its signatures to a store, each file read once; its index last, so that what has one is whole. */
+export async function putEvidence(
+  store: ObjectStore,
+  evidence: Pick<Evidence, "digest" | "folder" | "files">,
+  signatures: readonly SignedFile[],
+  model: string,
+): Promise<void> {
+  const file = (path: string, digest: string): StoredFile => ({
+    path,
+    sha256: digest,
+    bytes: async () => {
+      const bytes = await readFile(join(evidence.folder, path));
+      if (sha256(bytes) !== digest)
+        throw outsideError("object.changed", `${path} in ${evidence.folder} changed while it was read`);
+      return bytes;
+    },
+  });
+  await store.write(
+    evidence.digest,
+    [
+      ...evidence.files.map(({ path, sha256: digest }) => file(path, digest)),
+      ...signatures.map(({ path, text }) => inMemory(path, text)),
+      file(INDEX_FILE, evidence.digest),
+    ],
+    { model, what: "evidence" },
+  );
+}
+
+/** Writes a bundle to a store; its index last. */
+export async function putBundle(store: ObjectStore, bundle: PlannedBundle, model: string): Promise<void> {
+  const files = bundle.files.map(({ path, text }) => inMemory(path, text));
+  await store.write(bundle.digest, files, { model, what: "bundle" });
+}
+
+function inMemory(path: string, text: string): StoredFile {
+  const bytes = Buffer.from(text);
+  return { path, sha256: sha256(bytes), bytes: async () => bytes };
+}
+
+function filesOfIndex(indexName: IndexName, text: string): readonly EvidenceFile[] {
+  const files = indexName === INDEX_FILE ? parseIndex(text) : parseBundleIndex(text).files;
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (files.length > MAX_FILES || bytes > MAX_OBJECT_BYTES || files.some((file) => file.bytes > MAX_FILE_BYTES))
+    throw outsideError(
+      "object.size",
+      `${indexName} lists ${files.length} files of ${bytes} bytes: more than evidence may be`,
+    );
+  return files;
+}
+
+/** Whether the cache holds the object, every byte of it. */
+async function holds(folder: string, digest: string, indexName: IndexName): Promise<boolean> {
+  try {
+    const index = readPlain(join(folder, indexName), MAX_INDEX_BYTES);
+    if (sha256(index) !== digest) return false;
+    for (const file of filesOfIndex(indexName, index.toString("utf8"))) {
+      const stat = await lstat(join(folder, file.path));
+      if (!stat.isFile() || stat.size !== file.bytes || (await sha256File(join(folder, file.path))) !== file.sha256)
+        return false;
+    }
+    const listed = new Set(filesOfIndex(indexName, index.toString("utf8")).map((file) => file.path));
+    return walk(folder).every((path) => path === indexName || listed.has(path) || SIGNATURE_PATH.test(path));
+  } catch {
+    return false;
+  }
+}
+
+function readPlain(path: string, maxBytes: number): Buffer {
+  const stat = lstatSync(path);
+  if (!stat.isFile() || stat.size > maxBytes) throw new Error(`${path} is not a plain file of reasonable size`);
+  return readFileSync(path);
+}
+
+/** Every path below a folder that is not a folder itself. A folder that is a link is a path of its own. */
+function walk(folder: string, below = ""): string[] {
+  return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    return entry.isDirectory() ? walk(folder, path) : [path];
+  });
+}
+
+async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexName, folder: string): Promise<void> {
+  const temporary = join(dirname(folder), `.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    const index = await demand(store, digest, indexName, MAX_INDEX_BYTES);
+    if (sha256(index) !== digest)
+      throw outsideError(
+        "object.changed",
+        `${indexName} that is stored under ${digest} has another digest: ${sha256(index)}`,
+      );
+    const files = understood(indexName, digest, () => filesOfIndex(indexName, index.toString("utf8")));
+    await inParallel(files, AT_ONCE, async (file) => {
+      const bytes = await demand(store, digest, file.path, file.bytes);
+      if (bytes.length !== file.bytes || sha256(bytes) !== file.sha256)
+        throw outsideError(
+          "object.changed",
+          `${file.path} that is stored under ${digest} is not what ${indexName} says`,
+        );
+      place(join(temporary, file.path), bytes);
+    });
+    place(join(temporary, indexName), index);
+    rmSync(folder, { recursive: true, force: true });
+    renameInto(temporary, folder);
+    syncFolder(dirname(folder));
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+async function demand(store: ObjectStore, digest: string, path: string, maxBytes: number): Promise<Buffer> {
+  const bytes = await store.read(digest, path, maxBytes);
+  if (bytes === undefined)
+    throw outsideError(
+      "object.lost",
+      `${path} is missing in what is stored under ${digest}`,
+      "the registry has lost it",
+    );
+  return bytes;
+}
+
+/** Signatures come after the sealed files, from other people too: the store has the last word on which there are. */
+async function refreshSignatures(
+  store: ObjectStore,
+  digest: string,
+  stored: readonly string[],
+  folder: string,
+): Promise<void> {
+  const paths = [...new Set(stored)].filter((path) => SIGNATURE_PATH.test(path)).sort();
+  if (paths.length > MAX_SIGNATURE_FILES)
+    throw outsideError("object.size", `${paths.length} files of signatures are stored under ${digest}`);
+  const files = await inParallel(paths, AT_ONCE, async (path) => ({
+    path,
+    bytes: await demand(store, digest, path, MAX_SIGNATURE_BYTES),
+  }));
+  rmSync(join(folder, "signatures"), { recursive: true, force: true });
+  for (const { path, bytes } of files) place(join(folder, path), bytes);
+}
+
+function place(path: string, bytes: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileAtomic(path, bytes, 0o600);
+  chmodSync(path, 0o400);
+}
+
+function renameInto(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    // Another command fetched the same content at the same moment; whoever uses the folder verifies it.
+    if (!["ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
+  }
+}
+
+function understood<T>(indexName: string, digest: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw outsideError(
+      "object.index",
+      `${indexName} that is stored under ${digest} cannot be taken: ${messageOf(error).slice(0, 500)}`,
+      undefined,
+      error,
+    );
+  }
+}
