@@ -2,12 +2,17 @@ import * as z from "zod";
 import { canonicalJson } from "./canonical-json.ts";
 import { isSignedBy, type Signer } from "./signing.ts";
 
+/** Base64 in its one spelling: unused bits of the last digit are zero, so that bytes cannot be written in two ways. */
+const base64 = z
+  .base64()
+  .refine((text) => Buffer.from(text, "base64").toString("base64") === text, "base64 with unused bits set");
+
 /** Dead Simple Signing Envelope, protocol version 1: https://github.com/secure-systems-lab/dsse */
 export const envelopeSchema = z.strictObject({
   payloadType: z.string().min(1).max(200),
-  payload: z.base64(),
+  payload: base64,
   signatures: z
-    .array(z.strictObject({ keyid: z.string().regex(/^[0-9a-f]{64}$/), sig: z.base64() }))
+    .array(z.strictObject({ keyid: z.string().regex(/^[0-9a-f]{64}$/), sig: base64 }))
     .min(1)
     .max(20),
 });
