@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   }
   // At once and not one after the other: each wait costs a millisecond or two that a person sees.
   const [{ takeVariables }, { runCli }] = await Promise.all([import("./cli/variables.ts"), import("./cli/run.ts")]);
-  const { variables, secrets, keysGiven } = takeVariables(process.env);
+  const { variables, secrets, keysGiven, given } = takeVariables(process.env);
   const abort = new AbortController();
   const interrupt = () => abort.abort(new Error("interrupted"));
   process.on("SIGINT", interrupt);
@@ -53,6 +53,13 @@ async function main(): Promise<number> {
         places: placesOf(variables),
         signal: abort.signal,
       }),
+    signer: async (named, prompts) => {
+      const { loadSigner } = await import("./people/load-signer.ts");
+      const askPassphrase = (path: string) =>
+        prompts.secret({ message: `Passphrase of ${path}`, flag: "FACTORY_KEY_PASSPHRASE" });
+      return loadSigner({ config: placesOf(variables).config, cwd: process.cwd(), given, named, askPassphrase });
+    },
+    keyPassphrase: () => given.passphrase,
     signal: abort.signal,
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),

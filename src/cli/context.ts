@@ -1,4 +1,5 @@
 import type { Report } from "../lib/progress.ts";
+import type { Signer } from "../lib/signing.ts";
 import type { Clients } from "./clients.ts";
 import type { Prompts } from "./prompts.ts";
 
@@ -30,6 +31,13 @@ export interface Context {
   places: Places;
   version: string;
   clients: Clients;
+  /**
+   * The key to sign with: given by FACTORY_SIGNING_KEY or FACTORY_SIGNING_KEY_FILE; else the user's key with this name; else the
+   * only one. Asks for its passphrase where a person can answer. Throws exit 2 when there is none, several, or a broken one.
+   */
+  signer(options?: { name?: string | undefined }): Promise<Signer>;
+  /** FACTORY_KEY_PASSPHRASE, for a new key. */
+  keyPassphrase(): string | undefined;
   report: Report;
   prompts: Prompts;
   signal: AbortSignal;

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import type { Signer } from "../lib/signing.ts";
 import type { Clients } from "./clients.ts";
 import type { AnyCommand, CommandEntry } from "./command.ts";
 import type { Context, Places, Variables } from "./context.ts";
@@ -23,6 +24,9 @@ export interface World {
   places: Places;
   version: string;
   clients(): Promise<Clients>;
+  /** The key to sign with; a question about it goes to the prompts. */
+  signer(name: string | undefined, prompts: Prompts): Promise<Signer>;
+  keyPassphrase(): string | undefined;
   signal: AbortSignal;
   stdout: { write(text: string): void; terminal: boolean; columns: number };
   stderr: { write(text: string): void; terminal: boolean; columns: number };
@@ -117,6 +121,7 @@ async function execute(
   const interactive = world.stdinTerminal && world.stderr.terminal && !flags.yes && !flags.json;
   const input = command.input.safeParse(raw);
   if (!input.success) throw inputError(command, input.error);
+  const prompts = interactive ? await world.prompts() : NO_PROMPTS;
   const context: Context = {
     cwd: world.cwd,
     variables: world.variables,
@@ -124,8 +129,10 @@ async function execute(
     places: world.places,
     version: world.version,
     clients,
+    signer: ({ name } = {}) => world.signer(name, prompts),
+    keyPassphrase: world.keyPassphrase,
     report: flags.quiet ? () => {} : progress.report,
-    prompts: interactive ? await world.prompts() : NO_PROMPTS,
+    prompts,
     signal: world.signal,
     yes: flags.yes,
     quiet: flags.quiet,

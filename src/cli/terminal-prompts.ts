@@ -1,4 +1,4 @@
-import { isCancel, select, text } from "@clack/prompts";
+import { isCancel, password, select, text } from "@clack/prompts";
 import { FactoryError } from "../lib/error.ts";
 import type { Prompts } from "./prompts.ts";
 
@@ -14,6 +14,15 @@ export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
           // A default stands there until something is typed; it is not text to delete first.
           ...(initial !== undefined && { placeholder: initial, defaultValue: initial }),
           ...(validate && { validate: (value: string | undefined) => validate(value || (initial ?? "")) }),
+        }),
+      );
+    },
+    async secret({ message, validate }) {
+      return answered(
+        await password({
+          message,
+          output,
+          ...(validate && { validate: (value: string | undefined) => validate(value ?? "") }),
         }),
       );
     },

@@ -9,19 +9,26 @@ export interface TakenVariables {
   secrets: string[];
   /** Names of factory's own secrets that were given. */
   keysGiven: string[];
+  /** Their values, for the one place that signs. */
+  given: { key: string | undefined; file: string | undefined; passphrase: string | undefined };
 }
 
 /** Copies the environment without factory's own secrets and deletes those from the process, so that no child inherits them. */
 export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
   const keysGiven = OWN_SECRETS.filter((name) => environment[name] !== undefined);
-  const ownValues = keysGiven
-    .filter((name) => name !== "FACTORY_SIGNING_KEY_FILE")
-    .flatMap((name) => environment[name] ?? []);
+  const given = {
+    key: environment.FACTORY_SIGNING_KEY,
+    file: environment.FACTORY_SIGNING_KEY_FILE,
+    passphrase: environment.FACTORY_KEY_PASSPHRASE,
+  };
+  // A key is masked line by line too: a message may hold a part of it.
+  const lines = (given.key ?? "").split(/\n|\\n/).filter((line) => line.length >= 16 && !line.startsWith("-----"));
+  const ownValues = [given.key ?? "", given.passphrase ?? "", ...lines].filter((value) => value !== "");
   for (const name of OWN_SECRETS) delete environment[name];
   const variables: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) if (value !== undefined) variables[name] = value;
   const secrets = Object.entries(variables)
     .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 8)
     .map(([, value]) => value);
-  return { variables, secrets: [...secrets, ...ownValues], keysGiven };
+  return { variables, secrets: [...secrets, ...ownValues], keysGiven, given };
 }

@@ -38,12 +38,14 @@ const NO_CLIENTS: Context["clients"] = {
   tracking: none,
   registry: none,
   history: none,
+  objects: none,
   dataEngine: none,
 };
 
 export const NO_PROMPTS: Prompts = {
   interactive: false,
   ask: ({ message, flag }) => Promise.reject(usageError("prompt.no-terminal", message, flag)),
+  secret: ({ message, flag }) => Promise.reject(usageError("prompt.no-terminal", message, flag)),
   choose: ({ message, flag }) => Promise.reject(usageError("prompt.no-terminal", message, flag)),
 };
 
@@ -58,7 +60,7 @@ export function answering(answers: readonly string[]): { prompts: Prompts; asked
       ? Promise.reject(new Error(`nobody answers ${question.message}`))
       : Promise.resolve(answer);
   };
-  return { prompts: { interactive: true, ask: next, choose: next }, asked };
+  return { prompts: { interactive: true, ask: next, secret: next, choose: next }, asked };
 }
 
 export function makeWorld(): World {
@@ -85,6 +87,8 @@ export function makeWorld(): World {
     },
     version: "0.0.0",
     clients: NO_CLIENTS,
+    signer: none,
+    keyPassphrase: () => undefined,
     report: () => {},
     prompts: NO_PROMPTS,
     signal: new AbortController().signal,
