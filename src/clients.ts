@@ -1,5 +1,6 @@
 import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
+import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import type { Environment } from "./policy/policy.ts";
 import { trackingCredentials } from "./training/child-environment.ts";
@@ -12,6 +13,8 @@ export interface ClientWorld {
 
 /** The real outside systems; each module loads when a command first asks for it. */
 export function realClients({ variables, places, signal }: ClientWorld): Clients {
+  /** By address: what one member learnt, the clock for one, the others know. */
+  const servers = new Map<string, Mlflow>();
   const mlflow = async (environment: Environment) => {
     const { registry } = environment;
     if (registry.kind !== "mlflow") {
@@ -21,10 +24,12 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
         "use kind mlflow",
       );
     }
-    return (await import("./clients/mlflow/open-mlflow.ts")).openMlflow(registry.uri, {
-      variables: trackingCredentials(variables, registry.uri),
-      signal,
-    });
+    const { openMlflow } = await import("./clients/mlflow/open-mlflow.ts");
+    const known = servers.get(registry.uri);
+    if (known !== undefined) return known;
+    const opened = openMlflow(registry.uri, { variables: trackingCredentials(variables, registry.uri), signal });
+    servers.set(registry.uri, opened);
+    return opened;
   };
   return {
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
@@ -40,6 +45,7 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     },
     tracking: async (environment) => (await mlflow(environment)).tracking,
     registry: async (environment) => (await mlflow(environment)).registry,
+    objects: async (environment, model) => (await mlflow(environment)).objects(environment.name, model),
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
   };

@@ -1,10 +1,11 @@
 import type { DataEngine } from "../data/engine.ts";
 import type { Machine } from "../doctor/doctor.ts";
+import type { ObjectStore } from "../evidence/object-store.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
 import type { Environment } from "../policy/policy.ts";
-import type { ModelReader } from "../registry/registry.ts";
+import type { ModelRegistry } from "../registry/registry.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -22,7 +23,9 @@ export interface Clients {
   /** The experiment tracker of an environment. */
   tracking(environment: Environment): Promise<Tracking>;
   /** The model registry of an environment. */
-  registry(environment: Environment): Promise<ModelReader>;
+  registry(environment: Environment): Promise<ModelRegistry>;
+  /** Where an environment keeps evidence and bundles of a model; `model` is its name in factory.yaml, without the catalog. */
+  objects(environment: Environment, model: string): Promise<ObjectStore>;
   /** The version control history of a folder. */
   history(folder: string): Promise<History>;
   /** An empty query engine that spills into this folder of its own; the caller closes it. */

@@ -1,8 +1,8 @@
-import type { IncomingMessage, RequestOptions } from "node:http";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import * as http from "node:http";
 import * as https from "node:https";
 import { errnoOf, outsideError } from "./error.ts";
-import type { BodyReader, HttpReply, HttpRequest } from "./http.ts";
+import type { BodyReader, HttpReply, HttpRequest, StreamedBody } from "./http.ts";
 import { publicUrl } from "./public-url.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -29,7 +29,7 @@ export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<
     headers: {
       accept: "application/json, */*;q=0.5",
       ...(request.json !== undefined && { "content-type": "application/json" }),
-      ...(body !== undefined && { "content-length": String(body.byteLength) }),
+      ...(body !== undefined && { "content-length": String("open" in body ? body.bytes : body.byteLength) }),
       ...request.headers,
     },
     agent: url.protocol === "https:" ? agents.https : agents.http,
@@ -45,10 +45,15 @@ export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries(incoming.headers))
         if (typeof value === "string") headers[name] = value;
-      read(incoming, { status: incoming.statusCode ?? 0, headers }).then(resolve, (error: unknown) => {
-        incoming.destroy();
-        reject(silence !== undefined && isBrokenConnection(error) ? silence : error);
-      });
+      read(incoming, { status: incoming.statusCode ?? 0, headers })
+        .then(resolve, (error: unknown) => {
+          incoming.destroy();
+          reject(silence !== undefined && isBrokenConnection(error) ? silence : error);
+        })
+        .finally(() => {
+          // Answered before it took the whole body (a refusal): nothing may wait for the rest.
+          if (!outgoing.writableFinished) outgoing.destroy();
+        });
     });
     const timeoutMs = request.timeoutMs ?? TIMEOUT_MS;
     outgoing.setTimeout(timeoutMs, () => {
@@ -58,8 +63,25 @@ export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<
     outgoing.on("error", (error) => {
       if (!reading) reject(error);
     });
-    outgoing.end(body);
+    if (body === undefined || !("open" in body)) outgoing.end(body);
+    else sendStream(body, outgoing);
   });
+}
+
+/** A body of another length than announced would leave both sides waiting: too few or too many bytes break the connection. */
+function sendStream(body: StreamedBody, outgoing: ClientRequest): void {
+  const source = body.open();
+  let sent = 0;
+  source.on("data", (chunk: Uint8Array) => {
+    sent += chunk.byteLength;
+  });
+  source.on("error", (error) => outgoing.destroy(error));
+  source.on("end", () => {
+    if (sent === body.bytes) outgoing.end();
+    else outgoing.destroy(new Error(`${sent} of ${body.bytes} bytes could be read`));
+  });
+  outgoing.on("close", () => source.destroy());
+  source.pipe(outgoing, { end: false });
 }
 
 /** The whole reply, within the size limit of the request. */

@@ -1,8 +1,15 @@
 import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { errnoOf, FactoryError, messageOf, outsideError } from "./error.ts";
 import { isBrokenConnection, readReply, sendOnce } from "./http-exchange.ts";
 import { publicUrl } from "./public-url.ts";
 import { redact } from "./redact.ts";
+
+/** A body that is too large for memory. `open` is called again from the start when the request is repeated; `bytes` is its exact length. */
+export interface StreamedBody {
+  bytes: number;
+  open(): Readable;
+}
 
 export interface HttpRequest {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
@@ -11,7 +18,7 @@ export interface HttpRequest {
   headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. */
   json?: unknown;
-  body?: Uint8Array;
+  body?: Uint8Array | StreamedBody;
   /** Longest silence of the other side. */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
@@ -52,11 +59,16 @@ export async function sendHttp(request: HttpRequest): Promise<HttpReply> {
 
 /** Like `sendHttp`, with the body of a 2xx reply handed to `read`; any other reply throws. */
 export async function streamHttp<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
-  const outcome = await exchange<HttpReply | { value: T }>(request, async (body, head) =>
-    head.status >= 200 && head.status < 300 ? { value: await read(body, head) } : readReply(request, body, head),
-  );
+  const outcome = await tryStreamHttp(request, read);
   if ("value" in outcome) return outcome.value;
   throw httpFailure(request, outcome);
+}
+
+/** Like `streamHttp`, with any other reply returned, for callers to whom a refusal means something. */
+export async function tryStreamHttp<T>(request: HttpRequest, read: BodyReader<T>): Promise<HttpReply | { value: T }> {
+  return exchange<HttpReply | { value: T }>(request, async (body, head) =>
+    head.status >= 200 && head.status < 300 ? { value: await read(body, head) } : readReply(request, body, head),
+  );
 }
 
 /** The error (exit 4) for a reply that is not what was asked for: method, address without query, status, error code. */

@@ -3,6 +3,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
 import { sha256, sha256File } from "../lib/hash.ts";
+import { inParallel } from "../lib/parallel.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { byPathBytes, type ManifestFile, manifestOf, modelDigest, pathProblem } from "./manifest.ts";
 
@@ -140,15 +141,4 @@ function summary(files: readonly (ManifestFile & { bytes: number })[]): FetchedM
     files: [...files].sort((a, b) => byPathBytes(a.path, b.path)),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
   };
-}
-
-/** Runs the work over all items, at most `limit` at once; the results keep the order of the items. */
-async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, item] of queue) results[i] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

@@ -41,6 +41,8 @@ export interface Tracking {
   finishRun(runId: string, status: "FINISHED" | "FAILED" | "KILLED", at: Date): Promise<void>;
   /** The newest run of an experiment that carries the tag; undefined without experiment or run. */
   latestRun(experiment: string, tag: { key: string; value: string }): Promise<Run | undefined>;
+  /** The earliest run, by its start, that carries the tag; undefined without experiment or run. */
+  firstRun(experiment: string, tag: { key: string; value: string }): Promise<Run | undefined>;
   /** The models that the run logged. */
   loggedModels(run: Run): Promise<readonly LoggedModel[]>;
   filesOf(model: LoggedModel): ModelSource;

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { outsideError } from "../../lib/error.ts";
+import { FactoryError, outsideError } from "../../lib/error.ts";
 import { type HttpReply, type HttpRequest, httpFailure, problemOf, sendHttp } from "../../lib/http.ts";
 import { publicUrl } from "../../lib/public-url.ts";
 
@@ -8,6 +8,8 @@ export interface MlflowApi {
   readonly uri: string;
   headers: Readonly<Record<string, string>>;
   signal: AbortSignal | undefined;
+  /** The server's clock by the header Date of its last reply, and ours at that moment; milliseconds since 1970. */
+  clock?: { serverMs: number; localMs: number };
 }
 
 export interface Call {
@@ -20,6 +22,20 @@ export interface Call {
   idempotent?: boolean;
   signal?: AbortSignal;
   timeoutMs?: number;
+}
+
+const BUSY = "mlflow.busy";
+const FORM = "mlflow.form";
+
+/**
+ * Whether it is unknown if a call had its effect: no reply, an error of the server or of something in between, or a reply that
+ * is not the server's own.
+ */
+export function isUnknownOutcome(error: unknown): boolean {
+  return (
+    error instanceof FactoryError &&
+    ([BUSY, FORM, "http.json"].includes(error.code) || /^http\.(?:failed|429|5\d\d)$/.test(error.code))
+  );
 }
 
 /** A reply that means "there is no such thing": 404, or MLflow's 400 for an alias that does not exist. */
@@ -40,30 +56,43 @@ export function isOverload(reply: HttpReply): boolean {
 /** Calls the REST API; undefined when the thing asked for does not exist. Any other failure throws (exit 4). */
 export async function find<T>(api: MlflowApi, call: Call, schema: z.ZodType<T>): Promise<T | undefined> {
   const request = requestOf(api, call);
-  const reply = await sendHttp(request);
+  const reply = await send(api, request);
   return isNotFound(reply) ? undefined : accept(request, reply, schema);
 }
 
 /** Calls the REST API. Any failure throws (exit 4). */
 export async function demand<T>(api: MlflowApi, call: Call, schema: z.ZodType<T>): Promise<T> {
   const request = requestOf(api, call);
-  return accept(request, await sendHttp(request), schema);
+  return accept(request, await send(api, request), schema);
 }
 
 /** The raw exchange, for calls whose refusals mean something. */
 export async function attempt(api: MlflowApi, call: Call): Promise<{ request: HttpRequest; reply: HttpReply }> {
   const request = requestOf(api, call);
-  return { request, reply: await sendHttp(request) };
+  return { request, reply: await send(api, request) };
+}
+
+/** Sends any request to the server and remembers what its clock said. */
+export async function send(api: MlflowApi, request: HttpRequest): Promise<HttpReply> {
+  return noteClock(api, await sendHttp(request));
+}
+
+/** The same reply; the clock that it tells is remembered. */
+export function noteClock(api: MlflowApi, reply: HttpReply): HttpReply {
+  const serverMs = Date.parse(reply.headers.date ?? "");
+  if (!Number.isNaN(serverMs)) api.clock = { serverMs, localMs: Date.now() };
+  return reply;
 }
 
 /** The reply in its expected form. Throws exit 4 for another status or form. */
 export function accept<T>(request: HttpRequest, reply: HttpReply, schema: z.ZodType<T>): T {
+  if (isOverload(reply)) throw outsideError(BUSY, `${httpFailure(request, reply).message}`, "try again in a minute");
   if (reply.status < 200 || reply.status >= 300) throw httpFailure(request, reply);
   const parsed = schema.safeParse(reply.json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw outsideError(
-    "mlflow.form",
+    FORM,
     `${request.method} ${publicUrl(request.url)} answered in a form that is not understood${issue === undefined ? "" : `: ${issue.path.join(".")} ${issue.message}`}`,
     "is this an MLflow tracking server of version 3?",
   );

@@ -1,13 +1,17 @@
+import type { ObjectStore } from "../../evidence/object-store.ts";
 import { usageError } from "../../lib/error.ts";
-import type { ModelReader } from "../../registry/registry.ts";
+import type { ModelRegistry } from "../../registry/registry.ts";
 import type { Tracking } from "../../training/tracking.ts";
 import type { MlflowApi } from "./mlflow-api.ts";
+import { mlflowObjects } from "./object-store.ts";
 import { mlflowRegistry } from "./registry.ts";
 import { mlflowTracking } from "./tracking.ts";
 
 export interface Mlflow {
   tracking: Tracking;
-  registry: ModelReader;
+  registry: ModelRegistry;
+  /** Where an environment (by name) keeps evidence and bundles of a model, by its name in factory.yaml. */
+  objects(environment: string, modelName: string): ObjectStore;
 }
 
 /**
@@ -33,7 +37,11 @@ export function openMlflow(
     headers: authorization(options.variables),
     signal: options.signal,
   };
-  return { tracking: mlflowTracking(api), registry: mlflowRegistry(api) };
+  return {
+    tracking: mlflowTracking(api),
+    registry: mlflowRegistry(api),
+    objects: (environment, modelName) => mlflowObjects(api, environment, modelName),
+  };
 }
 
 function authorization(variables: Readonly<Record<string, string>>): Record<string, string> {

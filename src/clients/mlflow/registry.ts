@@ -1,27 +1,31 @@
-import type { ModelReader, ModelVersion } from "../../registry/registry.ts";
+import { inParallel } from "../../lib/parallel.ts";
+import type { ModelRegistry } from "../../registry/registry.ts";
 import { artifactSource } from "./artifacts.ts";
+import { createVersion } from "./create-version.ts";
 import { demand, find, type MlflowApi } from "./mlflow-api.ts";
-import { downloadUri, type ModelVersionBody, oneModelVersion } from "./schemas.ts";
+import { createFromFolder } from "./own-bytes.ts";
+import { ensureModel, findModel } from "./registered-models.ts";
+import { downloadUri, nothing, oneModelVersion } from "./schemas.ts";
+import { allVersions, findVersion, removeVersion, versionOf } from "./versions.ts";
+
+const AT_ONCE = 4;
 
 /** The model registry of an MLflow server. */
-export function mlflowRegistry(api: MlflowApi): ModelReader {
+export function mlflowRegistry(api: MlflowApi): ModelRegistry {
+  const setTags = async (path: string, what: object, tags: Readonly<Record<string, string>>): Promise<void> => {
+    await inParallel(Object.entries(tags), AT_ONCE, ([key, value]) =>
+      demand(api, { method: "POST", path, json: { ...what, key, value }, idempotent: true }, nothing),
+    );
+  };
   return {
+    place: api.uri,
+    local: isLoopback(new URL(api.uri).hostname),
     async versionByAlias(model, alias) {
-      const found = await find(
-        api,
-        { method: "GET", path: "registered-models/alias", query: { name: model, alias } },
-        oneModelVersion,
-      );
-      return found === undefined ? undefined : versionOf(found.model_version);
+      const query = { name: model, alias };
+      const found = await find(api, { method: "GET", path: "registered-models/alias", query }, oneModelVersion);
+      return found === undefined ? undefined : versionOf(found.model_version, model);
     },
-    async version(model, version) {
-      const found = await find(
-        api,
-        { method: "GET", path: "model-versions/get", query: { name: model, version } },
-        oneModelVersion,
-      );
-      return found === undefined ? undefined : versionOf(found.model_version);
-    },
+    version: (model, version) => findVersion(api, model, version),
     filesOf({ model, version }) {
       return artifactSource(api, `${model} v${version}`, async () => {
         const query = { name: model, version };
@@ -29,16 +33,30 @@ export function mlflowRegistry(api: MlflowApi): ModelReader {
           .artifact_uri;
       });
     },
+    model: (model) => findModel(api, model),
+    versions: (model) => allVersions(api, model),
+    async ensureModel(model) {
+      await ensureModel(api, model);
+    },
+    createFromRun: (request) => createVersion(api, request, request),
+    createFromFolder: (request, report) => createFromFolder(api, request, report),
+    removeVersion: (model, version) => removeVersion(api, model, version),
+    async setAlias(model, alias, version) {
+      const json = { name: model, alias, version };
+      await demand(api, { method: "POST", path: "registered-models/alias", json, idempotent: true }, nothing);
+    },
+    async removeAlias(model, alias) {
+      // Name and alias go into the body: MLflow does not read them from the query.
+      const json = { name: model, alias };
+      await find(api, { method: "DELETE", path: "registered-models/alias", json }, nothing);
+    },
+    setModelTags: (model, tags) => setTags("registered-models/set-tag", { name: model }, tags),
+    setVersionTags: (model, version, tags) => setTags("model-versions/set-tag", { name: model, version }, tags),
+    clock: () => api.clock,
   };
 }
 
-function versionOf(body: ModelVersionBody): ModelVersion {
-  return {
-    model: body.name,
-    version: body.version,
-    createdAt: body.creation_timestamp,
-    runId: body.run_id === "" ? undefined : body.run_id,
-    tags: body.tags,
-    aliases: body.aliases,
-  };
+/** Whether a host is this machine by its very name or address. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

@@ -1,20 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { FactoryError, outsideError, usageError } from "../../lib/error.ts";
-import { httpFailure, problemOf } from "../../lib/http.ts";
-import type { LoggedModel, NewRun, Run, Tracking } from "../../training/tracking.ts";
+import { outsideError, usageError } from "../../lib/error.ts";
+import type { LoggedModel, Run, Tracking } from "../../training/tracking.ts";
 import { artifactSource } from "./artifacts.ts";
-import { accept, attempt, demand, find, type MlflowApi } from "./mlflow-api.ts";
-import {
-  experiment,
-  experimentId,
-  type LoggedModelBody,
-  loggedModels,
-  nothing,
-  oneLoggedModel,
-  oneRun,
-  type RunBody,
-  runs,
-} from "./schemas.ts";
+import { ensureExperiment, findExperiment } from "./experiments.ts";
+import { remake } from "./make-once.ts";
+import { demand, find, type MlflowApi } from "./mlflow-api.ts";
+import { createRunOnce, pairs, type RunTag, runOf, searchRuns } from "./runs.ts";
+import { type LoggedModelBody, loggedModels, nothing, oneLoggedModel, oneRun } from "./schemas.ts";
 
 const FINISH_TIMEOUT_MS = 5000;
 /** Of 50 models each; a run has one. */
@@ -24,37 +16,19 @@ const ATTEMPT_TAG = "factory.attempt";
 
 /** Experiments, runs and logged models of an MLflow server. */
 export function mlflowTracking(api: MlflowApi): Tracking {
-  const byName = (name: string) =>
-    find(api, { method: "GET", path: "experiments/get-by-name", query: { experiment_name: name } }, experiment);
-  const search = async (experimentIds: readonly string[], filter: string): Promise<Run | undefined> => {
-    const json = { experiment_ids: experimentIds, filter, order_by: ["attributes.start_time DESC"], max_results: 1 };
-    const found = await demand(api, { method: "POST", path: "runs/search", json, idempotent: true }, runs);
-    return found.runs[0] === undefined ? undefined : runOf(found.runs[0]);
+  const edge = async (experiment: string, tag: RunTag, newestFirst: boolean): Promise<Run | undefined> => {
+    const id = await findExperiment(api, experiment);
+    const [found] = id === undefined ? [] : await searchRuns(api, id, tag, { newestFirst });
+    return found === undefined ? undefined : runOf(found);
   };
   return {
     uri: api.uri,
-    async ensureExperiment(name) {
-      const existing = await byName(name);
-      if (existing !== undefined) return activeId(name, existing.experiment);
-      const { request, reply } = await attempt(api, { method: "POST", path: "experiments/create", json: { name } });
-      // Someone else made it in between.
-      if (problemOf(reply).code !== "RESOURCE_ALREADY_EXISTS")
-        return accept(request, reply, experimentId).experiment_id;
-      const made = await byName(name);
-      if (made === undefined) throw httpFailure(request, reply);
-      return activeId(name, made.experiment);
-    },
+    ensureExperiment: (name) => ensureExperiment(api, name),
     async createRun(run) {
-      const mark = randomUUID();
-      const create = async (): Promise<Run> =>
-        runOf((await demand(api, { method: "POST", path: "runs/create", json: creation(run, mark) }, oneRun)).run);
-      try {
-        return await create();
-      } catch (error) {
-        if (api.signal?.aborted || !(error instanceof FactoryError) || !/^http\.(?:failed|429|5\d\d)$/.test(error.code))
-          throw error;
-        return (await search([run.experimentId], `tags.\`${ATTEMPT_TAG}\` = '${mark}'`)) ?? create();
-      }
+      const mark = { key: ATTEMPT_TAG, value: randomUUID() };
+      const look = async () => (await searchRuns(api, run.experimentId, mark, {}))[0];
+      const create = () => createRunOnce(api, { ...run, tags: { ...run.tags, [mark.key]: mark.value } });
+      return runOf(await remake(api, look, create));
     },
     async run(id) {
       if (!isRunId(id))
@@ -82,13 +56,8 @@ export function mlflowTracking(api: MlflowApi): Tracking {
         nothing,
       );
     },
-    async latestRun(name, tag) {
-      if (/['"`\\]/.test(`${tag.key}${tag.value}`)) throw new TypeError("a tag that is searched for holds no quotes");
-      const found = await byName(name);
-      return found === undefined
-        ? undefined
-        : search([found.experiment.experiment_id], `tags.\`${tag.key}\` = '${tag.value}'`);
-    },
+    latestRun: (experiment, tag) => edge(experiment, tag, true),
+    firstRun: (experiment, tag) => edge(experiment, tag, false),
     async loggedModels(run) {
       const models: LoggedModel[] = [];
       for (let token = "", pages = 0; ; pages++) {
@@ -123,45 +92,8 @@ export function mlflowTracking(api: MlflowApi): Tracking {
   };
 }
 
-function creation(run: NewRun, mark: string): object {
-  return {
-    experiment_id: run.experimentId,
-    run_name: run.name,
-    start_time: run.startedAt.getTime(),
-    tags: pairs({ ...run.tags, [ATTEMPT_TAG]: mark }),
-  };
-}
-
-function activeId(name: string, found: { experiment_id: string; lifecycle_stage: string }): string {
-  if (found.lifecycle_stage !== "active")
-    throw usageError(
-      "experiment.deleted",
-      `the experiment ${name} was deleted on the server`,
-      "restore it there: mlflow experiments restore",
-    );
-  return found.experiment_id;
-}
-
 function isRunId(id: string): boolean {
   return /^[0-9a-f]{32}$/.test(id);
-}
-
-function pairs(tags: Readonly<Record<string, string>>): { key: string; value: string }[] {
-  return Object.entries(tags).map(([key, value]) => ({ key, value }));
-}
-
-function runOf({ info, data }: RunBody): Run {
-  return {
-    id: info.run_id,
-    experimentId: info.experiment_id,
-    name: info.run_name,
-    status: info.status,
-    startedAt: info.start_time,
-    endedAt: info.end_time === undefined || info.end_time === 0 ? undefined : info.end_time,
-    metrics: Object.fromEntries(data.metrics.map((metric) => [metric.key, metric.value])),
-    params: data.params,
-    tags: data.tags,
-  };
 }
 
 function loggedModelOf({ info }: LoggedModelBody): LoggedModel {

@@ -1,0 +1,38 @@
+import { usageError } from "../../lib/error.ts";
+import { httpFailure, problemOf } from "../../lib/http.ts";
+import { remake } from "./make-once.ts";
+import { accept, attempt, find, type MlflowApi } from "./mlflow-api.ts";
+import { experiment, experimentId } from "./schemas.ts";
+
+/** The id of an experiment that is not deleted; undefined when there is none of that name. Throws exit 2 for a deleted one. */
+export async function findExperiment(api: MlflowApi, name: string): Promise<string | undefined> {
+  const query = { experiment_name: name };
+  const found = await find(api, { method: "GET", path: "experiments/get-by-name", query }, experiment);
+  if (found === undefined) return undefined;
+  if (found.experiment.lifecycle_stage !== "active")
+    throw usageError(
+      "experiment.deleted",
+      `the experiment ${name} was deleted on the server`,
+      "restore it there: mlflow experiments restore",
+    );
+  return found.experiment.experiment_id;
+}
+
+/** The id of an experiment, which is created when it is not there. The server keeps names unique, so a second one cannot be made. */
+export async function ensureExperiment(api: MlflowApi, name: string): Promise<string> {
+  const look = () => findExperiment(api, name);
+  const make = async (): Promise<string> => {
+    const { request, reply } = await attempt(api, { method: "POST", path: "experiments/create", json: { name } });
+    // Someone else made it in between.
+    if (problemOf(reply).code !== "RESOURCE_ALREADY_EXISTS") return accept(request, reply, experimentId).experiment_id;
+    const made = await look();
+    if (made === undefined) throw httpFailure(request, reply);
+    return made;
+  };
+  return (await look()) ?? remake(api, look, make);
+}
+
+/** The experiment of one environment and model, where factory keeps bytes, evidence and bundles. */
+export function ownExperiment(environment: string, modelName: string): string {
+  return `factory/${environment}/${modelName}`;
+}

@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { outsideError } from "../../lib/error.ts";
+import { inParallel } from "../../lib/parallel.ts";
+import { type Report, withTask } from "../../lib/progress.ts";
+import type { FetchedModel } from "../../registry/model-files.ts";
+import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
+import { listBelow, proxyPath, putFile, unkeepable } from "./artifacts.ts";
+import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
+import { ensureExperiment, ownExperiment } from "./experiments.ts";
+import { remake } from "./make-once.ts";
+import { demand, type MlflowApi } from "./mlflow-api.ts";
+import { pairs, tagFilter } from "./runs.ts";
+import { type LoggedModelBody, loggedModels, oneLoggedModel } from "./schemas.ts";
+
+/** Marks a logged model that factory made, so that an interrupted try is found again: registered name and model digest. */
+const BYTES_TAG = "factory.bytes";
+const AT_ONCE = 4;
+
+export interface OwnBytes {
+  /** Holds exactly `files`. */
+  folder: string;
+  files: FetchedModel["files"];
+}
+
+/**
+ * A version whose bytes belong to its environment: a logged model without a run, in an experiment of factory's own, filled from a
+ * folder. Each step looks before it acts, so an interrupted try is carried on. Does not read back what arrived.
+ */
+export async function createFromFolder(
+  api: MlflowApi,
+  request: VersionRequest & OwnBytes,
+  report: Report,
+): Promise<ModelVersion> {
+  for (const { path } of request.files) {
+    const problem = unkeepable(path);
+    if (problem !== undefined)
+      throw outsideError(
+        "mlflow.path",
+        `the model holds the file ${JSON.stringify(path)}, which ${problem}`,
+        "log the model again without that file",
+      );
+  }
+  const modelName = request.model.slice(request.model.indexOf(".") + 1);
+  const [there, experimentId] = await Promise.all([
+    earlierVersion(api, request),
+    ensureExperiment(api, ownExperiment(request.environment, modelName)),
+  ]);
+  if (there !== undefined) return there;
+  const model = await ensureLoggedModel(api, experimentId, modelName, request);
+  await upload(api, model, request, report);
+  const json = { model_id: model.info.model_id, status: "LOGGED_MODEL_READY" };
+  const path = `logged-models/${encodeURIComponent(model.info.model_id)}`;
+  await demand(api, { method: "PATCH", path, json, idempotent: true }, oneLoggedModel);
+  return createVersion(api, request, { loggedModelId: model.info.model_id }, { looked: true });
+}
+
+async function ensureLoggedModel(
+  api: MlflowApi,
+  experimentId: string,
+  modelName: string,
+  request: VersionRequest & OwnBytes,
+): Promise<LoggedModelBody> {
+  const mark = { key: BYTES_TAG, value: `${request.model} ${digestOf(request)}` };
+  const look = async (): Promise<LoggedModelBody | undefined> => {
+    const json = { experiment_ids: [experimentId], filter: tagFilter(mark), max_results: 10 };
+    const search = { method: "POST" as const, path: "logged-models/search", json, idempotent: true };
+    for (const model of (await demand(api, search, loggedModels)).models) {
+      if (await holdsOnly(api, model, request.files)) return model;
+    }
+    return undefined;
+  };
+  const make = async (): Promise<LoggedModelBody> => {
+    const json = {
+      experiment_id: experimentId,
+      // Neither a dot nor a slash is allowed in it.
+      name: modelName.replace(/[^A-Za-z0-9_-]/g, "-"),
+      tags: pairs({ [mark.key]: mark.value, "factory.digest": digestOf(request) }),
+    };
+    return (await demand(api, { method: "POST", path: "logged-models", json }, oneLoggedModel)).model;
+  };
+  return (await look()) ?? remake(api, look, make);
+}
+
+/** Whether nothing but these files is there, all of them or some: a file that is not part of the model would change its digest. */
+async function holdsOnly(api: MlflowApi, model: LoggedModelBody, files: OwnBytes["files"]): Promise<boolean> {
+  const expected = new Set(files.map((each) => each.path));
+  const label = `logged model ${model.info.model_id}`;
+  const listed = await listBelow(api, proxyPath(model.info.artifact_uri, label), label);
+  return listed.every((each) => expected.has(each.path));
+}
+
+async function upload(
+  api: MlflowApi,
+  model: LoggedModelBody,
+  { model: name, folder, files }: VersionRequest & OwnBytes,
+  report: Report,
+): Promise<void> {
+  const root = proxyPath(model.info.artifact_uri, `logged model ${model.info.model_id}`);
+  const total = files.reduce((sum, each) => sum + each.bytes, 0);
+  await withTask(
+    report,
+    "model.upload",
+    `copying the model to ${name}`,
+    async (advance) => {
+      let done = 0;
+      await inParallel(files, AT_ONCE, ({ path, sha256, bytes }) =>
+        putFile(api, `${root}/${path}`, { path: join(folder, path), sha256, bytes }, (more) => {
+          done += more;
+          advance(done);
+        }),
+      );
+    },
+    { total, unit: "bytes" },
+  );
+}
