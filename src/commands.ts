@@ -74,4 +74,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "list what an evidence holds, digests verified",
     load: async () => (await import("./commands/evidence-show.ts")).command,
   },
+  {
+    name: "keys new",
+    group: "Prove",
+    summary: "make a key to sign with, and print its line for policy.yaml",
+    load: async () => (await import("./commands/keys-new.ts")).command,
+  },
+  {
+    name: "keys list",
+    group: "Prove",
+    summary: "list your keys, and whose they are in the policy here",
+    load: async () => (await import("./commands/keys-list.ts")).command,
+  },
 ];

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { isUtf8 } from "node:buffer";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { readTextFile } from "../lib/files.ts";
@@ -12,12 +13,17 @@ export interface ReadPolicy {
   path: string;
   /** SHA-256 of the file's bytes. */
   digest: string;
+  /** The file's bytes, as the text that they are in UTF-8. */
+  text: string;
 }
 
 /** Reads and checks a policy file. Throws a usage error with every problem by line. */
 export function readPolicy(path: string): ReadPolicy {
   const text = readTextFile(path, "policy");
-  return { policy: parseYaml(text, path, policySchema), path: resolve(path), digest: sha256(text) };
+  // Bytes that are no text would be replaced by a reader, and two files would share one digest.
+  if (text.includes("\ufffd") && !isUtf8(readFileSync(path)))
+    throw usageError("policy.utf8", `${path} is not UTF-8`, "save it as UTF-8");
+  return { policy: parseYaml(text, path, policySchema), path: resolve(path), digest: sha256(text), text };
 }
 
 /**
