@@ -9,12 +9,14 @@ import { policySchema } from "../src/policy/policy.ts";
 import { projectSchema } from "../src/project/project.ts";
 import type { BuiltIn } from "../src/scaffold/built-in.ts";
 import { listTemplates, readTemplate } from "../src/scaffold/read-template.ts";
+import { ticketsSchema } from "../src/tickets/file-register.ts";
 
-/** Every published schema by name: the two YAML files, and the `--json` document of each command. */
+/** Every published schema by name: the YAML files, and the `--json` document of each command. */
 export async function allSchemas(): Promise<Record<string, unknown>> {
   const named: Record<string, unknown> = {
     factory: z.toJSONSchema(projectSchema, { io: "input" }),
     policy: z.toJSONSchema(policySchema, { io: "input" }),
+    tickets: z.toJSONSchema(ticketsSchema, { io: "input" }),
     "output/factory": z.toJSONSchema(jsonSchemaOf("factory", overviewSchema), { io: "output" }),
   };
   for (const entry of COMMANDS) {

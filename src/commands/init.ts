@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
@@ -60,9 +60,10 @@ export const command = defineCommand({
     const text = starterPolicy({ organisation: name, uri });
     parseYaml(text, path, policySchema);
     if (!context.dryRun) {
-      const schema = join(context.places.schemas, "policy.schema.json");
-      if (existsSync(schema))
-        writeFileAtomic(join(folder, ".factory", "schemas", basename(schema)), readFileSync(schema));
+      for (const name of ["policy.schema.json", "tickets.schema.json"]) {
+        const schema = join(context.places.schemas, name);
+        if (existsSync(schema)) writeFileAtomic(join(folder, ".factory", "schemas", name), readFileSync(schema));
+      }
       writeFileAtomic(path, text);
     }
     return {

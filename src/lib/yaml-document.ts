@@ -142,7 +142,13 @@ export function problemsOf(error: z.ZodError, value: unknown, schema: z.ZodType)
       });
     }
     const missing = issue.code === "invalid_type" && valueAt(value, issue.path) === undefined;
-    return [{ message: missing ? "is required" : issue.message, path: pathText(issue.path), at: issue.path }];
+    const wrongKey = issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;
+    const message = missing
+      ? "is required"
+      : wrongKey === undefined
+        ? issue.message
+        : `is no name for this: ${wrongKey}`;
+    return [{ message, path: pathText(issue.path), at: issue.path }];
   });
 }
 

@@ -99,7 +99,8 @@ function readRecord({ digest, version, text }: PolicyRecord): ReadRecord | { pro
     : { problem: `version ${version} is recorded, and the text of the policy says version ${policy.version}` };
 }
 
-function notLater(current: PolicyInForce | undefined, { policy, digest, text }: ReadRecord): string | undefined {
+/** Why a policy does not come after the one in force; undefined when it does, or when none is. Pure. */
+export function notLater(current: PolicyInForce | undefined, { policy, digest, text }: ReadRecord): string | undefined {
   if (current === undefined || policy.version > current.version) return undefined;
   if (policy.version < current.version)
     return `version ${policy.version} is older than version ${current.version}, which is in force`;

@@ -1,0 +1,106 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openTicketFile, ticketId, ticketsOf } from "../../src/tickets/file-register.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "factory-tickets-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function register(text: string) {
+  const path = join(folder, "tickets.yaml");
+  writeFileSync(path, text);
+  return openTicketFile(path);
+}
+
+const GOOD = `factory: 1
+tickets:
+  CHG-2041:
+    state: approved
+    project: claims-triage
+    environment: prod
+    summary: first release
+    from: 2026-11-21T14:00:00+01:00
+    until: 2026-11-30T00:00:00Z
+  "7": { state: closed }
+  constructor: { state: open }
+`;
+
+test("a ticket is what its entry says; one that is not there is undefined", async () => {
+  const tickets = register(GOOD);
+  expect(await tickets.ticket("CHG-2041")).toEqual({
+    id: "CHG-2041",
+    state: "approved",
+    project: "claims-triage",
+    environment: "prod",
+    summary: "first release",
+    from: "2026-11-21T14:00:00+01:00",
+    until: "2026-11-30T00:00:00Z",
+  });
+  expect(await tickets.ticket("7")).toMatchObject({ state: "closed", project: undefined, from: undefined });
+  expect(await tickets.ticket("constructor")).toMatchObject({ state: "open" });
+  for (const id of ["chg-2041", "CHG-2042", "", "toString", "__proto__", "hasOwnProperty", " CHG-2041"])
+    expect(await tickets.ticket(id)).toBeUndefined();
+});
+
+describe("a register that is not sound is exit 2, by line", () => {
+  const entry = (text: string) => `factory: 1\ntickets:\n  CHG-1: ${text}\n`;
+  test.each([
+    ["an unknown state", entry("{ state: done }"), 3, "state"],
+    ["no state", entry("{}"), 3, "expected one of"],
+    ["an unknown key", entry("{ state: open, projct: x }"), 3, 'did you mean "project"?'],
+    ["a day without a time", entry("{ state: open, from: 2026-11-21 }"), 3, "with its zone"],
+    ["a time without a zone", entry("{ state: open, from: 2026-11-21T14:00:00 }"), 3, "with its zone"],
+    ["a day that does not exist", entry("{ state: open, until: 2026-02-30T14:00:00Z }"), 3, "with its zone"],
+    [
+      "an end before its beginning",
+      entry("{ state: open, from: 2026-11-22T00:00:00Z, until: 2026-11-21T23:59:59Z }"),
+      3,
+      "ends before it begins",
+    ],
+    ["an id with a blank", "factory: 1\ntickets:\n  CHG 1: { state: open }\n", 3, "CHG-2041"],
+    ["an id that is a path", "factory: 1\ntickets:\n  ../x: { state: open }\n", 3, "CHG-2041"],
+    ["an id with a line feed", 'factory: 1\ntickets:\n  "a\\nb": { state: open }\n', 3, "CHG-2041"],
+    ["an escape sequence in a summary", entry('{ state: open, summary: "\\e[2J" }'), 3, "without control characters"],
+    ["an id twice", "factory: 1\ntickets:\n  A: { state: open }\n  A: { state: approved }\n", 4, "twice"],
+    ["another format", "factory: 2\ntickets: {}\n", 1, "newer factory"],
+    ["a list", "- x\n", 1, "object"],
+    ["nothing", "", undefined, "object"],
+  ])("%s", async (_, text, line, words) => {
+    const error = await register(text)
+      .ticket("CHG-1")
+      .then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+    expect(error).toMatchObject({ exit: 2, problems: [expect.objectContaining(line === undefined ? {} : { line })] });
+    expect(JSON.stringify(error)).toContain(JSON.stringify(words).slice(1, -1));
+  });
+});
+
+test("a register that is not there, or no file, is exit 2: not the same as a ticket that is not there", async () => {
+  await expect(openTicketFile(join(folder, "none.yaml")).ticket("A")).rejects.toMatchObject({
+    code: "tickets.missing",
+    exit: 2,
+  });
+  mkdirSync(join(folder, "dir"));
+  await expect(openTicketFile(join(folder, "dir")).ticket("A")).rejects.toMatchObject({ code: "file.kind", exit: 2 });
+});
+
+test("the policy's path is beside the policy", async () => {
+  register(GOOD);
+  const tickets = ticketsOf({ tickets: { system: "file", path: "tickets.yaml" } }, join(folder, "policy.yaml"));
+  expect(tickets?.place).toBe(join(folder, "tickets.yaml"));
+  expect(await tickets?.ticket("7")).toMatchObject({ id: "7" });
+  expect(ticketsOf({}, join(folder, "policy.yaml"))).toBeUndefined();
+});
+
+test.each(["CHG-2041", "JIRA-1", "INC0012345", "org/repo#12", "7"])("%s may be an id", (id) => {
+  expect(ticketId.safeParse(id).success).toBe(true);
+});
+test.each(["", "-x", "a b", "a\n", "a;b", "$(x)", "ü", "x".repeat(101), "a'b", "..", "/etc"])("%j may not", (id) => {
+  expect(ticketId.safeParse(id).success).toBe(false);
+});
