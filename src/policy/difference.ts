@@ -1,5 +1,4 @@
 import { canonicalJson } from "../lib/canonical-json.ts";
-import { stripControls } from "../lib/redact.ts";
 import type { Policy } from "./policy.ts";
 
 /** Longer values are cut: a line is for reading. */
@@ -53,7 +52,12 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A plain text as it is, everything else as JSON: no line is broken, no terminal is steered. */
 function shown(value: unknown): string {
-  const text = stripControls(typeof value === "string" ? value : JSON.stringify(value));
-  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
+  const text = typeof value === "string" && /^[^\p{C}\u2028\u2029]*$/u.test(value) ? value : JSON.stringify(value);
+  const safe = text.replace(
+    /[\p{C}\u2028\u2029]/gu,
+    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return safe.length > MAX_VALUE ? `${safe.slice(0, MAX_VALUE)}…` : safe;
 }

@@ -44,7 +44,9 @@ const stage = z.strictObject({
   approvalTtl: duration.optional(),
   evidenceTtl: duration.optional(),
   ticket: z.enum(["required", "optional"]).optional(),
-  strategy: z.union([strategy, z.array(strategy).min(1)]).optional(),
+  strategy: z
+    .union([strategy, z.array(strategy).min(1)], { error: `one or more of ${strategy.options.join(", ")}` })
+    .optional(),
   humanReview: z.enum(["required", "optional"]).optional(),
 });
 export type Stage = z.infer<typeof stage>;
@@ -77,7 +79,10 @@ const person = z.strictObject({
 const shape = z.strictObject({
   factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
   version: z.int().min(1),
-  organisation: z.string().min(1).max(200),
+  organisation: z
+    .string()
+    .max(200)
+    .regex(/^(?=.*\S)[^\p{Cc}\u2028\u2029]*$/u, "one line without control characters"),
   timezone: z.string().default("UTC"),
   ledger: z
     .discriminatedUnion("kind", [
