@@ -47,6 +47,10 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     registry: async (environment) => (await mlflow(environment)).registry,
     objects: async (environment, model) => (await mlflow(environment)).objects(environment.name, model),
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
+    ledger: async (place) => {
+      if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
+      throw usageError("ledger.kind", "this version cannot reach a ledger of kind git yet", "use kind file");
+    },
     history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
   };
 }

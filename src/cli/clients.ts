@@ -1,6 +1,7 @@
 import type { DataEngine } from "../data/engine.ts";
 import type { Machine } from "../doctor/doctor.ts";
 import type { ObjectStore } from "../evidence/object-store.ts";
+import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
@@ -26,6 +27,8 @@ export interface Clients {
   registry(environment: Environment): Promise<ModelRegistry>;
   /** Where an environment keeps evidence and bundles of a model; `model` is its name in factory.yaml, without the catalog. */
   objects(environment: Environment, model: string): Promise<ObjectStore>;
+  /** Where the lines of a project's ledger are kept. */
+  ledger(place: LedgerPlace): Promise<LedgerStore>;
   /** The version control history of a folder. */
   history(folder: string): Promise<History>;
   /** An empty query engine that spills into this folder of its own; the caller closes it. */

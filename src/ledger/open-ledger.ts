@@ -1,7 +1,10 @@
+import { usageError } from "../lib/error.ts";
 import type { Signer } from "../lib/signing.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Entry, Fact, Head } from "./entry.ts";
+import { formatEntry, parseLine } from "./line.ts";
 import type { LedgerStore } from "./store.ts";
+import { viewOf } from "./view.ts";
 
 /** Something in a chain that does not hold. */
 export interface ChainProblem {
@@ -42,10 +45,32 @@ export interface Ledger {
 }
 
 /** A ledger on a store. */
-export declare function openLedger(store: LedgerStore): Ledger;
+export function openLedger(store: LedgerStore): Ledger {
+  return {
+    place: store.place,
+    local: store.local,
+    async view() {
+      const { text, torn } = await store.read();
+      return viewOf(text, torn);
+    },
+    async append(fact, actor, expected, at) {
+      const place = { seq: expected.seq + 1, at: at.toISOString(), by: actor.by, prev: expected.hash };
+      const line = formatEntry(fact, place, actor.signer);
+      const parsed = parseLine(Buffer.from(line));
+      // What could not be read back must never get into a chain.
+      if ("problem" in parsed) throw new TypeError(`an entry of kind ${fact.kind} ${parsed.problem}`);
+      return (await store.append(line, expected)) ? parsed.entry : undefined;
+    },
+  };
+}
 
-/** The view of a chain's bytes. Throws nothing about their content. */
-export declare function viewOf(text: Buffer, torn?: Buffer): LedgerView;
-
-/** The view, or exit 3's reason as an error when the chain does not hold: nothing may be decided on it. */
-export declare function demandWhole(view: LedgerView, place: string): LedgerView;
+/** The view, when its chain holds; else why nothing may be decided on it. */
+export function demandWhole(view: LedgerView, place: string): LedgerView {
+  const [first] = view.problems;
+  if (first === undefined) return view;
+  throw usageError(
+    "ledger.broken",
+    `the ledger ${place} does not hold: entry ${first.seq ?? "?"} ${first.message}`,
+    "factory ledger verify says more; factory ledger restore brings back a whole copy",
+  );
+}

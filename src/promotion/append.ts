@@ -1,0 +1,98 @@
+import type { Entry, Fact, Head } from "../ledger/entry.ts";
+import { type LineState, lineState, type Started } from "../ledger/line-state.ts";
+import type { Actor, Ledger, LedgerView } from "../ledger/open-ledger.ts";
+import { EXIT, FactoryError } from "../lib/error.ts";
+
+/** The world changed under a plan: exit 5. */
+export function changed(code: string, message: string, hint?: string): FactoryError {
+  return new FactoryError(code, EXIT.changed, message, hint === undefined ? {} : { hint });
+}
+
+/** Entries that go one after the other on a head; undefined when it has moved before the first. */
+export async function appendOn(
+  ledger: Ledger,
+  facts: readonly Fact[],
+  actor: Actor,
+  head: Head,
+  at: Date,
+): Promise<Entry[] | undefined> {
+  const entries: Entry[] = [];
+  let on = head;
+  for (const fact of facts) {
+    const entry = await ledger.append(fact, actor, on, at);
+    if (entry === undefined) {
+      if (entries.length === 0) return undefined;
+      throw changed("ledger.moved", "somebody else wrote to the ledger in the middle of this", "run it again");
+    }
+    entries.push(entry);
+    on = { seq: entry.seq, hash: entry.hash };
+  }
+  return entries;
+}
+
+const TRIES = 20;
+
+/**
+ * Appends the end of what was started, on whatever head there is now. Others may write in between (approvals, other
+ * environments); when the start is not open any more, somebody else ended it: `ended` says what to do then.
+ */
+export async function appendEnd(
+  ledger: Ledger,
+  started: Started,
+  fact: Fact,
+  actor: Actor,
+  view: LedgerView,
+  now: () => Date,
+): Promise<Entry> {
+  let { head } = view;
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const entry = await ledger.append(fact, actor, head, now());
+    if (entry !== undefined) return entry;
+    const later = await ledger.view();
+    if (!isOpen(lineState(later.entries), started))
+      throw changed(
+        "ledger.ended",
+        `entry ${started.seq} (${started.kind}) was ended by somebody else meanwhile`,
+        "factory history shows by whom",
+      );
+    ({ head } = later);
+  }
+  throw changed("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again: it carries on");
+}
+
+export function isOpen(state: LineState, started: Started): boolean {
+  return state.environment(started.body.environment).open.some((each) => each.hash === started.hash);
+}
+
+/** A start of another key is taken over only when it is this old: until then its holder may be at work. */
+const TAKEOVER_MS = 2 * 60_000;
+
+/**
+ * The start that this command carries on, or undefined when nothing is open. Anything else that is open in the environment is
+ * a lock: exit 5, with holder and age. Pure.
+ */
+export function demandFree<K extends Started["kind"]>(
+  open: readonly Started[],
+  mine: { kind: K; digest: string; key: string },
+  now: Date,
+): Extract<Started, { kind: K }> | undefined {
+  for (const each of open) {
+    const ageMs = Math.max(0, now.getTime() - new Date(each.at).getTime());
+    const same = each.kind === mine.kind && each.body.digest === mine.digest;
+    if (same && (each.key === mine.key || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) return each;
+    const minutes = Math.floor(ageMs / 60_000);
+    const age = minutes < 1 ? `${Math.floor(ageMs / 1000)} s` : `${minutes} min`;
+    throw changed(
+      "environment.locked",
+      `${each.body.environment} is held by entry ${each.seq} (${each.kind} of sha256:${each.body.digest.slice(0, 12)}…) of ${each.by}, since ${age}`,
+      same
+        ? "wait until it is done; if its process died, run this again after two minutes: it carries on"
+        : "wait, or end it: factory promote --abandon --to ENVIRONMENT --reason …",
+    );
+  }
+  return undefined;
+}
+
+function isStartOf<K extends Started["kind"]>(entry: Started, kind: K): entry is Extract<Started, { kind: K }> {
+  return entry.kind === kind;
+}

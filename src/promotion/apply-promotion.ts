@@ -1,0 +1,157 @@
+import { join } from "node:path";
+import { putBundle, putEvidence } from "../evidence/objects.ts";
+import { printHead } from "../ledger/entry.ts";
+import type { EntryOf } from "../ledger/line-state.ts";
+import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
+import { withTask } from "../lib/progress.ts";
+import { fetchModel } from "../registry/model-files.ts";
+import { MODEL_TAGS, type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
+import { appendEnd, changed } from "./append.ts";
+import { decisionBundle } from "./decision-bundle.ts";
+import type { Gathered } from "./gather.ts";
+import type { Line } from "./line.ts";
+import type { LineWorld } from "./world.ts";
+
+export interface Promoted {
+  environment: string;
+  /** Full name. */
+  name: string;
+  version: string;
+  bundle: string;
+  entry: EntryOf<"promoted">;
+}
+
+/**
+ * Carries a started promotion to its end; each step looks before it acts, so that it can be run again after any interruption.
+ * Throws exit 5 when what arrived is not what was promoted, or when somebody else ended it.
+ */
+export async function applyPromotion(
+  started: EntryOf<"promotion.started">,
+  view: LedgerView,
+  gathered: Gathered,
+  line: Line,
+  actor: Actor,
+  world: LineWorld,
+): Promise<Promoted> {
+  const { body } = started;
+  const { target, evidence, model, signatures } = gathered;
+  if (evidence === undefined || model === undefined || model.digest !== body.digest)
+    throw changed("promotion.material", "evidence or bytes changed after the promotion was started", "run it again");
+  const [registry, objects] = await Promise.all([world.registry(target), world.objects(target, line.model)]);
+  const bundle = decisionBundle(
+    started,
+    {
+      action: "promote",
+      model: body.target,
+      digest: body.digest,
+      environment: body.environment,
+      project: line.project,
+      factory: world.factoryVersion,
+      policy: body.policy,
+      rules: body.rules,
+      evidence: body.evidence,
+      ticket: body.ticket,
+      verdicts: body.verdicts,
+    },
+    { manifest: model.manifest, entries: view.entries },
+    actor,
+  );
+  await withTask(world.report, "promotion.evidence", "evidence and decision", async () => {
+    await putEvidence(objects, evidence, signatures, line.model);
+    await putBundle(objects, bundle, line.model);
+  });
+  const version = await arrive(gathered, registry, body, bundle.digest, world);
+  await demandBytes(registry, version, body.digest, world);
+  if (line.state.environment(target.name).champion?.version !== version.version)
+    await registry.setAlias(body.target, "challenger", version.version);
+  const { version: number, createdAt } = version;
+  const entry = await appendEnd(
+    line.ledger,
+    started,
+    {
+      kind: "promoted",
+      body: {
+        model: body.model,
+        digest: body.digest,
+        environment: body.environment,
+        started: started.seq,
+        version: number,
+        createdAt,
+        evidence: body.evidence,
+        bundle: bundle.digest,
+      },
+    },
+    actor,
+    view,
+    world.now,
+  );
+  await setAnchor(registry, body.target, entry, body.policy);
+  if (entry.kind !== "promoted") throw new TypeError("an entry came back as another kind");
+  return { environment: body.environment, name: body.target, version: number, bundle: bundle.digest, entry };
+}
+
+/** The version at the target: the one that is there, or a new one with bytes of its own. */
+async function arrive(
+  gathered: Gathered,
+  registry: ModelRegistry,
+  body: EntryOf<"promotion.started">["body"],
+  bundle: string,
+  world: LineWorld,
+): Promise<ModelVersion> {
+  const { present, model, facts } = gathered;
+  if (present !== undefined) {
+    const found = await registry.version(body.target, present);
+    if (found !== undefined) return found;
+    throw changed("promotion.gone", `${body.target} v${present} is not in the registry any more`, "factory verify");
+  }
+  if (model === undefined) throw new TypeError("a promotion without bytes");
+  const evidence = facts.evidence.known ? facts.evidence.value.facts : undefined;
+  return registry.createFromFolder(
+    {
+      model: body.target,
+      above: body.highest,
+      environment: body.environment,
+      folder: model.folder,
+      files: model.files,
+      tags: {
+        [VERSION_TAGS.digest]: body.digest,
+        [VERSION_TAGS.evidence]: body.evidence,
+        [VERSION_TAGS.bundle]: bundle,
+        [VERSION_TAGS.source]: `${body.from.environment} v${body.from.version}`,
+        ...(evidence?.commit && { [VERSION_TAGS.commit]: evidence.commit }),
+        ...(evidence && { [VERSION_TAGS.run]: evidence.run.id }),
+      },
+    },
+    world.report,
+  );
+}
+
+/** Reads every byte of what arrived. No alias may move to a version whose bytes are others. */
+export async function demandBytes(
+  registry: ModelRegistry,
+  version: ModelVersion,
+  digest: string,
+  world: Pick<LineWorld, "workFolder" | "report">,
+): Promise<void> {
+  const arrived = await fetchModel(
+    registry.filesOf(version),
+    join(world.workFolder, `arrived-${version.version}`),
+    world.report,
+  );
+  if (arrived.digest !== digest)
+    throw changed(
+      "promotion.bytes",
+      `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
+      "somebody wrote to its artifacts: factory verify",
+    );
+}
+
+/** The anchor: the end of the chain as the registry saw it, and the policy under which it was written to. */
+export async function setAnchor(
+  registry: ModelRegistry,
+  name: string,
+  head: { seq: number; hash: string },
+  policy: string,
+): Promise<void> {
+  await registry.setModelTags(name, { [MODEL_TAGS.ledgerHead]: printHead(head), [MODEL_TAGS.policy]: policy });
+}

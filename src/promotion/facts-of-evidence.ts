@@ -1,0 +1,121 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ObjectStore } from "../evidence/object-store.ts";
+import { fetchEvidence } from "../evidence/objects.ts";
+import type { Evidence } from "../evidence/read-evidence.ts";
+import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
+import type { SignedFile } from "../evidence/signature-path.ts";
+import { type Metric, metricsSchema } from "../gates/metrics.ts";
+import { EXIT, FactoryError, messageOf } from "../lib/error.ts";
+import { sha256 } from "../lib/hash.ts";
+import { parseYaml } from "../lib/yaml-document.ts";
+import { identityOfKey, listedKey } from "../policy/identity.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type Project, projectSchema } from "../project/project.ts";
+import { type Known, known, type SeenEvidence, unknown } from "./facts.ts";
+
+export interface EvidenceMaterial {
+  seen: Known<SeenEvidence>;
+  problem: string | undefined;
+  /** factory.yaml as it was checked. */
+  project: Known<Project>;
+  evidence: Evidence | undefined;
+  signatures: readonly SignedFile[];
+}
+
+/** Fetches evidence from the first store that has it, and finds out what holds. A broken one is a fact, not an error. */
+export async function gatherEvidence(
+  digest: string,
+  stores: readonly ObjectStore[],
+  policy: Policy | undefined,
+  cacheFolder: string,
+  at: Date,
+): Promise<EvidenceMaterial> {
+  let missing: FactoryError | undefined;
+  for (const store of stores) {
+    try {
+      const { evidence, signatures } = await fetchEvidence(store, digest, cacheFolder);
+      return await judge(evidence, signatures, policy, at);
+    } catch (error) {
+      if (!(error instanceof FactoryError)) throw error;
+      if (error.code !== "object.missing") {
+        // Bytes that are there and wrong are a no; a store that does not answer is not known.
+        if (error.code.startsWith("http.") || error.exit === EXIT.interrupted) throw error;
+        return broken(digest, error.message);
+      }
+      missing ??= error;
+    }
+  }
+  return {
+    seen: unknown(
+      `evidence sha256:${digest.slice(0, 12)}… is in no store: ${missing?.message ?? "there is no store"}`,
+      "factory register",
+    ),
+    problem: undefined,
+    project: unknown("the evidence is not there"),
+    evidence: undefined,
+    signatures: [],
+  };
+}
+
+async function judge(
+  evidence: Evidence,
+  signatures: readonly SignedFile[],
+  policy: Policy | undefined,
+  at: Date,
+): Promise<EvidenceMaterial> {
+  const verified = await verifySignedEvidence(evidence, signatures, (id) =>
+    policy === undefined ? undefined : listedKey(policy, id),
+  );
+  const signedBy = verified.signedBy.map((id) =>
+    policy === undefined ? { problem: "there is no policy" } : identityOfKey(policy, id, at),
+  );
+  const seen: SeenEvidence = {
+    digest: evidence.digest,
+    facts: evidence.facts,
+    gates: evidence.gates,
+    metrics: await metricsOf(evidence),
+    // One good signature is enough; the flaws of others are told only when there is none.
+    problems:
+      signedBy.length > 0
+        ? []
+        : verified.flaws.length > 0
+          ? verified.flaws.map((flaw) => flaw.message)
+          : ["nobody signed it"],
+    signedBy,
+  };
+  return { seen: known(seen), problem: undefined, project: await projectOf(evidence), evidence, signatures };
+}
+
+function broken(digest: string, problem: string): EvidenceMaterial {
+  const why = `evidence sha256:${digest.slice(0, 12)}…: ${problem}`;
+  return { seen: unknown(why), problem: why, project: unknown(why), evidence: undefined, signatures: [] };
+}
+
+async function metricsOf(evidence: Evidence): Promise<Known<readonly Metric[]>> {
+  const file = evidence.files.find((each) => each.path === "metrics/model-metrics.json");
+  if (file === undefined) return unknown("the evidence holds no metrics", "the model gate must have been run");
+  try {
+    const parsed = metricsSchema.parse(JSON.parse(await verifiedText(evidence, file.path, file.sha256)));
+    return known(parsed.metrics);
+  } catch (error) {
+    return unknown(`the metrics in the evidence cannot be read: ${messageOf(error).slice(0, 200)}`);
+  }
+}
+
+async function projectOf(evidence: Evidence): Promise<Known<Project>> {
+  const path = "project/factory.yaml";
+  const file = evidence.files.find((each) => each.path === path);
+  if (file === undefined) return unknown("the evidence holds no factory.yaml");
+  try {
+    return known(parseYaml(await verifiedText(evidence, path, file.sha256), path, projectSchema));
+  } catch (error) {
+    return unknown(`factory.yaml in the evidence is not valid: ${messageOf(error).slice(0, 200)}`);
+  }
+}
+
+async function verifiedText(evidence: Evidence, path: string, digest: string): Promise<string> {
+  const bytes = await readFile(join(evidence.folder, path));
+  if (sha256(bytes) !== digest) throw new Error(`${path} changed while it was read`);
+  return bytes.toString("utf8");
+}

@@ -1,0 +1,290 @@
+import { join } from "node:path";
+import { type Approval, parseApproval } from "../evidence/approval.ts";
+import type { Evidence } from "../evidence/read-evidence.ts";
+import type { SignedFile } from "../evidence/signature-path.ts";
+import { openSigned } from "../evidence/signed-statement.ts";
+import type { LineState } from "../ledger/line-state.ts";
+import type { Envelope } from "../lib/dsse.ts";
+import { FactoryError, usageError } from "../lib/error.ts";
+import { identityOfKey, listedKey } from "../policy/identity.ts";
+import type { Environment, Policy } from "../policy/policy.ts";
+import { rulesDigest, rulesFor } from "../project/rules.ts";
+import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
+import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
+import { momentOfDecision } from "./clock.ts";
+import { type Action, type DecisionFacts, type Known, known, type SeenApproval, unknown } from "./facts.ts";
+import { type EvidenceMaterial, gatherEvidence } from "./facts-of-evidence.ts";
+import type { Candidate } from "./find-candidate.ts";
+import type { Line } from "./line.ts";
+import { anchorProblem, recordedVersions, registryDifferences } from "./registry-differences.ts";
+import type { LineWorld } from "./world.ts";
+
+export interface Question {
+  action: Action;
+  candidate: Candidate;
+  environment: string;
+  ticket: string | undefined;
+}
+
+/** What was found out, and what carrying the decision out needs beyond the facts. */
+export interface Gathered {
+  facts: DecisionFacts;
+  /** Where it stands now: the environment before, or the environment itself for a release. */
+  source: Environment;
+  target: Environment;
+  /** Full name at the target. */
+  name: string;
+  /** The bytes, fetched and digested; undefined when they could not be read, or were not asked for. */
+  model: (FetchedModel & { folder: string }) | undefined;
+  evidence: Evidence | undefined;
+  signatures: readonly SignedFile[];
+  /** Highest number at the target now. */
+  highest: number;
+  /** The candidate's version at the target, if the ledger knows one. */
+  present: string | undefined;
+  approvals: readonly { hash: string; envelope: Envelope }[];
+}
+
+/** The environment that was named and the one before it. Throws exit 2 for an unknown one and for the first. */
+export function targetOf(policy: Policy, name: string, action: Action): { source: Environment; target: Environment } {
+  const index = policy.environments.findIndex((each) => each.name === name);
+  const target = policy.environments[index];
+  const names = policy.environments.map((each) => each.name).join(", ");
+  if (target === undefined)
+    throw usageError("environment.unknown", `no environment is called ${name}`, `there are, in order: ${names}`);
+  const before = policy.environments[index - 1];
+  if (action === "release") return { source: target, target };
+  if (before === undefined)
+    throw usageError(
+      "environment.first",
+      `${name} is the first environment: factory register brings a model there`,
+      `there are, in order: ${names}`,
+    );
+  return { source: before, target };
+}
+
+/** Asks registries, stores, ticket system and ledger all that the rules need. Writes nothing outside the work folder. */
+export async function gatherFacts(question: Question, line: Line, world: LineWorld): Promise<Gathered> {
+  if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
+  const { policy } = line.policy.value.inForce;
+  const { candidate, action } = question;
+  const { source, target } = targetOf(policy, question.environment, action);
+  const first = policy.environments[0] ?? target;
+  const name = registeredName(target.catalog, line.model);
+  const standing = standingOf(line.state, source, candidate.digest, first);
+  const registries = new Map<string, ModelRegistry>();
+  for (const each of new Set([target, source])) registries.set(each.name, await world.registry(each));
+  const of = async (environment: Environment) => registries.get(environment.name) ?? world.registry(environment);
+  const targetRegistry = await of(target);
+  if (line.ledger.local && !targetRegistry.local)
+    throw usageError(
+      "ledger.local",
+      `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
+      "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
+    );
+  const [pictures, version, ticket] = await Promise.all([
+    Promise.all([...new Set([target, source])].map((each) => pictureOf(each, line.model, of))),
+    standing === undefined ? undefined : versionOf(await of(source), source, line.model, standing.version),
+    ticketOf(question, line, world),
+  ]);
+  const now = momentOfDecision(world.now().getTime(), targetRegistry.clock(), line.view.entries.at(-1));
+  const at = now.known ? now.value : world.now();
+  const chain = [...pictures].reverse().map((each) => each.environment);
+  const stores = await Promise.all(
+    [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
+  );
+  const evidence = await gatherEvidence(candidate.evidence, stores, policy, world.cacheFolder, at);
+  const bytes =
+    action === "approve" || version === undefined
+      ? undefined
+      : await bytesOf(await of(source), version, join(world.workFolder, "model"), world);
+  const targetVersions = pictures.find((each) => each.environment === target)?.versions ?? [];
+  const facts: DecisionFacts = {
+    action,
+    project: line.project,
+    model: line.model,
+    digest: candidate.digest,
+    environment: target,
+    now,
+    policy: line.policy,
+    actor: known(identityOfKey(policy, world.signer.keyId, at)),
+    ledger: known(ledgerProblems(line, pictures)),
+    rules: rulesOf(evidence, policy, target),
+    standing: known({
+      at: standing && { environment: source.name, version: standing },
+      expected: source.name,
+    }),
+    version:
+      standing === undefined
+        ? unknown("it does not stand there")
+        : known(version && { createdAt: version.createdAt, digestTag: version.tags[VERSION_TAGS.digest] }),
+    bytes: bytes === undefined ? unknown("there are no bytes to read") : bytes.fact,
+    evidence: evidence.seen,
+    evidenceProblem: evidence.problem,
+    champion: known(championOf(line.state, policy)),
+    registry: known(
+      pictures.flatMap((each) =>
+        registryDifferences(
+          {
+            environment: each.environment.name,
+            isFirst: each.environment === first,
+            model: each.model,
+            versions: each.versions,
+          },
+          line.state.environment(each.environment.name),
+          recordedVersions(each.environment.name, line.view.entries),
+        ),
+      ),
+    ),
+    approvals: known(approvalsOf(line, policy, at)),
+    ticket,
+  };
+  return {
+    facts,
+    source,
+    target,
+    name,
+    model: bytes?.model,
+    evidence: evidence.evidence,
+    signatures: evidence.signatures,
+    highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
+    present: recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)
+      ?.version,
+    approvals: line.state.approvals.map(({ entry }) => ({ hash: entry.hash, envelope: entry.body.envelope })),
+  };
+}
+
+interface Picture {
+  environment: Environment;
+  model: Awaited<ReturnType<ModelRegistry["model"]>>;
+  versions: readonly ModelVersion[];
+}
+
+async function pictureOf(
+  environment: Environment,
+  modelName: string,
+  registryOf: (environment: Environment) => Promise<ModelRegistry>,
+): Promise<Picture> {
+  const registry = await registryOf(environment);
+  const name = registeredName(environment.catalog, modelName);
+  const [model, versions] = await Promise.all([registry.model(name), registry.versions(name)]);
+  return { environment, model, versions };
+}
+
+/** The version in which a candidate stands in an environment, by the ledger. */
+function standingOf(state: LineState, source: Environment, digest: string, first: Environment) {
+  if (source.name === first.name) {
+    const body = state.registered.findLast(
+      (each) => each.body.digest === digest && each.body.environment === first.name,
+    )?.body;
+    return body && { version: body.version, digest, createdAt: body.createdAt };
+  }
+  const body = state.environment(source.name).promoted.findLast((each) => each.entry.body.digest === digest)
+    ?.entry.body;
+  return body && { version: body.version, digest, createdAt: body.createdAt };
+}
+
+async function versionOf(
+  registry: ModelRegistry,
+  environment: Environment,
+  modelName: string,
+  number: string,
+): Promise<ModelVersion | undefined> {
+  return registry.version(registeredName(environment.catalog, modelName), number);
+}
+
+/** Fetches the bytes once: they are digested on the way and uploaded from the same folder. */
+async function bytesOf(
+  registry: ModelRegistry,
+  version: ModelVersion,
+  folder: string,
+  world: LineWorld,
+): Promise<{ fact: Known<string>; model: (FetchedModel & { folder: string }) | undefined }> {
+  const source = registry.filesOf(version);
+  if ((await source.files()).length === 0)
+    // Missing bytes are a refusal and not a failure: the server answered, and there is nothing.
+    return { fact: known("none"), model: undefined };
+  const model = await fetchModel(source, folder, world.report);
+  return { fact: known(model.digest), model: { ...model, folder } };
+}
+
+function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {
+  return [
+    ...line.view.problems.map((each) => `entry ${each.seq ?? "?"}: ${each.message}`),
+    ...line.state.problems.map((each) => `entry ${each.seq}: ${each.message}`),
+    ...(line.state.project !== undefined && line.state.project !== line.project
+      ? [`the chain is that of project ${line.state.project}`]
+      : []),
+    ...pictures.flatMap((each) => anchorProblem(each.model, each.environment.name, line.view.entries) ?? []),
+  ];
+}
+
+function rulesOf(evidence: EvidenceMaterial, policy: Policy, target: Environment): DecisionFacts["rules"] {
+  if (!evidence.project.known) return evidence.project;
+  const project = evidence.project.value;
+  return known({ rules: rulesFor(project, policy, target), digest: rulesDigest(project, policy, target) });
+}
+
+/** The champion of the last environment that has one, as check looks for it. Pure. */
+export function championOf(state: LineState, policy: Policy) {
+  for (const environment of policy.environments.toReversed()) {
+    const { champion } = state.environment(environment.name);
+    if (champion !== undefined)
+      return { environment: environment.name, version: champion.version, digest: champion.digest };
+  }
+  return undefined;
+}
+
+function approvalsOf(line: Line, policy: Policy, at: Date): SeenApproval[] {
+  return line.state.approvals.flatMap(({ entry, withdrawn }) => {
+    const { envelope } = entry.body;
+    const read = readApproval(envelope);
+    if (read === undefined) return [];
+    const { digest, evidence, ...approval } = read;
+    const opened = openSigned(envelope, (id) => listedKey(policy, id), "the approval");
+    // The envelope and its entry are signed by one key: another one's statement cannot be brought in under a name.
+    const by =
+      "flaw" in opened
+        ? { problem: opened.flaw.message }
+        : opened.keyId === entry.key
+          ? identityOfKey(policy, opened.keyId, at)
+          : { problem: "signed by another key than its entry" };
+    const seen = { hash: entry.hash, seq: entry.seq, at: new Date(entry.at), by, approval };
+    return [{ ...seen, model: digest, evidence, withdrawn: withdrawn !== undefined }];
+  });
+}
+
+/** What an entry carries that is no approval approves nothing. */
+function readApproval(envelope: Envelope): Approval | undefined {
+  try {
+    return parseApproval(Buffer.from(envelope.payload, "base64"));
+  } catch (error) {
+    if (error instanceof FactoryError) return undefined;
+    throw error;
+  }
+}
+
+async function ticketOf(question: Question, line: Line, world: LineWorld): Promise<DecisionFacts["ticket"]> {
+  const id = question.ticket;
+  if (id === undefined) return known(undefined);
+  const system = await world.tickets();
+  if (system === undefined)
+    return unknown("the policy names no ticket system", "tickets: { system: file, path: tickets.yaml } in policy.yaml");
+  return known({ id, ticket: await system.ticket(id), spentOn: spentOn(line.state, id, question) });
+}
+
+/** What a ticket was used for, other than this candidate in this environment; undefined when it is fresh. Pure. */
+export function spentOn(
+  state: LineState,
+  id: string,
+  question: Pick<Question, "candidate" | "environment">,
+): string | undefined {
+  for (const name of state.environments) {
+    for (const { entry, started } of state.environment(name).promoted) {
+      if (started.body.ticket !== id) continue;
+      if (name !== question.environment || entry.body.digest !== question.candidate.digest)
+        return `${name} v${entry.body.version}`;
+    }
+  }
+  return undefined;
+}

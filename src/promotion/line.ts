@@ -1,0 +1,102 @@
+import type { Fact } from "../ledger/entry.ts";
+import { type LineState, lineState } from "../ledger/line-state.ts";
+import type { Ledger, LedgerView } from "../ledger/open-ledger.ts";
+import type { Envelope } from "../lib/dsse.ts";
+import { type PolicyInForce, policyAfter, policyFileState } from "../policy/in-force.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type Known, known, unknown } from "./facts.ts";
+
+/** A policy file with what its owners signed. */
+export interface PolicyFile {
+  path: string;
+  text: string;
+  digest: string;
+  policy: Policy;
+  signatures: readonly Envelope[];
+}
+
+/** One project on its way: its chain as read now, and the policy that counts. */
+export interface Line {
+  project: string;
+  model: string;
+  ledger: Ledger;
+  view: LedgerView;
+  state: LineState;
+  policy: Known<LinePolicy>;
+  /** The entry that the next writing command writes first: the chain is opened, or a later policy adopted. */
+  first: Fact | undefined;
+}
+
+export interface LinePolicy {
+  /** In force, or about to be with the next entry. Where none is, the file as it is, with the problem. */
+  inForce: PolicyInForce;
+  problem: string | undefined;
+  fix: string | undefined;
+}
+
+/** Reads the chain and decides which policy counts. Writes nothing. Throws exit 4 when the ledger cannot be reached. */
+export async function openLine(
+  project: string,
+  model: string,
+  ledger: Ledger,
+  file: PolicyFile | undefined,
+  at: Date,
+): Promise<Line> {
+  const view = await ledger.view();
+  return {
+    project,
+    model,
+    ledger,
+    view,
+    state: lineState(view.entries),
+    ...countingPolicy(project, model, view, file, at),
+  };
+}
+
+/** Which policy a decision rests on, and what has to be written for it. Pure. */
+export function countingPolicy(
+  project: string,
+  model: string,
+  view: Pick<LedgerView, "policy">,
+  file: PolicyFile | undefined,
+  at: Date,
+): Pick<Line, "policy" | "first"> {
+  const current = view.policy;
+  if (file === undefined) {
+    return current === undefined
+      ? {
+          policy: unknown("there is no policy", "factory init, then have it signed: factory policy sign"),
+          first: undefined,
+        }
+      : { policy: known({ inForce: current, problem: undefined, fix: undefined }), first: undefined };
+  }
+  const state = policyFileState(current, file, at);
+  if (state === "same" && current !== undefined)
+    return { policy: known({ inForce: current, problem: undefined, fix: undefined }), first: undefined };
+  if (state !== "same" && "adopt" in state) {
+    const after = policyAfter(current, state.adopt, at);
+    if ("problem" in after) return { policy: unknown(after.problem), first: undefined };
+    const first: Fact =
+      current === undefined
+        ? { kind: "opened", body: { project, model, policy: state.adopt } }
+        : { kind: "policy.adopted", body: { policy: state.adopt } };
+    return { policy: known({ inForce: after.inForce, problem: undefined, fix: undefined }), first };
+  }
+  const asWritten: PolicyInForce = {
+    policy: file.policy,
+    digest: file.digest,
+    version: file.policy.version,
+    text: file.text,
+  };
+  const said = state === "same" ? { problem: "no policy is in force", maySign: [], difference: [] } : state;
+  const difference = said.difference.length === 0 ? "" : ` (${said.difference.slice(0, 5).join("; ")})`;
+  const who = said.maySign.length === 0 ? "" : `factory policy sign, by ${said.maySign.join(" or ")}`;
+  return {
+    policy: known({
+      inForce: current ?? asWritten,
+      problem: `${file.path}: ${said.problem}${difference}`,
+      fix: who || "factory policy diff shows what is in force",
+    }),
+    first: undefined,
+  };
+}

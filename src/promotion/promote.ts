@@ -1,0 +1,111 @@
+import type { Fact } from "../ledger/entry.ts";
+import type { EntryOf } from "../ledger/line-state.ts";
+import { lineState } from "../ledger/line-state.ts";
+import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
+import { appendOn, changed, demandFree } from "./append.ts";
+import { applyPromotion, type Promoted } from "./apply-promotion.ts";
+import type { DecisionFacts } from "./facts.ts";
+import { type Gathered, gatherFacts, type Question } from "./gather.ts";
+import type { Line } from "./line.ts";
+import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
+import type { LineWorld } from "./world.ts";
+
+export type PromotionResult =
+  | { kind: "refused" | "cannot tell" | "planned"; plan: PromotionPlan }
+  | { kind: "promoted"; plan: PromotionPlan; promoted: Promoted; resumed: boolean };
+
+/**
+ * Decides about one candidate and one environment and, if it may, takes it there: bytes, evidence, version, alias, ledger,
+ * anchor. A refusal while planning writes nothing. A promotion of the same candidate that was cut off is carried on.
+ */
+export async function promote(
+  question: Question,
+  line: Line,
+  world: LineWorld,
+  dryRun: boolean,
+): Promise<PromotionResult> {
+  const open = line.state.environment(question.environment).open;
+  const mine = { kind: "promotion.started" as const, digest: question.candidate.digest, key: world.signer.keyId };
+  const resumed = demandFree(open, mine, world.now());
+  const asked = resumed === undefined ? question : { ...question, ticket: resumed.body.ticket ?? question.ticket };
+  const gathered = await gatherFacts(asked, line, world);
+  const plan = planPromotion(asked, gathered, line.view.head);
+  if (plan.start === undefined) {
+    if (resumed !== undefined && plan.outcome === "no" && !dryRun)
+      await abandonRefused(resumed, plan, gathered, line, world);
+    return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
+  }
+  if (dryRun) return { kind: "planned", plan };
+  const actor = actorOf(gathered.facts, world);
+  const { started, view } =
+    resumed === undefined
+      ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor)
+      : { started: resumed, view: line.view };
+  if (started.kind !== "promotion.started") throw new TypeError("a start came back as another kind");
+  const promoted = await applyPromotion(started, view, gathered, line, actor, world);
+  return { kind: "promoted", plan, promoted, resumed: resumed !== undefined };
+}
+
+/** Who acts: decided by the rule `actor`, which said yes. */
+export function actorOf(facts: DecisionFacts, world: LineWorld): Actor {
+  if (!facts.actor.known || "problem" in facts.actor.value) throw new TypeError("nobody acts");
+  return { by: facts.actor.value.address, signer: world.signer };
+}
+
+/**
+ * Appends the start on the very head that the plan was made from. A head that has moved means that the plan may not hold any
+ * more: exit 5, and running it again makes a new one.
+ */
+export async function start(
+  fact: Extract<Fact, { kind: "promotion.started" | "release.started" }>,
+  gathered: Gathered,
+  line: Line,
+  actor: Actor,
+): Promise<{ started: EntryOf<"promotion.started" | "release.started">; view: LedgerView }> {
+  const at = gathered.facts.now.known ? gathered.facts.now.value : new Date(Number.NaN);
+  const facts = [...(line.first === undefined ? [] : [line.first]), fact];
+  const entries = await appendOn(line.ledger, facts, actor, line.view.head, at);
+  const started = entries?.at(-1);
+  if (entries === undefined || (started?.kind !== "promotion.started" && started?.kind !== "release.started"))
+    throw await moved(line, fact);
+  const all = [...line.view.entries, ...entries];
+  return { started, view: { ...line.view, entries: all, head: { seq: started.seq, hash: started.hash } } };
+}
+
+async function moved(line: Line, fact: Extract<Fact, { body: { environment: string } }>): Promise<Error> {
+  const later = await line.ledger.view();
+  const open = lineState(later.entries).environment(fact.body.environment).open;
+  const holder = open[0];
+  return changed(
+    "ledger.moved",
+    holder === undefined
+      ? "the ledger moved while this was planned"
+      : `${holder.by} was faster: ${fact.body.environment} is held by entry ${holder.seq} (${holder.kind})`,
+    "plan again: run the same command",
+  );
+}
+
+/** What was started and is refused by now ends here; nothing of it has moved an alias. */
+async function abandonRefused(
+  started: EntryOf<"promotion.started">,
+  plan: PromotionPlan,
+  gathered: Gathered,
+  line: Line,
+  world: LineWorld,
+): Promise<never> {
+  const rules = plan.verdicts.filter((each) => each.verdict === "no").map((each) => each.rule);
+  const reason = `refused when it was carried on: ${rules.join(", ")}`.slice(0, 200);
+  const actor = actorOf(gathered.facts, world);
+  await appendOn(
+    line.ledger,
+    [{ kind: "abandoned", body: { started: started.seq, environment: started.body.environment, reason } }],
+    actor,
+    line.view.head,
+    world.now(),
+  );
+  throw changed(
+    "promotion.refused",
+    `the promotion that was begun is refused by now: ${plan.verdicts.find((each) => each.verdict === "no")?.why ?? ""}; it was abandoned`,
+    "mend it, then promote again",
+  );
+}

@@ -1,0 +1,167 @@
+import { normaliseAddress } from "../policy/address.ts";
+import { personOf } from "../policy/identity.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type DecisionFacts, type Known, known, type SeenApproval, unknown } from "./facts.ts";
+import { given, no, type Rule, yes } from "./rule.ts";
+
+export interface Counted {
+  approval: SeenApproval;
+  /** Why it does not count; undefined: it does. */
+  problem: string | undefined;
+}
+
+/** What the decision compares an approval with. */
+export interface ApprovalSetting {
+  policy: Policy;
+  project: string;
+  model: string;
+  digest: string;
+  evidence: string;
+  environment: string;
+  rules: string;
+  ticket: string | undefined;
+  /** Addresses of everyone who changed the code, normalised. */
+  authors: readonly string[];
+  now: Date;
+}
+
+/** The members of a role; `project-owner` is the owner whom the policy lists for the project. */
+export function membersOf(policy: Policy, role: string, project: string): readonly string[] {
+  if (role === "project-owner") {
+    const owner = policy.projects[project]?.owner;
+    return owner === undefined ? [] : [owner];
+  }
+  return policy.roles[role] ?? [];
+}
+
+/** Whether a person of the policy is among those who changed the code, under any of their addresses. */
+export function isAuthor(policy: Policy, address: string, authors: readonly string[]): boolean {
+  return authors.some(
+    (author) => personOf(policy, author) === address || normaliseAddress(author) === normaliseAddress(address),
+  );
+}
+
+/** Every approval with the reason why it does not count, if there is one. Pure. */
+export function countApprovals(approvals: readonly SeenApproval[], setting: ApprovalSetting): Counted[] {
+  const seen = new Set<string>();
+  return approvals.map((approval) => {
+    const problem = approvalProblem(approval, setting);
+    if (problem !== undefined || "problem" in approval.by) return { approval, problem };
+    // One person is one approval for a role, with however many keys.
+    const mark = `${approval.by.address} ${approval.approval.role}`;
+    if (seen.has(mark)) return { approval, problem: `${approval.by.address} has approved already` };
+    seen.add(mark);
+    return { approval, problem: undefined };
+  });
+}
+
+function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string | undefined {
+  const { approval, by } = seen;
+  if (seen.withdrawn) return "withdrawn";
+  if (seen.model !== setting.digest || approval.model !== setting.model) return "for another model";
+  if (approval.project !== setting.project) return "for another project";
+  if (approval.environment !== setting.environment) return `for ${approval.environment}`;
+  if (seen.evidence !== setting.evidence) return "over other evidence";
+  if (approval.rules !== setting.rules)
+    return "under other rules: a threshold, a count or a lifetime was changed since";
+  if (approval.ticket !== setting.ticket) return `for ticket ${approval.ticket ?? "none"}`;
+  if (!(new Date(approval.notAfter) > setting.now)) return `ended at ${approval.notAfter}`;
+  if ("problem" in by) return by.problem;
+  if (by.kind !== "person") return `${by.address} is a ${by.kind}: only people approve`;
+  if (!membersOf(setting.policy, approval.role, setting.project).includes(by.address))
+    return `${by.address} does not have the role ${approval.role}`;
+  if (isAuthor(setting.policy, by.address, setting.authors)) return `${by.address} changed the code`;
+  return undefined;
+}
+
+/** The approvals rule: counts by role, each person for one role only. */
+export const APPROVAL_RULES: readonly Rule[] = [
+  {
+    name: "approvals",
+    actions: ["promote", "release"],
+    judge: (facts) =>
+      given(facts.rules, ({ rules }) => {
+        const asked = rules.stage.approvals ?? [];
+        if (asked.length === 0) return yes("none asked for");
+        return given(facts.approvals, (approvals) =>
+          given(settingOf(facts), (setting) => {
+            const counted = countApprovals(approvals, setting);
+            const good = counted.filter((each) => each.problem === undefined);
+            const used = assignRoles(
+              asked,
+              good.map((each) => each.approval),
+            );
+            const missing = asked.filter((each, i) => (used[i]?.length ?? 0) < each.count);
+            const refused = counted
+              .filter(
+                (each) => each.problem !== undefined && each.approval.approval.environment === setting.environment,
+              )
+              .map(
+                (each) =>
+                  `${"problem" in each.approval.by ? each.approval.approval.approver : each.approval.by.address}: ${each.problem}`,
+              );
+            if (missing.length === 0)
+              return yes(
+                good
+                  .map(
+                    (each) =>
+                      `${"problem" in each.approval.by ? "" : each.approval.by.address} (${each.approval.approval.role})`,
+                  )
+                  .join(", "),
+              );
+            const have = asked
+              .map((each, i) => `${used[i]?.length ?? 0} of ${each.count} of role ${each.role}`)
+              .join(", ");
+            return no(
+              [have, ...refused.map((text) => `does not count: ${text}`)].join("; "),
+              `ask someone of role ${missing.map((each) => each.role).join(" and ")} who did not change the code`,
+            );
+          }),
+        );
+      }),
+  },
+];
+
+/** What the approvals of a decision are compared with; a part that is not known makes the whole unknown. */
+export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
+  const { policy, rules, evidence, ticket, now } = facts;
+  if (!policy.known) return policy;
+  if (!rules.known) return rules;
+  if (!evidence.known) return evidence;
+  if (!ticket.known) return ticket;
+  if (!now.known) return now;
+  const { people } = evidence.value.facts;
+  if (people === null) return unknown("who changed the code is not known");
+  return known({
+    policy: policy.value.inForce.policy,
+    project: facts.project,
+    model: facts.model,
+    digest: facts.digest,
+    evidence: evidence.value.digest,
+    environment: facts.environment.name,
+    rules: rules.value.digest,
+    ticket: ticket.value?.id,
+    authors: people.people.map((each) => each.address),
+    now: now.value,
+  });
+}
+
+/** Gives each person to one role at most; roles with fewer candidates choose first. The approvals used, by role. */
+export function assignRoles(
+  asked: readonly { role: string; count: number }[],
+  approvals: readonly SeenApproval[],
+): SeenApproval[][] {
+  const taken = new Set<string>();
+  const result: SeenApproval[][] = asked.map(() => []);
+  const order = asked
+    .map((each, i) => ({ ...each, i, candidates: approvals.filter((one) => one.approval.role === each.role) }))
+    .sort((a, b) => a.candidates.length - a.count - (b.candidates.length - b.count));
+  for (const { i, count, candidates } of order) {
+    for (const one of candidates) {
+      if ("problem" in one.by || taken.has(one.by.address) || (result[i]?.length ?? 0) >= count) continue;
+      taken.add(one.by.address);
+      result[i]?.push(one);
+    }
+  }
+  return result;
+}
