@@ -207,7 +207,12 @@ describe("refused, by line", () => {
       12,
       "there is no day 2026-11-31",
     ],
-    ["a strategy that does not exist", replace("[shadow, canary]", "[shadow, canray]"), lineOf("strategy"), "one or more of direct"],
+    [
+      "a strategy that does not exist",
+      replace("[shadow, canary]", "[shadow, canray]"),
+      lineOf("strategy"),
+      "one or more of direct",
+    ],
     ["a strategy twice", replace("[shadow, canary]", "[canary, canary]"), lineOf("strategy"), "names a strategy twice"],
     ["a lifetime of no time", replace("P7D", "P0D"), lineOf("approvalTtl"), "lasts no time at all"],
     ["a lifetime in months", replace("P7D", "P1M"), lineOf("approvalTtl"), "ISO 8601"],
