@@ -39,7 +39,16 @@ export function parseIndex(text: string): EvidenceFile[] {
   if (evidenceIndex(files) !== text) throw usageError("evidence.index", `${INDEX_FILE} is not sorted by path`);
   const seen = new Set(files.map((each) => each.path.toLowerCase()));
   if (seen.size !== files.length) throw usageError("evidence.index", `${INDEX_FILE} lists a path twice`);
+  const clash = files.find((each) => isTaken(each.path.toLowerCase(), seen));
+  if (clash !== undefined)
+    throw usageError("evidence.index", `${INDEX_FILE} lists ${clash.path} in a place that is not free`);
   return files;
+}
+
+/** Below a path that is a file, or where signatures lie. */
+function isTaken(path: string, files: ReadonlySet<string>): boolean {
+  const parts = path.split("/");
+  return parts[0] === "signatures" || parts.some((_, i) => i > 0 && files.has(parts.slice(0, i).join("/")));
 }
 
 /** Parses JSON that must be canonical (RFC 8785) with a final newline. Throws exit 2. */

@@ -113,27 +113,31 @@ function inMemory(path: string, text: string): StoredFile {
 }
 
 function filesOfIndex(indexName: IndexName, text: string): readonly EvidenceFile[] {
-  const files = indexName === INDEX_FILE ? parseIndex(text) : parseBundleIndex(text).files;
+  return indexName === INDEX_FILE ? parseIndex(text) : parseBundleIndex(text).files;
+}
+
+function demandSize(indexName: IndexName, files: readonly EvidenceFile[]): void {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (files.length > MAX_FILES || bytes > MAX_OBJECT_BYTES || files.some((file) => file.bytes > MAX_FILE_BYTES))
     throw outsideError(
       "object.size",
       `${indexName} lists ${files.length} files of ${bytes} bytes: more than evidence may be`,
     );
-  return files;
 }
 
 /** Whether the cache holds the object, every byte of it. */
 async function holds(folder: string, digest: string, indexName: IndexName): Promise<boolean> {
   try {
+    if (!lstatSync(folder).isDirectory()) return false;
     const index = readPlain(join(folder, indexName), MAX_INDEX_BYTES);
     if (sha256(index) !== digest) return false;
-    for (const file of filesOfIndex(indexName, index.toString("utf8"))) {
+    const files = filesOfIndex(indexName, index.toString("utf8"));
+    for (const file of files) {
       const stat = await lstat(join(folder, file.path));
       if (!stat.isFile() || stat.size !== file.bytes || (await sha256File(join(folder, file.path))) !== file.sha256)
         return false;
     }
-    const listed = new Set(filesOfIndex(indexName, index.toString("utf8")).map((file) => file.path));
+    const listed = new Set(files.map((file) => file.path));
     return walk(folder).every((path) => path === indexName || listed.has(path) || SIGNATURE_PATH.test(path));
   } catch {
     return false;
@@ -165,6 +169,7 @@ async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexNa
         `${indexName} that is stored under ${digest} has another digest: ${sha256(index)}`,
       );
     const files = understood(indexName, digest, () => filesOfIndex(indexName, index.toString("utf8")));
+    demandSize(indexName, files);
     await inParallel(files, AT_ONCE, async (file) => {
       const bytes = await demand(store, digest, file.path, file.bytes);
       if (bytes.length !== file.bytes || sha256(bytes) !== file.sha256)

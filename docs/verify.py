@@ -1,0 +1,101 @@
+"""Verifies what `factory evidence export` wrote, with neither factory nor a network:
+
+    python3 verify.py [FOLDER [DIGEST OF THE FIRST POLICY]]
+
+Needs Python 3.9 and the package cryptography. One line a part; status 1 if anything does not hold.
+What it leaves to `factory verify` (roles, quorum, dates of keys) is in docs/auditor.md."""
+import base64, hashlib, json, re, sys
+from pathlib import Path
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+ROOT, IN_TOTO = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json"
+force, named, approved, flaws = {0: None}, {}, set(), 0
+# force: digest and keys of the policy in force, by entry. named: the first entry that names an evidence or a bundle.
+
+def sha(data): return hashlib.sha256(data).hexdigest()
+def demand(holds, what):
+    if not holds: raise ValueError(what)
+def once(pairs):  # JSON in which a key stands twice would say two things
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else demand(False, "a key stands twice")
+def load(data): return json.loads(data, object_pairs_hook=once)
+def subjects(payload): return [each["digest"]["sha256"] for each in load(payload)["subject"]]
+
+def keys_of(policy):  # every ed25519 key that is not in a comment, by its id: SHA-256 of the SPKI DER
+    found = re.findall(r"ed25519:([A-Za-z0-9+/]{43}=)", re.sub(r"(?m)(^|\s)#.*", "", policy))
+    prefix, raw = bytes.fromhex("302a300506032b6570032100"), map(base64.b64decode, found)
+    return {sha(prefix + key): Ed25519PublicKey.from_public_bytes(key) for key in raw}
+def signed(keys, key_id, data, signature):
+    demand(key_id in keys, f"key {key_id[:12]} is not in the policy of that moment")
+    keys[key_id].verify(base64.b64decode(signature, validate=True), data)
+def opened(envelope, keys):  # DSSE: https://github.com/secure-systems-lab/dsse
+    payload, (one,) = base64.b64decode(envelope["payload"], validate=True), envelope["signatures"]
+    head = f"DSSEv1 {len(IN_TOTO)} {IN_TOTO} {len(payload)} "
+    signed(keys, one["keyid"], head.encode() + payload, one["sig"])
+    return payload
+
+def ledger(path):
+    prev, lines = "0" * 64, path.read_bytes().split(b"\n")
+    demand(lines.pop() == b"", "the last line is cut")
+    for seq, line in enumerate(lines, 1):
+        entry, text = load(line), line.rpartition(b',"sig":')[0]
+        hashed = text + b',"sig":"%s"' % entry["sig"].encode()
+        demand(line == hashed + b',"hash":"%s"}' % sha(hashed).encode(), f"entry {seq}: hash")
+        demand((entry["v"], entry["seq"], entry["prev"]) == (1, seq, prev), f"entry {seq} does not follow")
+        body, prev, force[seq] = entry["body"], entry["hash"], force[seq - 1]
+        if entry["kind"] == ("policy.adopted" if seq > 1 else "opened"):
+            policy = (sha(body["policy"]["text"].encode()), keys_of(body["policy"]["text"]))
+            owners = (force[seq] or policy)[1]  # of the policy before; of the first, its own
+            said = [subjects(opened(envelope, owners)) for envelope in body["policy"]["signatures"]]
+            demand(said and all(each == [policy[0]] for each in said), f"entry {seq}: who signed the policy")
+            force[seq] = policy
+        signed(force[seq][1], entry["key"], text, entry["sig"])
+        if entry["kind"] == "approved": approved.add(opened(body["envelope"], force[seq][1]))
+        for what in ("evidence", "bundle"): named.setdefault(body.get(what), entry)
+    demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
+    return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
+
+def indexed(folder, name):  # an index that the ledger names by its digest, and exactly the files that it lists
+    index, parts = (folder / name).read_bytes(), [part for part in folder.rglob("*") if not part.is_dir()]
+    demand(sha(index) == folder.name and folder.name in named, "another digest, or the ledger does not name it")
+    listed, there = load(index)["files"], {part.relative_to(folder).as_posix() for part in parts}
+    left = {path for path in there if not path.startswith("signatures/")}
+    demand(left == {name, *(each["path"] for each in listed)}, "files missing or extra")
+    for each in listed: demand(sha((folder / each["path"]).read_bytes()) == each["sha256"], each["path"] + " changed")
+    return load(index), named[folder.name]
+
+def evidence(folder):
+    index, entry = indexed(folder, "evidence.json")
+    paths = sorted(each["path"] for each in index["files"] if each["mediaType"] == IN_TOTO)
+    statements, signers = [(folder / path).read_bytes() for path in paths], sorted(folder.glob("signatures/*"))
+    model = sha((folder / "model/manifest.sha256").read_bytes())
+    demand({subjects(each)[0] for each in statements} == {model} == {entry["body"]["digest"]}, "another model")
+    for signer in signers:
+        said = [opened(load(line), force[entry["seq"]][1]) for line in signer.read_bytes().splitlines()]
+        demand(said[:-1] == statements and subjects(said[-1]) == [model, folder.name], "signatures of something else")
+    demand(signers, "nobody signed it")
+    return f"{len(statements)} statements about model {model}, signed by {len(signers)}"
+
+def bundle(folder):
+    index, entry = indexed(folder, "bundle.json")
+    manifest, policy, decision, approvals = ((folder / name).read_bytes() for name in (
+        "manifest.sha256", "policy.yaml", "decision.jsonl", "approvals.jsonl"))
+    keys = dict([force[entry["body"]["started"]], force[entry["seq"]]]).get(sha(policy))
+    demand(keys, "its policy was not in force")
+    payload, model, where = opened(load(decision), keys), sha(manifest), entry["body"]["environment"]
+    said, rests_on = load(payload)["predicate"], [index["evidence"], *map(sha, approvals.splitlines())]
+    demand(subjects(payload) == [model] == [entry["body"]["digest"]], "the decision is about another model")
+    demand(said["policy"]["digest"]["sha256"] == sha(policy) and said["factory"]["environment"] == where, "another decision")
+    demand([each["digest"]["sha256"] for each in said["inputAttestations"]] == rests_on, "another evidence or approval")
+    for each in map(load, approvals.splitlines()):
+        payload = base64.b64decode(each["payload"])
+        demand(payload in approved and subjects(payload) == [model, index["evidence"]], "an approval of something else")
+    demand((ROOT / "evidence" / index["evidence"]).is_dir(), "its evidence is not here")
+    return f"{said['factory']['action']} of model {model} to {where}, {len(approvals.splitlines())} approvals"
+
+for check, where in (ledger, "ledger.jsonl"), (evidence, "evidence/*"), (bundle, "bundles/*"):
+    for path in sorted(ROOT.glob(where)) or [ROOT / where][: check is ledger]:
+        try: print("ok  ", check.__name__, path.name, check(path))
+        except (ValueError, LookupError, TypeError, AttributeError, OSError, InvalidSignature) as flaw:
+            flaws += print("FLAW", check.__name__, path.name, repr(flaw)) or 1
+sys.exit(1 if flaws else 0)

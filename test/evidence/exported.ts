@@ -1,0 +1,101 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { approvalStatement } from "../../src/evidence/approval.ts";
+import { planBundle } from "../../src/evidence/bundle.ts";
+import { decisionStatement } from "../../src/evidence/decision.ts";
+import { fetchObject, putBundle, putEvidence } from "../../src/evidence/objects.ts";
+import { readEvidence } from "../../src/evidence/read-evidence.ts";
+import { sealEvidence } from "../../src/evidence/seal.ts";
+import { signEvidence } from "../../src/evidence/sign-evidence.ts";
+import { signStatement } from "../../src/evidence/signed-statement.ts";
+import type { Fact } from "../../src/ledger/entry.ts";
+import type { Signer } from "../../src/lib/signing.ts";
+import { chainOf } from "./chain.ts";
+import { attachments, DIGEST, facts, gates, MANIFEST } from "./sample.ts";
+import { approvalOf, decisionOf, memoryStore, POLICY, people } from "./world.ts";
+
+/** A line from `opened` to `promoted`, with its evidence and bundle in a store. */
+export async function promotedLine(root: string) {
+  const evidence = await readEvidence((await sealEvidence(facts, gates, attachments, join(root, "sealed"))).folder);
+  const store = memoryStore();
+  await putEvidence(store, evidence, await signEvidence(evidence, people.ci), facts.model.name);
+  const approval = signStatement(approvalStatement(approvalOf(evidence.digest)), people.approver);
+  const decision = signStatement(decisionStatement(decisionOf(evidence.digest, [approval])), people.ci);
+  const bundle = planBundle({
+    evidence: evidence.digest,
+    manifest: MANIFEST,
+    approvals: [approval],
+    decision,
+    policy: POLICY,
+  });
+  await putBundle(store, bundle, facts.model.name);
+  const candidate = { model: facts.model.name, digest: DIGEST.model };
+  const ci = { by: "ci@example.com", signer: people.ci };
+  const said: (Fact & { by: string; signer: Signer })[] = [
+    { kind: "opened", body: { project: facts.project, model: facts.model.name, policy: POLICY }, ...ci },
+    {
+      kind: "registered",
+      body: {
+        ...candidate,
+        environment: "dev",
+        version: "1",
+        createdAt: 1,
+        evidence: evidence.digest,
+        run: facts.run.id,
+        commit: facts.commit ?? "",
+        times: { checked: facts.finished },
+      },
+      ...ci,
+    },
+    { kind: "approved", body: { envelope: approval }, by: "approver@example.com", signer: people.approver },
+    {
+      kind: "promotion.started",
+      body: {
+        ...candidate,
+        environment: "prod",
+        evidence: evidence.digest,
+        from: { environment: "dev", version: "1" },
+        target: `prod.${facts.model.name}`,
+        highest: 0,
+        rules: DIGEST.rules,
+        policy: POLICY.digest,
+        ticket: "CHG-1",
+        approvals: [],
+        verdicts: [],
+      },
+      ...ci,
+    },
+    {
+      kind: "promoted",
+      body: {
+        ...candidate,
+        environment: "prod",
+        started: 4,
+        version: "1",
+        createdAt: 2,
+        evidence: evidence.digest,
+        bundle: bundle.digest,
+      },
+      ...ci,
+    },
+  ];
+  return { evidence, bundle, store, said, chain: chainOf(said) };
+}
+
+/** The same line as an auditor gets it, in `<root>/export`. */
+export async function exportedLine(root: string) {
+  const line = await promotedLine(root);
+  const folder = join(root, "export");
+  const put = (path: string, data: string | Uint8Array): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), data);
+  };
+  put("ledger.jsonl", line.chain.text);
+  for (const [kind, digest] of [
+    ["evidence", line.evidence.digest],
+    ["bundles", line.bundle.digest],
+  ] as const) {
+    for (const [path, bytes] of line.store.objects.get(digest) ?? []) put(`${kind}/${digest}/${path}`, bytes);
+  }
+  return { ...line, folder, put, fetchObject };
+}

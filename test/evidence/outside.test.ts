@@ -1,0 +1,235 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { sha256 } from "../../src/lib/hash.ts";
+import { runProcess } from "../../src/lib/run-process.ts";
+import { type Home, makeHome } from "../support/factory.ts";
+import { root } from "../support/paths.ts";
+import { judges } from "../support/uv.ts";
+import { chainOf } from "./chain.ts";
+import { exportedLine } from "./exported.ts";
+import { POLICY, people, policyRecordOf, policyText } from "./world.ts";
+
+/** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
+const JUDGES = ["cryptography==50.0.2", "securesystemslib==1.6.0"];
+
+let home: Home;
+let python = "";
+let work = "";
+let line: Awaited<ReturnType<typeof exportedLine>>;
+beforeAll(async () => {
+  home = makeHome();
+  python = join(await judges("judges-crypto", JUDGES, home.variables), "python");
+}, 300_000);
+afterAll(() => {
+  home.remove();
+  rmSync(work, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  rmSync(work, { recursive: true, force: true });
+  work = mkdtempSync(join(tmpdir(), "factory-outside-"));
+  line = await exportedLine(work);
+});
+
+const run = (argv: string[]) =>
+  runProcess({ argv: [python, "-I", ...argv], cwd: work, env: { PATH: "" }, timeoutMs: 60_000 });
+const verify = (...more: string[]) => run([join(root, "docs/verify.py"), line.folder, ...more]);
+
+/** Flips the lowest bit of the byte in the middle of a file. */
+function flip(path: string, at?: number): void {
+  const bytes = readFileSync(join(line.folder, path));
+  const place = at ?? bytes.length >> 1;
+  bytes[place] = (bytes[place] ?? 0) ^ 1;
+  writeFileSync(join(line.folder, path), bytes);
+}
+
+describe("the script in docs", () => {
+  test("is plain Python of the standard library and one package, and short enough to be read", () => {
+    const text = readFileSync(join(root, "docs/verify.py"), "utf8");
+    const code = text
+      .replace(/^"""[\s\S]*?"""\n/, "")
+      .split("\n")
+      .filter((each) => each.trim() !== "" && !each.trim().startsWith("#"));
+    expect(code.length).toBeLessThanOrEqual(90);
+    expect(code.every((each) => each.length <= 130)).toBe(true);
+    const imported = [...text.matchAll(/^(?:from (\w+)|import (.+)$)/gm)].flatMap(
+      (match) => match[1] ?? (match[2] ?? "").split(", "),
+    );
+    expect([...new Set(imported)].sort()).toEqual(
+      ["base64", "cryptography", "hashlib", "json", "pathlib", "re", "sys"].sort(),
+    );
+  });
+
+  test("accepts an export in which everything holds, and says what it saw", async () => {
+    const { status, stdout, stderr } = await verify(POLICY.digest);
+    expect(status, stdout + stderr).toBe(0);
+    expect(stdout.trim().split("\n")).toEqual([
+      `ok   ledger ledger.jsonl 5 entries, head 5:${line.chain.hashes.at(-1)}, first policy ${POLICY.digest}`,
+      `ok   evidence ${line.evidence.digest} 4 statements about model ${line.evidence.facts.model.digest}, signed by 1`,
+      `ok   bundle ${line.bundle.digest} promote of model ${line.evidence.facts.model.digest} to prod, 1 approvals`,
+    ]);
+  });
+
+  test("rejects the export of somebody else's policy", async () => {
+    const { status, stdout } = await verify("0".repeat(64));
+    expect(status).toBe(1);
+    expect(stdout).toContain("the first policy is another one");
+  });
+
+  test("rejects one flipped byte in any file", async () => {
+    const files = readdirSync(line.folder, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile())
+      .map((each) => join(each.parentPath, each.name).slice(line.folder.length + 1));
+    expect(files.length).toBeGreaterThan(15);
+    for (const path of files) {
+      const before = readFileSync(join(line.folder, path));
+      flip(path);
+      const { status, stdout } = await verify();
+      expect(status, `${path}\n${stdout}`).toBe(1);
+      expect(stdout).toContain("FLAW");
+      writeFileSync(join(line.folder, path), before);
+    }
+    expect((await verify()).status).toBe(0);
+  }, 120_000);
+
+  test("rejects one flipped byte in every entry of the ledger, and in each part of an entry", async () => {
+    const text = readFileSync(join(line.folder, "ledger.jsonl"), "utf8");
+    const places = ['"kind":"approved"', '"by":"approver', '"prev":"', '"sig":"', '"hash":"', '"seq":3', '"at":"2026'];
+    const third = text.split("\n").slice(0, 2).join("\n").length;
+    for (const place of places) {
+      flip("ledger.jsonl", text.indexOf(place, third) + place.length - 1 - (place.endsWith('"') ? -3 : 0));
+      expect((await verify()).stdout, place).toMatch(/^FLAW ledger/);
+      writeFileSync(join(line.folder, "ledger.jsonl"), text);
+    }
+  });
+
+  /** Forgeries whose hashes are right, by somebody who holds a key but not that of the person. */
+  const said = () => line.said;
+  test.each<[string, () => void, RegExp]>([
+    [
+      "an entry signed with a key that the policy does not list",
+      () =>
+        line.put(
+          "ledger.jsonl",
+          chainOf(said().map((each, i) => (i === 4 ? { ...each, signer: people.stranger } : each))).text,
+        ),
+      /FLAW ledger .*not in the policy/,
+    ],
+    [
+      "a later policy that no owner of the one before signed",
+      () => {
+        const forged = policyRecordOf(policyText({ ...people, owner: people.stranger }, 2), people.stranger);
+        const more = {
+          kind: "policy.adopted",
+          body: { policy: forged },
+          by: "ci@example.com",
+          signer: people.ci,
+        } as const;
+        line.put("ledger.jsonl", chainOf([...said(), more]).text);
+      },
+      /FLAW ledger .*not in the policy/,
+    ],
+    [
+      "a dropped entry",
+      () => line.put("ledger.jsonl", line.chain.text.split("\n").toSpliced(1, 1).join("\n")),
+      /FLAW ledger .*entry 2 does not follow/,
+    ],
+    [
+      "an approval that the ledger does not hold",
+      () => line.put("ledger.jsonl", chainOf(said().toSpliced(2, 1)).text),
+      /FLAW bundle/,
+    ],
+    [
+      "evidence that nobody signed",
+      () => rmSync(join(line.folder, "evidence", line.evidence.digest, "signatures"), { recursive: true }),
+      /FLAW evidence .*nobody signed it/,
+    ],
+    [
+      "signatures under which somebody else's are put",
+      () => {
+        const at = `evidence/${line.evidence.digest}/signatures`;
+        const [name = ""] = readdirSync(join(line.folder, at));
+        const text = readFileSync(join(line.folder, at, name), "utf8");
+        line.put(`${at}/${name}`, text.split("\n").slice(1).join("\n"));
+      },
+      /FLAW evidence .*signatures of something else/,
+    ],
+    [
+      "an extra file",
+      () => line.put(`bundles/${line.bundle.digest}/more.txt`, "x"),
+      /FLAW bundle .*files missing or extra/,
+    ],
+    [
+      "a bundle that the ledger does not name",
+      () => {
+        const index = JSON.stringify({ v: 1, evidence: line.evidence.digest, files: [] });
+        line.put(`bundles/${sha256(index)}/bundle.json`, index);
+      },
+      /FLAW bundle .*does not name/,
+    ],
+    [
+      "a bundle without its evidence",
+      () => rmSync(join(line.folder, "evidence"), { recursive: true }),
+      /FLAW bundle .*its evidence is not here/,
+    ],
+    ["no ledger", () => rmSync(join(line.folder, "ledger.jsonl")), /FLAW ledger/],
+  ])("rejects %s", async (_, change, reason) => {
+    change();
+    const { status, stdout } = await verify();
+    expect(stdout).toMatch(reason);
+    expect(status).toBe(1);
+  });
+});
+
+/** Every line of a `.jsonl` file as a DSSE envelope of securesystemslib, verified with the key given. */
+const DSSE_CHECK = `
+import json, sys
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+path, keyid, public = sys.argv[1:]
+key = SSlibKey(keyid, "ed25519", "ed25519", {"public": public})
+lines = open(path, "rb").read().splitlines()
+for line in lines:
+    Envelope.from_dict(json.loads(line)).verify([key], 1)
+print(len(lines), "verified")
+`;
+
+describe("an independent DSSE verifier", () => {
+  const judge = (path: string, signer: { keyId: string; publicKey: string }) =>
+    run([
+      "-c",
+      DSSE_CHECK,
+      join(line.folder, path),
+      signer.keyId,
+      Buffer.from(signer.publicKey.slice("ed25519:".length), "base64").toString("hex"),
+    ]);
+  const files = () =>
+    [
+      [`evidence/${line.evidence.digest}/signatures/${people.ci.keyId}.jsonl`, people.ci, 5],
+      [`bundles/${line.bundle.digest}/decision.jsonl`, people.ci, 1],
+      [`bundles/${line.bundle.digest}/approvals.jsonl`, people.approver, 1],
+      [`bundles/${line.bundle.digest}/policy.sigs.jsonl`, people.owner, 1],
+    ] as const;
+
+  test("verifies evidence, decision, approval and policy", async () => {
+    for (const [path, signer, count] of files()) {
+      const { status, stdout, stderr } = await judge(path, signer);
+      expect(status, stderr).toBe(0);
+      expect(stdout.trim()).toBe(`${count} verified`);
+    }
+  });
+
+  test("rejects a flipped byte, and another person's key", async () => {
+    for (const [path, signer] of files()) {
+      const before = readFileSync(join(line.folder, path), "utf8");
+      const [, payload = ""] = /"payload":"([^"]+)"/.exec(before) ?? [];
+      const bytes = Buffer.from(payload, "base64");
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+      line.put(path, before.replace(payload, bytes.toString("base64")));
+      expect((await judge(path, signer)).status, path).not.toBe(0);
+      line.put(path, before);
+      expect((await judge(path, people.stranger)).status, path).not.toBe(0);
+    }
+  });
+});
