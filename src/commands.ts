@@ -75,6 +75,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/evidence-show.ts")).command,
   },
   {
+    name: "policy show",
+    group: "Prove",
+    summary: "say which policy is in force, and what the file beside it is",
+    load: async () => (await import("./commands/policy-show.ts")).command,
+  },
+  {
+    name: "policy diff",
+    group: "Prove",
+    summary: "show how policy.yaml differs from the policy in force",
+    load: async () => (await import("./commands/policy-diff.ts")).command,
+  },
+  {
+    name: "policy sign",
+    group: "Prove",
+    summary: "sign policy.yaml as one of its owners",
+    load: async () => (await import("./commands/policy-sign.ts")).command,
+  },
+  {
     name: "keys new",
     group: "Prove",
     summary: "make a key to sign with, and print its line for policy.yaml",

@@ -17,3 +17,8 @@ export function policyAround(cwd: string, named: string | undefined): PolicyFile
   if (path !== undefined) return openPolicyFile(path);
   return findUpward(cwd, POLICY_FILE) === undefined ? undefined : findPolicyFile(cwd, undefined);
 }
+
+/** The same, for a command that needs one: throws a usage error (exit 2) when there is none. */
+export function demandPolicy(cwd: string, named: string | undefined): PolicyFile {
+  return policyAround(cwd, named) ?? findPolicyFile(cwd, named);
+}

@@ -38,6 +38,11 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   doctor: { args: [], in: empty, status: [0, 3] },
   train: { args: ["--dry-run"], in: project, status: [0, 4] },
   check: { args: ["--project-only", "--only", "docs,secrets"], in: project, status: [0] },
+  "keys new": { args: ["someone@example.com", "--dry-run"], status: [0] },
+  "keys list": { args: [], in: empty, status: [0] },
+  "policy show": { args: ["--policy", join(home.folder, "governance", "policy.yaml")], in: empty, status: [0] },
+  "policy diff": { args: [], in: empty, status: [2] },
+  "policy sign": { args: [], in: empty, status: [2] },
   "evidence add": { args: ["missing.md", "--kind", "checklist"], in: project, status: [2] },
   "evidence show": { args: ["0123456789abcdef"], in: project, status: [2] },
 };

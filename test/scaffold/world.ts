@@ -38,6 +38,7 @@ const NO_CLIENTS: Context["clients"] = {
   tracking: none,
   registry: none,
   history: none,
+  ledger: none,
   objects: none,
   dataEngine: none,
 };
