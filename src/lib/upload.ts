@@ -22,7 +22,9 @@ export async function uploadFile(
     onBytes(-counted);
     counted = 0;
     const hash = createHash("sha256");
-    const file = await open(path, "r");
+    const file = await open(path, "r").catch((error: unknown) => {
+      throw changed(path, error);
+    });
     try {
       let held: Uint8Array | undefined;
       for (let sent = 0; ; ) {
@@ -46,8 +48,9 @@ export async function uploadFile(
   return sendHttp({ ...request, method: "PUT", body });
 }
 
-function changed(path: string): FactoryError {
-  return new FactoryError("upload.changed", EXIT.changed, `${path} changed while it was being sent`, {
+function changed(path: string, cause?: unknown): FactoryError {
+  return new FactoryError("upload.changed", EXIT.changed, `${path} changed or went away before it was sent`, {
     hint: "run the command again",
+    cause,
   });
 }

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -54,8 +54,21 @@ export async function modelFolder(
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);
   }
-  const { files: listed, digest } = await manifestOfFolder(folder);
-  return { folder, files: listed, digest };
+  return described(folder);
+}
+
+/** Two small files, for tests that send a model many times. It does not load. */
+export async function smallModel(root: string): Promise<ModelFolder> {
+  const folder = mkdtempSync(join(root, "model-"));
+  mkdirSync(join(folder, "data"));
+  writeFileSync(join(folder, "MLmodel"), MLMODEL);
+  writeFileSync(join(folder, "data/weights"), "1");
+  return described(folder);
+}
+
+async function described(folder: string): Promise<ModelFolder> {
+  const { files, digest } = await manifestOfFolder(folder);
+  return { folder, files, digest };
 }
 
 export const temporary = (): string => mkdtempSync(join(tmpdir(), "factory-registry-"));
@@ -112,7 +125,6 @@ export async function loggedModel(
   });
   const id = /"model_id":\s*"(m-[0-9a-f]{32})"/.exec(made.text)?.[1] ?? "";
   const uri = /"artifact_uri":\s*"mlflow-artifacts:\/([^"]+)"/.exec(made.text)?.[1] ?? "";
-  const { readFileSync } = await import("node:fs");
   for (const { path } of model.files) {
     const to = `${uri}/${path}`.split("/").map(encodeURIComponent).join("/");
     await sendHttp({
@@ -124,4 +136,9 @@ export async function loggedModel(
   await call(server, "PATCH", `logged-models/${id}`, { model_id: id, status: "LOGGED_MODEL_READY" });
   await tracking.finishRun(runId, "FINISHED", new Date());
   return { runId, loggedModelId: id };
+}
+
+/** A client that reaches the server through something that harms its calls. */
+export function openThrough(proxy: { uri: string }, signal?: AbortSignal): Mlflow {
+  return openMlflow(proxy.uri, { variables: {}, ...(signal !== undefined && { signal }) });
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { downloadFile } from "../../lib/download.ts";
 import { outsideError } from "../../lib/error.ts";
-import { type BodyReader, type HttpRequest, httpFailure, tryStreamHttp } from "../../lib/http.ts";
+import { type BodyReader, type HttpReply, type HttpRequest, httpFailure, tryStreamHttp } from "../../lib/http.ts";
 import { uploadFile } from "../../lib/upload.ts";
 import type { ModelSource, RemoteFile } from "../../registry/model-files.ts";
 import { accept, isNotFound, isOverload, type MlflowApi, noteClock, send } from "./mlflow-api.ts";
-import { artifactList } from "./schemas.ts";
+import { artifactList, nothing } from "./schemas.ts";
 
 const SCHEME = "mlflow-artifacts:/";
 const MAX_FILES = 10_000;
@@ -106,15 +106,18 @@ export async function putFile(
   onBytes?: (bytes: number) => void,
 ): Promise<void> {
   const request = fileRequest(api, to);
-  const reply = noteClock(api, await uploadFile(request, file.path, file, onBytes));
-  if (reply.status < 200 || reply.status >= 300) throw httpFailure({ ...request, method: "PUT" }, reply);
+  demandStored({ ...request, method: "PUT" }, noteClock(api, await uploadFile(request, file.path, file, onBytes)));
 }
 
 /** Writes bytes to a path of the proxy, whole or not at all. */
 export async function putBytes(api: MlflowApi, to: string, body: Uint8Array): Promise<void> {
   const request: HttpRequest = { ...fileRequest(api, to), method: "PUT", body };
-  const reply = await send(api, request);
-  if (reply.status < 200 || reply.status >= 300) throw httpFailure(request, reply);
+  demandStored(request, await send(api, request));
+}
+
+/** MLflow answers with `{}` or nothing. A page of something in between, with status 200, stored no file. */
+function demandStored(request: HttpRequest, reply: HttpReply): void {
+  accept(request, reply.text === "" ? { ...reply, json: {} } : reply, nothing);
 }
 
 /** The bytes at a path of the proxy, at most `maxBytes`; undefined when nothing is there. */

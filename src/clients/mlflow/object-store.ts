@@ -1,10 +1,10 @@
 import type { ObjectStore, StoredFile } from "../../evidence/object-store.ts";
-import { outsideError } from "../../lib/error.ts";
+import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import { digestAt, listBelow, proxyPath, putBytes, readBytes } from "./artifacts.ts";
 import { ensureExperiment, findExperiment, ownExperiment } from "./experiments.ts";
-import { makeOnce } from "./make-once.ts";
+import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
 import { createRunOnce, searchRuns } from "./runs.ts";
 import { nothing, type RunBody } from "./schemas.ts";
@@ -24,12 +24,13 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
   let experimentId: string | undefined;
   const roots = new Map<string, readonly string[]>();
 
-  const search = async (id: string, digest: string): Promise<RunBody[]> =>
-    searchRuns(api, id, { key: OBJECT_TAG, value: demandDigest(digest) }, { max: MAX_RUNS });
+  const search = (id: string, digest: string): Promise<RunBody[]> =>
+    searchRuns(api, id, { key: OBJECT_TAG, value: digest }, { max: MAX_RUNS });
   const rootOf = (run: RunBody, digest: string): string =>
     `${proxyPath(run.info.artifact_uri, `run ${run.info.run_id}`)}/factory-evidence/${digest}`;
   /** Where files of this digest may be. Kept while there are any: another writer's run would hold the same bytes. */
   const rootsOf = async (digest: string): Promise<readonly string[]> => {
+    demandDigest(digest);
     const known = roots.get(digest);
     if (known !== undefined) return known;
     experimentId ??= await findExperiment(api, experiment);
@@ -58,23 +59,30 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
       return undefined;
     },
     async write(digest, files, { model, what }) {
+      demandDigest(digest);
       for (const { path } of files) demandPath(path);
       experimentId ??= await ensureExperiment(api, experiment);
       const id = experimentId;
+      const there = await search(id, digest);
       const tags = {
-        [OBJECT_TAG]: demandDigest(digest),
+        [OBJECT_TAG]: digest,
         "factory.object.kind": what,
         "factory.model": model,
         "factory.environment": environment,
       };
       const name = `${what} ${digest.slice(0, 12)}…`;
-      const run = await makeOnce(
-        api,
-        async () => (await search(id, digest))[0],
-        () => createRunOnce(api, { experimentId: id, name, tags, startedAt: new Date() }),
+      const run =
+        there[0] ??
+        (await remake(
+          api,
+          async () => (await search(id, digest))[0],
+          () => createRunOnce(api, { experimentId: id, name, tags, startedAt: new Date() }),
+        ));
+      roots.set(
+        digest,
+        (there.length === 0 ? [run] : there).map((each) => rootOf(each, digest)),
       );
-      roots.delete(digest);
-      const places = await placesOf(digest);
+      const places = there.length === 0 ? new Map<string, string>() : await placesOf(digest);
       const root = rootOf(run, digest);
       await inParallel(files, AT_ONCE, (file) => ensureFile(api, places.get(file.path), `${root}/${file.path}`, file));
       if (run.info.status === "FINISHED") return;
@@ -93,7 +101,10 @@ async function ensureFile(
 ): Promise<void> {
   if (present === undefined) {
     const bytes = await file.bytes();
-    if (sha256(bytes) !== file.sha256) throw new TypeError(`${file.path} is not what its digest says`);
+    if (sha256(bytes) !== file.sha256)
+      throw new FactoryError("upload.changed", EXIT.changed, `${file.path} changed before it was sent`, {
+        hint: "run the command again",
+      });
     await putBytes(api, destination, bytes);
   }
   const found = await digestAt(api, present ?? destination);
@@ -105,9 +116,8 @@ async function ensureFile(
     );
 }
 
-function demandDigest(digest: string): string {
+function demandDigest(digest: string): void {
   if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError("an object is addressed by a SHA-256 in lower-case hex");
-  return digest;
 }
 
 /** Callers have checked their paths; a store never leaves its folder all the same. */

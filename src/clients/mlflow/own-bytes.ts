@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { outsideError } from "../../lib/error.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import { type Report, withTask } from "../../lib/progress.ts";
-import type { FetchedModel } from "../../registry/model-files.ts";
+import type { FetchedModel, RemoteFile } from "../../registry/model-files.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import { listBelow, proxyPath, putFile, unkeepable } from "./artifacts.ts";
 import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
@@ -46,12 +46,13 @@ export async function createFromFolder(
     ensureExperiment(api, ownExperiment(request.environment, modelName)),
   ]);
   if (there !== undefined) return there;
-  const model = await ensureLoggedModel(api, experimentId, modelName, request);
+  const { model, fresh } = await ensureLoggedModel(api, experimentId, modelName, request);
   await upload(api, model, request, report);
   const json = { model_id: model.info.model_id, status: "LOGGED_MODEL_READY" };
   const path = `logged-models/${encodeURIComponent(model.info.model_id)}`;
   await demand(api, { method: "PATCH", path, json, idempotent: true }, oneLoggedModel);
-  return createVersion(api, request, { loggedModelId: model.info.model_id }, { looked: true });
+  // A try that was cut off a moment ago may have its version by now: its last call can have been on the way.
+  return createVersion(api, request, { loggedModelId: model.info.model_id }, { looked: fresh });
 }
 
 async function ensureLoggedModel(
@@ -59,7 +60,7 @@ async function ensureLoggedModel(
   experimentId: string,
   modelName: string,
   request: VersionRequest & OwnBytes,
-): Promise<LoggedModelBody> {
+): Promise<{ model: LoggedModelBody; fresh: boolean }> {
   const mark = { key: BYTES_TAG, value: `${request.model} ${digestOf(request)}` };
   const look = async (): Promise<LoggedModelBody | undefined> => {
     const json = { experiment_ids: [experimentId], filter: tagFilter(mark), max_results: 10 };
@@ -78,15 +79,19 @@ async function ensureLoggedModel(
     };
     return (await demand(api, { method: "POST", path: "logged-models", json }, oneLoggedModel)).model;
   };
-  return (await look()) ?? remake(api, look, make);
+  const found = await look();
+  return { model: found ?? (await remake(api, look, make)), fresh: found === undefined };
 }
 
 /** Whether nothing but these files is there, all of them or some: a file that is not part of the model would change its digest. */
 async function holdsOnly(api: MlflowApi, model: LoggedModelBody, files: OwnBytes["files"]): Promise<boolean> {
   const expected = new Set(files.map((each) => each.path));
+  return (await filesOf(api, model)).every((each) => expected.has(each.path));
+}
+
+function filesOf(api: MlflowApi, model: LoggedModelBody): Promise<RemoteFile[]> {
   const label = `logged model ${model.info.model_id}`;
-  const listed = await listBelow(api, proxyPath(model.info.artifact_uri, label), label);
-  return listed.every((each) => expected.has(each.path));
+  return listBelow(api, proxyPath(model.info.artifact_uri, label), label);
 }
 
 async function upload(
@@ -112,4 +117,13 @@ async function upload(
     },
     { total, unit: "bytes" },
   );
+  // Names and lengths only: the caller reads the bytes back. But a version is for ever, and one that lacks a file is not made.
+  const arrived = new Map((await filesOf(api, model)).map((each) => [each.path, each.bytes]));
+  const missing = files.find((each) => arrived.get(each.path) !== each.bytes);
+  if (missing !== undefined || arrived.size !== files.length)
+    throw outsideError(
+      "mlflow.upload",
+      `the MLflow server took the files of ${name}, but ${missing === undefined ? "lists more than was sent" : `${missing.path} is not there as it was sent`}`,
+      "run the command again",
+    );
 }
