@@ -1,31 +1,12 @@
-import { usageError } from "../lib/error.ts";
+import { EXIT, FactoryError, outsideError, usageError } from "../lib/error.ts";
 import type { Signer } from "../lib/signing.ts";
-import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Entry, Fact, Head } from "./entry.ts";
+import { type Judged, judgeEntry, type Refusal } from "./judge.ts";
 import { formatEntry, parseLine } from "./line.ts";
 import type { LedgerStore } from "./store.ts";
-import { viewOf } from "./view.ts";
+import { type ChainProblem, judgeChain, type LedgerView } from "./view.ts";
 
-/** Something in a chain that does not hold. */
-export interface ChainProblem {
-  /** Of the entry, as far as it could be told. */
-  seq: number | undefined;
-  message: string;
-}
-
-/** A chain as it was read, with every entry verified. */
-export interface LedgerView {
-  entries: readonly Entry[];
-  head: Head;
-  /** The policy in force at its end; undefined: not opened yet. */
-  policy: PolicyInForce | undefined;
-  /** The policy in force when an entry was written. */
-  policyAt(seq: number): PolicyInForce | undefined;
-  /** Empty for a whole chain. Entries after the first problem are not in `entries`. */
-  problems: readonly ChainProblem[];
-  /** Bytes of a torn last line that were left out. */
-  tornBytes: number;
-}
+export type { ChainProblem, LedgerView } from "./view.ts";
 
 export interface Actor {
   /** As the policy names it. */
@@ -39,38 +20,88 @@ export interface Ledger {
   /** Reads and verifies. A chain that does not hold is in `problems`. */
   view(): Promise<LedgerView>;
   /**
-   * Signs and appends one entry on `expected`. Undefined: the head has moved and nothing was written.
+   * Signs and appends one entry on `expected`. Undefined: the head has moved and nothing was written. What a reader would
+   * refuse is never written: a time more than 5 minutes before the last entry's is exit 4, anything else exit 2; a chain that
+   * was broken meanwhile is exit 5.
    */
   append(fact: Fact, actor: Actor, expected: Head, at: Date): Promise<Entry | undefined>;
 }
 
-/** A ledger on a store. */
-export function openLedger(store: LedgerStore): Ledger {
+/** A ledger on a store. With `project`, a chain that was opened for another one does not hold. */
+export function openLedger(store: LedgerStore, project?: string): Ledger {
+  let last: Judged | undefined;
+  const read = async (): Promise<LedgerView> => {
+    const { text, torn } = await store.read();
+    const { view, judged } = judgeChain(text, torn, project);
+    last = view.problems.length === 0 ? judged : undefined;
+    return view;
+  };
   return {
     place: store.place,
     local: store.local,
-    async view() {
-      const { text, torn } = await store.read();
-      return viewOf(text, torn);
-    },
-    async append(fact, actor, expected, at) {
-      const place = { seq: expected.seq + 1, at: at.toISOString(), by: actor.by, prev: expected.hash };
-      const line = formatEntry(fact, place, actor.signer);
-      const parsed = parseLine(Buffer.from(line));
-      // What could not be read back must never get into a chain.
-      if ("problem" in parsed) throw new TypeError(`an entry of kind ${fact.kind} ${parsed.problem}`);
-      return (await store.append(line, expected)) ? parsed.entry : undefined;
+    view: read,
+    async append(fact, { by, signer }, expected, at) {
+      if (!isAt(last, expected)) {
+        const { problems } = await read();
+        if (problems.length > 0) throw brokenMeanwhile(problems, store.place);
+      }
+      const before = last;
+      if (before === undefined || !isAt(before, expected)) return undefined;
+      const line = formatEntry(fact, { seq: expected.seq + 1, at, by, prev: expected.hash }, signer);
+      const bytes = Buffer.from(line);
+      const entry = parseLine(bytes);
+      if ("problem" in entry) throw wouldNotCount(entry, fact, at, store.place);
+      const after = judgeEntry(before, entry, bytes);
+      if ("problem" in after) throw wouldNotCount(after, fact, at, store.place);
+      if (!(await store.append(line, expected))) return undefined;
+      last = after;
+      return entry;
     },
   };
 }
 
-/** The view, when its chain holds; else why nothing may be decided on it. */
-export function demandWhole(view: LedgerView, place: string): LedgerView {
-  const [first] = view.problems;
-  if (first === undefined) return view;
-  throw usageError(
+function isAt(judged: Judged | undefined, { seq, hash }: Head): boolean {
+  return judged !== undefined && judged.head.seq === seq && judged.head.hash === hash;
+}
+
+function wouldNotCount({ problem, clock }: Refusal, { kind }: Fact, at: Date, place: string): FactoryError {
+  if (clock === true)
+    return outsideError(
+      "clock.behind",
+      `by the clock of this machine it is ${at.toISOString()}, more than 5 minutes before the last entry of ${place}`,
+      "set the clock of this machine; if it is right, that of the last entry was wrong: wait until its time has come",
+    );
+  return usageError(
+    "ledger.refused",
+    `nothing was written: an entry of kind ${kind} would not count, since it ${problem}`,
+  );
+}
+
+function brokenMeanwhile(problems: readonly ChainProblem[], place: string): FactoryError {
+  return new FactoryError(
     "ledger.broken",
-    `the ledger ${place} does not hold: entry ${first.seq ?? "?"} ${first.message}`,
-    "factory ledger verify says more; factory ledger restore brings back a whole copy",
+    EXIT.changed,
+    `the ledger ${place} does not hold any more: ${problems[0]?.message}`,
+    {
+      hint: "factory ledger verify",
+      problems,
+    },
+  );
+}
+
+/**
+ * The view, when its chain holds. Else an error (exit 4) for a command whose question cannot be answered without it. A command
+ * that decides something looks at `problems` instead: there a broken chain is the answer "no".
+ */
+export function demandWhole(view: LedgerView, place: string): LedgerView {
+  if (view.problems.length === 0) return view;
+  throw new FactoryError(
+    "ledger.broken",
+    EXIT.outside,
+    `the ledger ${place} does not hold: ${view.problems[0]?.message}`,
+    {
+      hint: "factory ledger verify says more; factory ledger restore brings back a whole copy",
+      problems: view.problems.map(({ message }) => ({ message })),
+    },
   );
 }

@@ -56,11 +56,11 @@ export function walkChain(text: Buffer): ChainWalk {
       prev = "";
     } else {
       const hashStart = end - HASH_PART_BYTES;
-      const claimed = text.latin1Slice(hashStart + 9, end - 2);
+      const claimed = text.toString("latin1", hashStart + 9, end - 2);
       if (said !== seq + 1) found(line, said, `entry ${said} stands where entry ${seq + 1} belongs`);
       if (hash("sha256", text.subarray(start, hashStart)) !== claimed)
         found(line, said, `entry ${said} is not what it was: its hash does not cover its bytes`);
-      else if (prev !== "" && text.latin1Slice(end - TAIL_BYTES + 9, end - TAIL_BYTES + 73) !== prev)
+      else if (prev !== "" && text.toString("latin1", end - TAIL_BYTES + 9, end - TAIL_BYTES + 73) !== prev)
         found(line, said, `entry ${said} does not follow the entry before it: it names another hash`);
       prev = claimed;
       seq = said;

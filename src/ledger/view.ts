@@ -1,108 +1,109 @@
-import { sha256 } from "../lib/hash.ts";
-import { isSignedBy } from "../lib/signing.ts";
-import { type Identity, identityOfKey, listedKey } from "../policy/identity.ts";
-import { type PolicyInForce, policyAfter } from "../policy/in-force.ts";
-import { EMPTY_HEAD, type Entry } from "./entry.ts";
-import { HASH_TAIL_BYTES, type ParsedLine, parseLine } from "./line.ts";
-import type { ChainProblem, LedgerView } from "./open-ledger.ts";
+import { usageError } from "../lib/error.ts";
+import type { PolicyInForce } from "../policy/in-force.ts";
+import type { Entry, Head } from "./entry.ts";
+import { type Judged, judgeEntry, NOTHING_JUDGED } from "./judge.ts";
+import { parseLine } from "./line.ts";
+import { walkChain } from "./verify-chain.ts";
 
-/** How far an entry's time may lie before that of the entry before it. */
-const TOLERANCE_MS = 5 * 60_000;
-
-/**
- * The view of a chain's bytes: every line parsed, hashed, chained, and signed by a key that the policy in force at that entry
- * lists. It ends before the first entry that does not hold. Throws nothing about the content. Pure.
- */
-export function viewOf(text: Buffer, torn: Buffer = Buffer.alloc(0)): LedgerView {
-  const entries: Entry[] = [];
-  const policies: { from: number; policy: PolicyInForce }[] = [];
-  const problems: ChainProblem[] = [];
-  let head = EMPTY_HEAD;
-  for (const line of linesOf(text)) {
-    const seq = head.seq + 1;
-    const result = judge(line, head, entries.at(-1), policies.at(-1)?.policy);
-    if ("problem" in result) {
-      problems.push({ seq, message: result.problem });
-      break;
-    }
-    entries.push(result.entry);
-    if (result.policy !== undefined) policies.push({ from: seq, policy: result.policy });
-    head = { seq, hash: result.entry.hash };
-  }
-  if (text.length > 0 && text.at(-1) !== 0x0a && problems.length === 0)
-    problems.push({ seq: head.seq + 1, message: "the last line has no end" });
-  return {
-    entries,
-    head,
-    policy: policies.at(-1)?.policy,
-    policyAt: (seq) => policies.findLast((each) => each.from <= seq)?.policy,
-    problems,
-    tornBytes: torn.length,
-  };
+/** Something in a chain that does not hold. */
+export interface ChainProblem {
+  /** Of the entry, as far as it could be told. */
+  seq: number | undefined;
+  /** A whole sentence, which names the entry. */
+  message: string;
 }
 
-/** Each whole line, without its line feed. */
-function* linesOf(text: Buffer): Generator<Buffer> {
-  for (let start = 0; start < text.length; ) {
-    const end = text.indexOf(0x0a, start);
-    if (end < 0) return;
-    yield text.subarray(start, end);
+/** A chain as it was read, with every entry verified. */
+export interface LedgerView {
+  entries: readonly Entry[];
+  /** The last of `entries`. */
+  head: Head;
+  /** The policy in force at its end; undefined: not opened yet. */
+  policy: PolicyInForce | undefined;
+  /** The policy in force when an entry was written. */
+  policyAt(seq: number): PolicyInForce | undefined;
+  /** Empty for a whole chain. Entries from the first problem on are not in `entries`. */
+  problems: readonly ChainProblem[];
+  /** Bytes of a torn last line that were left out. */
+  tornBytes: number;
+}
+
+const MAX_PROBLEMS = 100;
+
+/**
+ * The view of a chain's bytes: every line read, hashed, chained, and signed by a key that the policy in force at that entry lists.
+ * With `project`, a chain that was opened for another one is a problem. Throws nothing about the content but this: an entry
+ * of a later format, in a chain whose hashes hold, needs a newer factory (exit 2). Pure.
+ */
+export function viewOf(text: Buffer, torn: Buffer = Buffer.alloc(0), project?: string): LedgerView {
+  return judgeChain(text, torn, project).view;
+}
+
+/** The same, with what the next entry is judged by. */
+export function judgeChain(text: Buffer, torn: Buffer, project?: string): { view: LedgerView; judged: Judged } {
+  const walk = walkChain(text);
+  const entries: Entry[] = [];
+  const policies: { from: number; inForce: PolicyInForce }[] = [];
+  const problems: (ChainProblem & { line: number })[] = [...walk.problems];
+  const broken = new Set(walk.problems.map((each) => each.line));
+  let judged = NOTHING_JUDGED;
+  let whole = true;
+  for (const { line, bytes } of linesOf(text)) {
+    if (broken.has(line)) {
+      whole = false;
+      continue;
+    }
+    if (!whole && problems.length >= MAX_PROBLEMS) break;
+    const found = judgeLine(judged, bytes, whole, project);
+    if ("problem" in found) {
+      if (found.newer !== undefined && problems.length === 0) throw needsNewer(found.newer, line + 1);
+      problems.push({ line, seq: found.seq, message: `entry ${found.seq ?? `of line ${line + 1}`} ${found.problem}` });
+      whole = false;
+    } else if (whole) {
+      entries.push(found.entry);
+      if (found.judged.policy !== undefined && found.judged.policy !== judged.policy)
+        policies.push({ from: found.entry.seq, inForce: found.judged.policy });
+      judged = found.judged;
+    }
+  }
+  const view: LedgerView = {
+    entries,
+    head: judged.head,
+    policy: judged.policy,
+    policyAt: (seq) => policies.findLast((each) => each.from <= seq)?.inForce,
+    problems: problems.sort((a, b) => a.line - b.line).map(({ seq, message }) => ({ seq, message })),
+    tornBytes: torn.length,
+  };
+  return { view, judged };
+}
+
+type JudgedLine = { entry: Entry; judged: Judged } | { problem: string; seq: number | undefined; newer?: number };
+
+/** Behind the first problem only the form of a line can be told: what its policy is and whose its keys are, nobody knows. */
+function judgeLine(before: Judged, bytes: Buffer, whole: boolean, project: string | undefined): JudgedLine {
+  const entry = parseLine(bytes);
+  if ("problem" in entry) return { ...entry, seq: undefined };
+  if (!whole) return { entry, judged: before };
+  if (entry.kind === "opened" && project !== undefined && entry.body.project !== project)
+    return { problem: `opens the chain of project ${entry.body.project}, not of ${project}`, seq: entry.seq };
+  const judged = judgeEntry(before, entry, bytes);
+  return "problem" in judged ? { problem: judged.problem, seq: entry.seq } : { entry, judged };
+}
+
+/** Each line without its line feed; the last may lack one. */
+function* linesOf(text: Buffer): Generator<{ line: number; bytes: Buffer }> {
+  for (let start = 0, line = 0; start < text.length; line++) {
+    const newline = text.indexOf(0x0a, start);
+    const end = newline < 0 ? text.length : newline;
+    yield { line, bytes: text.subarray(start, end) };
     start = end + 1;
   }
 }
 
-function judge(
-  line: Buffer,
-  head: { seq: number; hash: string },
-  before: Entry | undefined,
-  policy: PolicyInForce | undefined,
-): { entry: Entry; policy?: PolicyInForce } | { problem: string } {
-  const parsed = parseLine(line);
-  if ("problem" in parsed) return parsed;
-  const { entry } = parsed;
-  if (entry.seq !== head.seq + 1) return { problem: `says that it is entry ${entry.seq}` };
-  if (entry.prev !== head.hash) return { problem: "does not follow the entry before it: prev is not its hash" };
-  if (sha256(line.subarray(0, line.length - HASH_TAIL_BYTES)) !== entry.hash)
-    return { problem: "does not have the hash that it states" };
-  if (before !== undefined && Date.parse(entry.at) < Date.parse(before.at) - TOLERANCE_MS)
-    return { problem: `is dated ${entry.at}, more than five minutes before the entry before it` };
-  if ((entry.kind === "opened") !== (entry.seq === 1))
-    return { problem: entry.seq === 1 ? "is the first, and does not open the chain" : "opens a chain that is open" };
-  const brought = policyOf(entry, policy);
-  if (brought !== undefined && "problem" in brought) return brought;
-  return (
-    signerProblem(parsed, brought?.inForce ?? policy) ??
-    (brought === undefined ? { entry } : { entry, policy: brought.inForce })
+function needsNewer(version: number, line: number): Error {
+  return usageError(
+    "ledger.version",
+    `line ${line} of the ledger has format ${version}; this factory reads format 1`,
+    "install a newer factory",
   );
-}
-
-function policyOf(
-  entry: Entry,
-  current: PolicyInForce | undefined,
-): { inForce: PolicyInForce } | { problem: string } | undefined {
-  if (entry.kind !== "opened" && entry.kind !== "policy.adopted") return undefined;
-  const after = policyAfter(current, entry.body.policy, new Date(entry.at));
-  return "problem" in after ? { problem: `brings a policy that does not count: ${after.problem}` } : after;
-}
-
-/** The policy that an entry brings judges that entry too: whoever writes it must be in the policy from then on. */
-function signerProblem({ entry, signed, signature }: ParsedLine, policy: PolicyInForce | undefined) {
-  if (policy === undefined) return { problem: "was written with no policy in force" };
-  const key = listedKey(policy.policy, entry.key);
-  if (key === undefined)
-    return { problem: `is signed with key ${entry.key.slice(0, 12)}…, which the policy does not list` };
-  if (!isSignedBy(key, signed, signature)) return { problem: "has a signature that its key did not make" };
-  const identity = identityOfKey(policy.policy, entry.key, new Date(entry.at));
-  if ("problem" in identity) return { problem: identity.problem };
-  if (identity.address !== entry.by) return { problem: `names ${entry.by}, but ${identity.address} signed it` };
-  const may = mayNot(entry, identity);
-  return may === undefined ? undefined : { problem: may };
-}
-
-/** A bot signs nothing; a service does not speak for a person. */
-export function mayNot(entry: Pick<Entry, "kind">, { address, kind }: Identity): string | undefined {
-  if (kind === "bot") return `is signed by ${address}, a bot`;
-  if (kind === "service" && (entry.kind === "approved" || entry.kind === "approval.withdrawn"))
-    return `is an approval signed by ${address}, a service`;
-  return undefined;
 }
