@@ -16,6 +16,7 @@ import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
 import { environmentsOf, listingOf, type OpenProject } from "../project/read-project.ts";
 import { gatesFor } from "../project/rules.ts";
+import { notRegistrable } from "../promotion/not-registrable.ts";
 import type { ModelReader } from "../registry/registry.ts";
 import { dataPaths } from "../training/plan-training.ts";
 import { lockDigestOf, type ProjectEnvironment } from "../training/project-environment.ts";
@@ -25,7 +26,6 @@ import { fetchCandidate } from "./candidate.ts";
 import { type Code, factsOf } from "./facts.ts";
 import { findChampion } from "./find-champion.ts";
 import { type Found, gateRunners } from "./gate-runners.ts";
-import { notRegistrable } from "./not-registrable.ts";
 import type { CheckReport } from "./report.ts";
 
 export interface CheckRequest {

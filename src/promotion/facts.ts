@@ -78,6 +78,8 @@ export interface DecisionFacts {
   /** What the registries hold against what the ledger says. */
   registry: Known<readonly string[]>;
   approvals: Known<readonly SeenApproval[]>;
+  /** The role in which somebody wants to approve; of `approve` only. */
+  role: string | undefined;
   /** The ticket that was named, as its system tells it, and the candidate that used it up. */
   ticket: Known<{ id: string; ticket: Ticket | undefined; spentOn: string | undefined } | undefined>;
 }

@@ -24,6 +24,7 @@ export interface Question {
   candidate: Candidate;
   environment: string;
   ticket: string | undefined;
+  role?: string | undefined;
 }
 
 /** What was found out, and what carrying the decision out needs beyond the facts. */
@@ -137,6 +138,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       ),
     ),
     approvals: known(approvalsOf(line, policy, at)),
+    role: question.role,
     ticket,
   };
   return {

@@ -1,19 +1,9 @@
 import type { Fact } from "../ledger/entry.ts";
 import { type LineState, lineState } from "../ledger/line-state.ts";
 import type { Ledger, LedgerView } from "../ledger/open-ledger.ts";
-import type { Envelope } from "../lib/dsse.ts";
+import type { PolicyFile } from "../policy/find-policy.ts";
 import { type PolicyInForce, policyAfter, policyFileState } from "../policy/in-force.ts";
-import type { Policy } from "../policy/policy.ts";
 import { type Known, known, unknown } from "./facts.ts";
-
-/** A policy file with what its owners signed. */
-export interface PolicyFile {
-  path: string;
-  text: string;
-  digest: string;
-  policy: Policy;
-  signatures: readonly Envelope[];
-}
 
 /** One project on its way: its chain as read now, and the policy that counts. */
 export interface Line {

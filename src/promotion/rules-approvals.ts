@@ -120,7 +120,63 @@ export const APPROVAL_RULES: readonly Rule[] = [
         );
       }),
   },
+  {
+    name: "approver",
+    actions: ["approve"],
+    judge: (facts) =>
+      given(facts.actor, (actor) =>
+        given(facts.rules, ({ rules }) =>
+          given(settingOf(facts), (setting) => {
+            if ("problem" in actor) return no(actor.problem);
+            const { address } = actor;
+            const role = approverRole(rules.stage.approvals ?? [], setting.policy, facts.project, address, facts.role);
+            if (typeof role !== "string") return no(role.problem);
+            if (isAuthor(setting.policy, address, setting.authors)) {
+              const changes = authoredBy(facts, setting.policy, address);
+              return no(`${address} changed the code${changes}: somebody else must approve`);
+            }
+            return given(facts.approvals, (approvals) => {
+              const given = countApprovals(approvals, setting).find(
+                (each) =>
+                  each.problem === undefined &&
+                  !("problem" in each.approval.by) &&
+                  each.approval.by.address === address &&
+                  each.approval.approval.role === role,
+              );
+              return given === undefined
+                ? yes(`${address}, role ${role}, did not change the code`)
+                : no(`${address} has approved this already, until ${given.approval.approval.notAfter}`);
+            });
+          }),
+        ),
+      ),
+  },
 ];
+
+function authoredBy(facts: DecisionFacts, policy: Policy, address: string): string {
+  const people = facts.evidence.known ? facts.evidence.value.facts.people : null;
+  const mine = people?.people.filter((each) => isAuthor(policy, address, [each.address])) ?? [];
+  const changes = Math.max(0, ...mine.map((each) => each.changes));
+  return people === null || changes === 0 ? "" : ` (${changes} of ${people.commits} changes)`;
+}
+
+/** Who may approve in which role, as the rules ask for it: the role that was named, else the first that this person has. Pure. */
+export function approverRole(
+  asked: readonly { role: string; count: number }[],
+  policy: Policy,
+  project: string,
+  address: string,
+  named: string | undefined,
+): string | { problem: string } {
+  if (asked.length === 0) return { problem: "no approval is asked for here" };
+  const roles = asked.map((each) => each.role);
+  if (named !== undefined && !roles.includes(named))
+    return { problem: `role ${named} is not asked for; asked for: ${roles.join(", ")}` };
+  const role = (named === undefined ? roles : [named]).find((each) =>
+    membersOf(policy, each, project).includes(address),
+  );
+  return role ?? { problem: `${address} does not have the role ${named ?? roles.join(" or ")}` };
+}
 
 /** What the approvals of a decision are compared with; a part that is not known makes the whole unknown. */
 export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {

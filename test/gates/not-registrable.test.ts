@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { notRegistrable, type RegistrableFacts } from "../../src/check/not-registrable.ts";
+import { notRegistrable, type RegistrableFacts } from "../../src/promotion/not-registrable.ts";
 import { DIGEST, facts } from "../evidence/sample.ts";
 
 const tags = {
@@ -61,7 +61,7 @@ describe("what bars registration", () => {
       "training data beside the checked one that changed since",
       {
         tags: { ...tags, "factory.data.data/more.csv": DIGEST.data },
-        trainedOn: [...good.trainedOn, { path: "data/more.csv", sha256: other }],
+        trainedOn: [...(good.trainedOn ?? []), { path: "data/more.csv", sha256: other }],
       },
       /data\/more\.csv is not what/,
     ],
@@ -90,7 +90,7 @@ describe("what bars registration", () => {
     ],
     [
       "training data that the run does not name",
-      { trainedOn: [...good.trainedOn, { path: "data/more.csv", sha256: other }] },
+      { trainedOn: [...(good.trainedOn ?? []), { path: "data/more.csv", sha256: other }] },
       /was not trained on it/,
     ],
   ])("%s", (_, change, reason) => {

@@ -39,6 +39,7 @@ const NO_CLIENTS: Context["clients"] = {
   registry: none,
   history: none,
   ledger: none,
+  ledger: none,
   objects: none,
   dataEngine: none,
 };

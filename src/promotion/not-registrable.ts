@@ -1,17 +1,17 @@
 import { posix } from "node:path";
 import type { EvidenceFacts } from "../evidence/facts.ts";
-import type { GateResult } from "../gates/gate.ts";
+import type { Verdict } from "../gates/gate.ts";
 import type { ChangedBy } from "../people/changed-by.ts";
 import { dataTag, RUN_TAGS } from "../training/plan-training.ts";
 
 export interface RegistrableFacts {
   verdict: "pass" | "fail" | "error";
-  gates: readonly Pick<GateResult, "gate" | "verdict">[];
+  gates: readonly { gate: string; verdict: Verdict }[];
   facts: EvidenceFacts;
   /** Tags of the run: what training said about itself. */
   tags: Readonly<Record<string, string>>;
-  /** The files that training reads, as they are now. */
-  trainedOn: readonly { path: string; sha256: string }[];
+  /** The files that training reads, as they are now; undefined: they are not looked at, only what the evidence says of data. */
+  trainedOn: readonly { path: string; sha256: string }[] | undefined;
   /** Undefined: the history is incomplete. */
   people: ChangedBy | undefined;
   /** Why it is not known who changed the code. */
@@ -74,15 +74,15 @@ function dataReasons({ facts, tags, trainedOn }: RegistrableFacts): string[] {
       ? [{ name: nameOf(key.slice(RUN_TAGS.data.length)), path: key.slice(RUN_TAGS.data.length), sha256: value }]
       : [],
   );
-  const now = [...facts.data, ...trainedOn];
+  const now = [...facts.data, ...(trainedOn ?? [])];
   return [
     ...tagged
       .filter((file) => now.some((each) => nameOf(each.path) === file.name && each.sha256 !== file.sha256))
       .map((file) => `${file.path} is not what the run was trained on: train again`),
     ...tagged
-      .filter((file) => !now.some((each) => nameOf(each.path) === file.name))
+      .filter((file) => trainedOn !== undefined && !now.some((each) => nameOf(each.path) === file.name))
       .map((file) => `${file.path}, which the run was trained on, is not there any more`),
-    ...trainedOn
+    ...(trainedOn ?? [])
       .filter((each) => !tagged.some((file) => file.name === nameOf(each.path)))
       .map((each) => `${each.path} is training data by factory.yaml, but the run was not trained on it: train again`),
     ...(tagged.length > 0 &&

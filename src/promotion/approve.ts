@@ -1,0 +1,134 @@
+import { approvalStatement } from "../evidence/approval.ts";
+import { signStatement } from "../evidence/signed-statement.ts";
+import { printHead } from "../ledger/entry.ts";
+import type { EntryOf } from "../ledger/line-state.ts";
+import { durationMs } from "../policy/durations.ts";
+import type { Rules } from "../project/rules.ts";
+import { appendOn, changed } from "./append.ts";
+import { decide, outcomeOf } from "./decide.ts";
+import { type Gathered, gatherFacts, type Question } from "./gather.ts";
+import type { Line } from "./line.ts";
+import { actorOf } from "./promote.ts";
+import type { Verdict } from "./rule.ts";
+import { approverRole } from "./rules-approvals.ts";
+import type { LineWorld } from "./world.ts";
+
+/** What somebody is about to sign. */
+export interface ApprovalPlan {
+  verdicts: readonly Verdict[];
+  outcome: Verdict["verdict"];
+  model: string;
+  digest: string;
+  environment: string;
+  evidence: string;
+  rules: string | undefined;
+  policy: string | undefined;
+  ticket: string | undefined;
+  role: string | undefined;
+  approver: string | undefined;
+  /** ISO 8601, UTC. */
+  notAfter: string | undefined;
+  gates: readonly { gate: string; verdict: string; summary: string }[];
+  authors: readonly string[];
+  /** Whether the rules are those of the last release here; undefined: there was none. */
+  rulesSince: { version: string; same: boolean } | undefined;
+}
+
+/** An approval lasts this long where the policy does not say. */
+const DEFAULT_TTL = "P7D";
+
+/** Verifies the evidence and decides early what `promote` would refuse. Writes nothing. */
+export async function planApproval(
+  question: Question,
+  line: Line,
+  world: LineWorld,
+): Promise<{ plan: ApprovalPlan; gathered: Gathered }> {
+  const gathered = await gatherFacts(question, line, world);
+  const { facts } = gathered;
+  const verdicts = decide(facts);
+  const actor = facts.actor.known && !("problem" in facts.actor.value) ? facts.actor.value : undefined;
+  const rules = facts.rules.known ? facts.rules.value : undefined;
+  const policy = facts.policy.known ? facts.policy.value.inForce : undefined;
+  const role =
+    actor && rules && policy
+      ? approverRole(rules.rules.stage.approvals ?? [], policy.policy, line.project, actor.address, question.role)
+      : undefined;
+  const last = line.state.environment(question.environment).champion?.released;
+  const lastRules = line.view.entries.find(
+    (each): each is EntryOf<"release.started"> => each.kind === "release.started" && each.seq === last?.body.started,
+  )?.body.rules;
+  const evidence = facts.evidence.known ? facts.evidence.value : undefined;
+  const plan: ApprovalPlan = {
+    verdicts,
+    outcome: outcomeOf(verdicts),
+    model: line.model,
+    digest: facts.digest,
+    environment: question.environment,
+    evidence: question.candidate.evidence,
+    rules: rules?.digest,
+    policy: policy?.digest,
+    ticket: question.ticket,
+    role: typeof role === "string" ? role : undefined,
+    approver: actor?.address,
+    notAfter: facts.now.known && rules ? notAfter(rules.rules, facts.now.value) : undefined,
+    gates: evidence?.gates.map(({ gate, verdict, summary }) => ({ gate, verdict, summary })) ?? [],
+    authors: evidence?.facts.people?.people.map((each) => each.address) ?? [],
+    rulesSince:
+      last === undefined || rules === undefined
+        ? undefined
+        : { version: last.body.version, same: lastRules === rules.digest },
+  };
+  return { plan, gathered };
+}
+
+function notAfter(rules: Rules, now: Date): string {
+  return new Date(now.getTime() + durationMs(rules.stage.approvalTtl ?? DEFAULT_TTL)).toISOString();
+}
+
+/**
+ * Signs the plan and puts it into the ledger, on the head that was seen. Undefined: the head has moved; plan again, since what
+ * is signed names what was seen.
+ */
+export async function applyApproval(
+  plan: ApprovalPlan,
+  gathered: Gathered,
+  line: Line,
+  world: LineWorld,
+): Promise<EntryOf<"approved"> | undefined> {
+  const { rules, policy, role, approver, notAfter } = plan;
+  if (
+    rules === undefined ||
+    policy === undefined ||
+    role === undefined ||
+    approver === undefined ||
+    notAfter === undefined
+  )
+    throw new TypeError("an approval that was not planned to its end");
+  const statement = approvalStatement({
+    model: plan.model,
+    project: line.project,
+    digest: plan.digest,
+    evidence: plan.evidence,
+    environment: plan.environment,
+    rules,
+    policy,
+    ...(plan.ticket !== undefined && { ticket: plan.ticket }),
+    role,
+    seen: printHead(line.view.head),
+    notAfter,
+    approver,
+  });
+  const envelope = signStatement(statement, world.signer);
+  const facts = [...(line.first === undefined ? [] : [line.first]), { kind: "approved" as const, body: { envelope } }];
+  const at = gathered.facts.now.known ? gathered.facts.now.value : world.now();
+  const entries = await appendOn(line.ledger, facts, actorOf(gathered.facts, world), line.view.head, at);
+  const entry = entries?.at(-1);
+  return entry?.kind === "approved" ? entry : undefined;
+}
+
+/** How often an approval is planned again when others write in between. */
+export const APPROVAL_TRIES = 10;
+
+export function ledgerBusy(): Error {
+  return changed("ledger.busy", "the ledger moved again and again while this was signed", "run the same command again");
+}

@@ -1,0 +1,110 @@
+import type { EntryBody, Head, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import { printHead } from "../ledger/entry.ts";
+import type { EnvironmentState } from "../ledger/line-state.ts";
+import { decide, outcomeOf } from "../promotion/decide.ts";
+import type { Gathered, Question } from "../promotion/gather.ts";
+import { countingApprovals } from "../promotion/plan-promotion.ts";
+import { no, type Verdict, yes } from "../promotion/rule.ts";
+
+/** What a release would do, and whether it may. */
+export interface ReleasePlan {
+  verdicts: readonly Verdict[];
+  outcome: Verdict["verdict"];
+  seen: string;
+  model: string;
+  digest: string;
+  evidence: string;
+  environment: string;
+  name: string;
+  version: string;
+  strategy: string;
+  /** Who serves now. */
+  champion: PlacedVersion | undefined;
+  rollback: RollbackTarget;
+  ticket: string | undefined;
+  start: EntryBody<"release.started"> | undefined;
+}
+
+export type SignatureVerdict = "compatible" | "not compatible" | "not stated";
+
+/**
+ * Decides again, fixes the rollback target, and says what would be written. `signature`: whether the version that serves now
+ * could take the inputs of the new one, so that a rollback would not break its callers. Pure.
+ */
+export function planRelease(
+  question: Question,
+  gathered: Gathered,
+  state: EnvironmentState,
+  strategy: string,
+  signature: SignatureVerdict,
+  head: Head,
+): ReleasePlan {
+  const { facts, name } = gathered;
+  const standing = facts.standing.known ? facts.standing.value.at : undefined;
+  const version = standing?.version.version ?? "?";
+  const champion = state.champion && placed(state.champion);
+  const serves = champion?.version === version && champion?.digest === facts.digest;
+  const rollback: RollbackTarget = champion === undefined ? "none" : { ...champion, signature };
+  const firstRelease = facts.rules.known ? facts.rules.value.rules.firstRelease : "deny";
+  const verdicts: Verdict[] = [
+    ...decide(facts),
+    { rule: "rollback target", ...rollbackVerdict(rollback, firstRelease, serves) },
+  ];
+  const outcome = outcomeOf(verdicts);
+  return {
+    verdicts,
+    outcome,
+    seen: printHead(head),
+    model: facts.model,
+    digest: facts.digest,
+    evidence: question.candidate.evidence,
+    environment: facts.environment.name,
+    name,
+    version,
+    strategy,
+    champion,
+    rollback,
+    ticket: question.ticket,
+    start:
+      outcome === "yes" && facts.rules.known && facts.policy.known
+        ? {
+            model: facts.model,
+            digest: facts.digest,
+            environment: facts.environment.name,
+            version,
+            strategy,
+            evidence: question.candidate.evidence,
+            rules: facts.rules.value.digest,
+            policy: facts.policy.value.inForce.digest,
+            ...(question.ticket !== undefined && { ticket: question.ticket }),
+            approvals: countingApprovals(facts),
+            champion: champion ?? "none",
+            rollback,
+            verdicts: verdicts.map(({ rule, verdict, why }) => ({ rule, verdict, why })),
+          }
+        : undefined,
+  };
+}
+
+function rollbackVerdict(rollback: RollbackTarget, firstRelease: "withdraw" | "deny", serves: boolean) {
+  if (serves) return no("it serves already", "nothing is to be done");
+  if (rollback === "none")
+    return firstRelease === "withdraw"
+      ? yes("first release: a rollback removes champion, and scoring then refuses")
+      : no(
+          "the policy denies a first release without a rollback target",
+          "firstRelease: withdraw in the risk tier, if the business can be without a model",
+        );
+  if (rollback.signature === "not compatible")
+    return no(
+      `v${rollback.version}, which serves now, needs inputs that this version does not take: a rollback would break its callers`,
+      "keep the inputs that serve now, or release the change of inputs on its own",
+    );
+  return yes(
+    `v${rollback.version}${rollback.signature === "compatible" ? " (signature compatible)" : " (no signature to compare)"}`,
+  );
+}
+
+function placed({ version, digest, createdAt }: PlacedVersion): PlacedVersion {
+  return { version, digest, createdAt };
+}
