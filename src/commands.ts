@@ -69,6 +69,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/evidence-add.ts")).command,
   },
   {
+    name: "evidence export",
+    group: "Prove",
+    summary: "write everything that an auditor needs into a folder",
+    load: async () => (await import("./commands/evidence-export.ts")).command,
+  },
+  {
     name: "evidence show",
     group: "Prove",
     summary: "list what an evidence holds, digests verified",

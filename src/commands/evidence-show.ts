@@ -2,7 +2,9 @@ import { join } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK, table } from "../cli/style.ts";
+import { againstRegistering } from "../evidence/against.ts";
 import { findEvidence } from "../evidence/find-evidence.ts";
+import { GATE_NAMES } from "../policy/policy.ts";
 import { openProject } from "../project/read-project.ts";
 
 export const command = defineCommand({
@@ -29,7 +31,12 @@ export const command = defineCommand({
       .array(z.object({ address: z.string(), known: z.boolean(), changes: z.int() }))
       .nullable()
       .describe("null: not known, the history is incomplete"),
-    gates: z.array(z.object({ gate: z.string(), verdict: z.string(), summary: z.string() })),
+    gates: z
+      .array(z.object({ gate: z.string(), verdict: z.string(), summary: z.string() }))
+      .describe("in the order in which they run"),
+    against: z
+      .array(z.string())
+      .describe("what the evidence itself says against registering it; register may find more"),
     files: z.array(z.object({ path: z.string(), sha256: z.string(), mediaType: z.string(), bytes: z.int() })),
   }),
   async run(input, context) {
@@ -37,6 +44,8 @@ export const command = defineCommand({
     const evidence = await findEvidence(join(folder, ".factory", "evidence"), input.digest);
     const { facts } = evidence;
     const { champion } = facts;
+    const order: readonly string[] = GATE_NAMES;
+    const gates = evidence.gates.toSorted((a, b) => order.indexOf(a.gate) - order.indexOf(b.gate));
     return {
       ok: true,
       data: {
@@ -53,7 +62,8 @@ export const command = defineCommand({
             ? champion
             : `${champion.environment} v${champion.version} sha256:${champion.digest}`,
         people: facts.people?.people ?? null,
-        gates: evidence.gates.map(({ gate, verdict, summary }) => ({ gate, verdict, summary })),
+        gates: gates.map(({ gate, verdict, summary }) => ({ gate, verdict, summary })),
+        against: againstRegistering(facts, gates),
         files: [...evidence.files],
       },
     };
@@ -96,6 +106,11 @@ export const command = defineCommand({
       ),
       "",
       indent(table(rows, colour)),
+      data.against.length === 0
+        ? style.dim(
+            "  nothing in it stands against registering it; factory register looks at its run and the policy too",
+          )
+        : style.warn(`  ${MARK.note} not to be registered as it is: ${data.against.join("; ")}`),
       "",
       indent(
         table(

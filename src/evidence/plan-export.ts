@@ -9,18 +9,7 @@ export interface NamedObject {
   environments: string[];
 }
 
-/** The model digest behind `version` of an environment, by the ledger; undefined when nothing was ever registered as that. Pure. */
-export function digestOfVersion(entries: readonly Entry[], environment: string, version: string): string | undefined {
-  const found = entries.findLast(
-    (entry) =>
-      (entry.kind === "registered" || entry.kind === "promoted") &&
-      entry.body.environment === environment &&
-      entry.body.version === version,
-  );
-  return found !== undefined && "digest" in found.body ? found.body.digest : undefined;
-}
-
-/** Every evidence and bundle that a chain names, of one candidate or of all; each once, in the order of the chain. Pure. */
+/** Every evidence and bundle that a chain names, of one candidate (a model digest) or of all; each once, in the order of the chain. Pure. */
 export function planExport(entries: readonly Entry[], candidate: string | "all"): NamedObject[] {
   const objects = new Map<string, NamedObject>();
   const name = (digest: string | undefined, index: NamedObject["index"], environments: readonly string[]): void => {

@@ -44,6 +44,7 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   "policy diff": { args: [], in: empty, status: [2] },
   "policy sign": { args: [], in: empty, status: [2] },
   "evidence add": { args: ["missing.md", "--kind", "checklist"], in: project, status: [2] },
+  "evidence export": { args: ["--all", "--to", "audit"], in: project, status: [2] },
   "evidence show": { args: ["0123456789abcdef"], in: project, status: [2] },
 };
 

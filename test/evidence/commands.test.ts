@@ -42,6 +42,8 @@ test("show tells model, code, people, gates and files of the latest", async () =
     model: facts.model,
     champion: "first release",
     people: facts.people?.people,
+    gates: [{ gate: "unit" }, { gate: "data" }, { gate: "model" }],
+    against: ["failed: data", "could not tell: model"],
   });
   const text = show.render(data, makeStyle(false, 100));
   for (const part of [

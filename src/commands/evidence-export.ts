@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import * as z from "zod";
+import { defineCommand } from "../cli/command.ts";
+import { count, MARK, table } from "../cli/style.ts";
+import { applyExport, demandEmpty } from "../evidence/export.ts";
+import { exportReadme } from "../evidence/export-readme.ts";
+import { planExport } from "../evidence/plan-export.ts";
+import { headOf, printHead } from "../ledger/entry.ts";
+import { lineState } from "../ledger/line-state.ts";
+import { demandWhole } from "../ledger/open-ledger.ts";
+import type { LedgerStore } from "../ledger/store.ts";
+import { viewOf } from "../ledger/view.ts";
+import { usageError } from "../lib/error.ts";
+import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { findLine } from "../promotion/find-line.ts";
+
+export const command = defineCommand({
+  name: "evidence export",
+  summary: "write everything that an auditor needs into a folder",
+  description:
+    "Writes the ledger, the evidence and bundles that it names, and a short Python script that verifies all of it with no network " +
+    "and without factory. The ledger is always whole; evidence and bundles are those of one version, or all.",
+  arguments: [{ name: "version", description: "a version, as MODEL/VERSION or its number in the first environment" }],
+  options: [
+    { flags: "--all", description: "of every version that the ledger knows" },
+    { flags: "--to <dir>", description: "a folder that is new or empty" },
+    { flags: "--policy <file>", description: "default: the project's, else the nearest policy.yaml upward" },
+    { flags: "--project <name>", description: "default: the project here" },
+  ],
+  examples: ["factory evidence export claims.triage/7 --to audit-v7", "factory evidence export --all --to audit"],
+  writes: true,
+  input: z.object({
+    version: z.string().min(1).optional(),
+    all: z.boolean().optional(),
+    to: z.string("is required: a folder that is new or empty").min(1),
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+  }),
+  output: z.object({
+    folder: z.string(),
+    project: z.string(),
+    model: z.string(),
+    digest: z.string().optional().describe("model digest; absent: all versions"),
+    head: z.string().describe("of the ledger, seq:hash"),
+    firstPolicy: z.string().describe("digest of the policy with which the ledger was opened"),
+    entries: z.int(),
+    evidence: z.array(z.string()),
+    bundles: z.array(z.string()),
+    files: z.int().optional().describe("absent with --dry-run"),
+  }),
+  async run(input, context) {
+    if ((input.version === undefined) === (input.all !== true))
+      throw usageError(
+        "export.what",
+        input.all === true ? "one version or --all, not both" : "it is not said what to export",
+        "a version such as claims.triage/7, or --all",
+      );
+    const named = input.version === undefined ? undefined : parseVersionName(input.version);
+    const to = resolve(context.cwd, input.to);
+    await demandEmpty(to);
+    let store: LedgerStore | undefined;
+    const { line } = await findLine(
+      { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model },
+      async (place) => {
+        store = await context.clients.ledger(place);
+        return store;
+      },
+      context.now(),
+    );
+    if (store === undefined) throw new TypeError("a line without a ledger");
+    const { text } = await store.read();
+    const view = demandWhole(viewOf(text), store.place);
+    const [opened] = view.entries;
+    if (opened?.kind !== "opened")
+      throw usageError(
+        "ledger.empty",
+        `the ledger ${store.place} is empty`,
+        "nothing was registered under a policy yet",
+      );
+    const { project, model } = opened.body;
+    const digest = named === undefined ? undefined : findCandidate(lineState(view.entries), model, named.number).digest;
+    const objects = planExport(view.entries, digest ?? "all");
+    const digests = (index: string) => objects.filter((each) => each.index === index).map((each) => each.digest);
+    const about = {
+      project,
+      model,
+      head: printHead(headOf(view.entries)),
+      firstPolicy: opened.body.policy.digest,
+      evidence: digests("evidence.json"),
+      bundles: digests("bundle.json"),
+    };
+    const data = { folder: to, entries: view.entries.length, ...(digest !== undefined && { digest }), ...about };
+    if (context.dryRun) return { ok: true, data };
+    const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
+    const exported = await applyExport(
+      {
+        objects,
+        ledger: text,
+        documents: {
+          "README.txt": exportReadme({
+            ...about,
+            scope: digest === undefined ? "every version" : `${input.version}, sha256:${digest}`,
+            at: context.now(),
+            factory: context.version,
+            evidence: about.evidence.length,
+            bundles: about.bundles.length,
+          }),
+          "verify.py": readFileSync(join(dirname(context.places.templates), "docs", "verify.py"), "utf8"),
+        },
+        storeOf: async (name) => {
+          const environment = environments.find((each) => each.name === name);
+          return environment && context.clients.objects(environment, model);
+        },
+        cacheFolder: context.places.cache,
+        to,
+      },
+      context.report,
+    );
+    return { ok: true, data: { ...data, ...exported } };
+  },
+  render: (data, style) =>
+    [
+      data.files === undefined
+        ? `Would write to ${data.folder}:`
+        : `${style.ok(MARK.pass)} ${data.folder}  ${count(data.files)} files`,
+      table([
+        ["ledger", `${count(data.entries)} entries, head ${data.head}`],
+        ["policy", `the first one is sha256:${data.firstPolicy}`],
+        ["evidence", count(data.evidence.length)],
+        ["bundles", count(data.bundles.length)],
+      ]).replace(/^/gm, "  "),
+      ...(data.files === undefined
+        ? []
+        : [style.dim(`  to verify it anywhere: python3 verify.py . ${data.firstPolicy}`)]),
+    ].join("\n"),
+});

@@ -1,0 +1,54 @@
+import type { EntryOf } from "../ledger/line-state.ts";
+import type { LedgerView } from "../ledger/view.ts";
+import { listedKey } from "../policy/identity.ts";
+import type { KeyOf } from "./signed-statement.ts";
+import { envelopeDigest } from "./signed-statement.ts";
+import type { BundleContext, PolicyThen } from "./verify-bundle.ts";
+
+/**
+ * What the ledger says about the bundle that one of its entries names: which decision it must be, under which policy it was
+ * made, and under which policy each approval was given. For `verifyBundle`. Pure.
+ */
+export function bundleContext(
+  view: Pick<LedgerView, "entries" | "policyAt">,
+  entry: EntryOf<"promoted" | "released" | "rolledback">,
+): BundleContext {
+  const policyAt = (seq: number, at: string): PolicyThen | undefined => {
+    const policy = view.policyAt(seq)?.policy;
+    return policy === undefined ? undefined : { policy, at: new Date(at) };
+  };
+  const opened = view.entries[0];
+  const started = view.entries.find((each) => each.seq === entry.body.started);
+  const decided = started === undefined ? undefined : policyAt(started.seq, started.at);
+  const approvals = new Map(
+    view.entries.flatMap((each) =>
+      each.kind === "approved" && each.seq < entry.seq ? [[envelopeDigest(each.body.envelope), each] as const] : [],
+    ),
+  );
+  return {
+    ...(decided !== undefined && { decided }),
+    approved(approval) {
+      const found = approvals.get(envelopeDigest(approval));
+      return found === undefined ? undefined : policyAt(found.seq, found.at);
+    },
+    about: {
+      action: ACTIONS[entry.kind],
+      environment: entry.body.environment,
+      digest: entry.body.digest,
+      ...(opened?.kind === "opened" && { project: opened.body.project }),
+      ...(started?.kind === "promotion.started" && { model: started.body.target }),
+      ...((started?.kind === "promotion.started" || started?.kind === "release.started") && {
+        evidence: started.body.evidence,
+      }),
+    },
+  };
+}
+
+const ACTIONS = { promoted: "promote", released: "release", rolledback: "rollback" } as const;
+
+/** The keys that count for the signatures of an evidence: those of the policy in force where the ledger first names it. Pure. */
+export function evidenceKeys(view: Pick<LedgerView, "entries" | "policyAt">, evidence: string): KeyOf {
+  const first = view.entries.find((each) => "evidence" in each.body && each.body.evidence === evidence);
+  const policy = first === undefined ? undefined : view.policyAt(first.seq)?.policy;
+  return (keyId) => (policy === undefined ? undefined : listedKey(policy, keyId));
+}
