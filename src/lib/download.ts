@@ -6,6 +6,29 @@ import { type HttpRequest, streamHttp } from "./http.ts";
 import { publicUrl } from "./public-url.ts";
 
 /**
+ * Streams a GET and returns the digest (SHA-256, hex) and length of what came, keeping nothing. `onBytes` gets the length of each
+ * piece; a repeated attempt counts back first. A status other than 2xx throws.
+ */
+export async function digestDownload(
+  request: Omit<HttpRequest, "method" | "json" | "body">,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<{ sha256: string; bytes: number }> {
+  let counted = 0;
+  return streamHttp({ ...request, method: "GET" }, async (body) => {
+    onBytes(-counted);
+    counted = 0;
+    const hash = createHash("sha256");
+    for await (const chunk of body) {
+      if (!(chunk instanceof Uint8Array)) continue;
+      counted += chunk.byteLength;
+      hash.update(chunk);
+      onBytes(chunk.byteLength);
+    }
+    return { sha256: hash.digest("hex"), bytes: counted };
+  });
+}
+
+/**
  * Streams a GET to a file that must not exist yet and returns the digest (SHA-256, hex) and length of what was written.
  * The file appears whole or not at all. `onBytes` gets the length of each piece; a repeated attempt counts back first.
  */

@@ -21,6 +21,8 @@ export interface ModelSource {
   files(): Promise<readonly RemoteFile[]>;
   /** Writes one file (which must not exist yet) and returns digest and length of what arrived. */
   fetch(path: string, to: string, onBytes?: (bytes: number) => void): Promise<{ sha256: string; bytes: number }>;
+  /** Digest and length of one file as it is there now, without keeping it. */
+  digest(path: string, onBytes?: (bytes: number) => void): Promise<{ sha256: string; bytes: number }>;
 }
 
 export interface FetchedModel {
@@ -52,22 +54,39 @@ export async function fetchModel(source: ModelSource, folder: string, report: Re
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if ((await readdir(folder)).length > 0)
     throw usageError("model.folder", `${folder} is not empty`, "models are fetched into an empty folder");
+  return readAll(listed, report, `fetching ${source.label}`, (path, count) =>
+    source.fetch(path, join(folder, path), count),
+  );
+}
+
+/** Reads every byte of a model where it is and returns its digest; nothing is kept. The same refusals as when it is fetched. */
+export async function digestModel(source: ModelSource, report: Report): Promise<FetchedModel> {
+  const listed = await source.files();
+  demandModel(
+    source.label,
+    listed.map((file) => file.path),
+  );
+  return readAll(listed, report, `reading ${source.label}`, (path, count) => source.digest(path, count));
+}
+
+async function readAll(
+  listed: readonly RemoteFile[],
+  report: Report,
+  label: string,
+  read: (path: string, count: (bytes: number) => void) => Promise<{ sha256: string; bytes: number }>,
+): Promise<FetchedModel> {
   const total = listed.reduce((sum, file) => sum + file.bytes, 0);
   return withTask(
     report,
     "model.fetch",
-    `fetching ${source.label}`,
+    label,
     async (advance) => {
       let done = 0;
       const count = (bytes: number): void => {
         done += bytes;
         advance(done);
       };
-      const files = await inParallel(listed, AT_ONCE, async ({ path }) => ({
-        path,
-        ...(await source.fetch(path, join(folder, path), count)),
-      }));
-      return summary(files);
+      return summary(await inParallel(listed, AT_ONCE, async ({ path }) => ({ path, ...(await read(path, count)) })));
     },
     { total, unit: "bytes" },
   );

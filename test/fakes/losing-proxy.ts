@@ -1,4 +1,5 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 
 /** A request as it went to the real server; its body is not kept. */
 export interface Passed {
@@ -13,12 +14,13 @@ export interface Passed {
 }
 
 /**
- * What happens to a reply. `before`: the real server is never asked; `after`: it has acted.
+ * What happens to a reply. `before`: the real server is never asked; `after`: it has acted; `late`: the harm is done first, and the
+ * real server is asked when `release` is called, as by a proxy that lost patience and still passes the request on.
  * `reset` breaks the connection hard, `close` ends it without a reply, `cut` breaks it in the middle of the body, `broken` is half
  * of a JSON document with a right length, `html` a page with status 200, a number another status.
  */
 export interface Fault {
-  when: "before" | "after";
+  when: "before" | "after" | "late";
   what: "reset" | "close" | "cut" | "broken" | "html" | 500 | 502 | 503 | 504;
 }
 
@@ -45,6 +47,8 @@ export interface LosingProxy {
   counts(): Record<string, number>;
   /** The next requests of this kind, from the `nth` on and `times` of them, meet the fault. */
   break(kind: string | RegExp, fault: Fault, nth?: number, times?: number): void;
+  /** Passes on what `late` faults held back, and waits until the real server has acted. */
+  release(): Promise<void>;
   /** Whether every fault was met as often as it was asked for. */
   spent(): boolean;
   /** Takes back what was not met yet, and forgets what was seen. */
@@ -63,6 +67,7 @@ interface Planned {
 export async function losingProxy(target: string, hooks: Hooks = {}): Promise<LosingProxy> {
   const seen: Passed[] = [];
   let planned: Planned[] = [];
+  let held: { incoming: IncomingMessage; body: Buffer }[] = [];
   let asked = 0;
   const take = (kind: string): Fault | undefined => {
     for (const each of planned) {
@@ -82,12 +87,14 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
     seen.push(passed);
     const fault = take(passed.kind);
     await hooks.beforeRequest?.(passed.n, passed);
-    if (fault?.when === "before") {
-      for await (const _ of incoming);
+    if (fault?.when === "before" || fault?.when === "late") {
+      const chunks: Buffer[] = [];
+      for await (const chunk of incoming) chunks.push(chunk);
+      if (fault.when === "late") held.push({ incoming, body: Buffer.concat(chunks) });
       harm(response, fault, Buffer.from("{}"));
       return;
     }
-    const { reply, body } = await ask(target, incoming);
+    const { reply, body } = await ask(target, incoming, incoming);
     passed.status = reply.statusCode;
     await hooks.afterReply?.(passed.n, passed);
     if (fault !== undefined) harm(response, fault, body);
@@ -108,6 +115,11 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
       return counts;
     },
     break: (kind, fault, nth = 1, times = 1) => void planned.push({ kind, fault, skip: nth - 1, left: times }),
+    async release() {
+      const late = held;
+      held = [];
+      for (const { incoming, body } of late) await ask(target, incoming, Readable.from(body, { objectMode: false }));
+    },
     spent: () => planned.every((each) => each.left === 0),
     heal() {
       planned = [];
@@ -121,8 +133,12 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
   };
 }
 
-/** Sends the request on, its body as it comes, and takes the whole reply. */
-function ask(target: string, incoming: IncomingMessage): Promise<{ reply: IncomingMessage; body: Buffer }> {
+/** Sends a request on, its body as it comes, and takes the whole reply. */
+function ask(
+  target: string,
+  incoming: IncomingMessage,
+  content: Readable,
+): Promise<{ reply: IncomingMessage; body: Buffer }> {
   return new Promise((resolve, reject) => {
     const outgoing = forward(
       new URL(incoming.url ?? "/", target),
@@ -138,7 +154,7 @@ function ask(target: string, incoming: IncomingMessage): Promise<{ reply: Incomi
     // A client that goes away in the middle of its body goes away from the real server too.
     incoming.on("error", (error) => outgoing.destroy(error));
     incoming.on("aborted", () => outgoing.destroy());
-    incoming.pipe(outgoing);
+    content.pipe(outgoing);
   });
 }
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/lib/hash.ts";
 import { manifestOf, modelDigest, pathProblem } from "../../src/registry/manifest.ts";
-import { fetchModel, type ModelSource, manifestOfFolder } from "../../src/registry/model-files.ts";
+import { digestModel, fetchModel, type ModelSource, manifestOfFolder } from "../../src/registry/model-files.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -108,6 +108,7 @@ function source(paths: readonly string[]): ModelSource {
       onBytes?.(path.length);
       return { sha256: sha256(path), bytes: path.length };
     },
+    digest: async (path) => ({ sha256: sha256(path), bytes: path.length }),
   };
 }
 
@@ -121,6 +122,7 @@ describe("fetching", () => {
   ])("$name is refused before anything is written", async ({ paths, code }) => {
     const folder = join(folderWith({}), "model");
     await expect(fetchModel(source(paths), folder, () => {})).rejects.toMatchObject({ code, exit: 4 });
+    await expect(digestModel(source(paths), () => {})).rejects.toMatchObject({ code, exit: 4 });
     await expect(manifestOfFolder(folder)).rejects.toThrow();
   });
 
@@ -128,6 +130,7 @@ describe("fetching", () => {
     const folder = join(folderWith({}), "model");
     const fetched = await fetchModel(source(["MLmodel", "b/c", "b/a", "z"]), folder, () => {});
     expect(fetched).toEqual(await manifestOfFolder(folder));
+    expect(await digestModel(source(["MLmodel", "b/c", "b/a", "z"]), () => {})).toEqual(fetched);
   });
 
   test("not into a folder that holds something", async () => {

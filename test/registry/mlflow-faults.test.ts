@@ -3,7 +3,7 @@ import type { Mlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { StoredFile } from "../../src/evidence/object-store.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { fetchModel } from "../../src/registry/model-files.ts";
-import { FAULTS, type Fault, losingProxy } from "../fakes/losing-proxy.ts";
+import { FAULTS, type Fault, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { call, loggedModel, type ModelFolder, open, openThrough, remove, smallModel, temporary } from "./world.ts";
 
@@ -209,6 +209,40 @@ describe.each(["createFromFolder", "objects.write"])("%s, ended at any request",
     expect(end).toBeGreaterThan(8);
     expect(end).toBeLessThan(60);
   });
+});
+
+test("a call that comes through late, after it was made again: the first version stays, the second goes", async () => {
+  const name = `late-${++cases}`;
+  let creations = 0;
+  const proxy: LosingProxy = await losingProxy(server.uri, {
+    async beforeRequest(_, { kind }) {
+      if (kind === "POST model-versions/create" && ++creations === 2) await proxy.release();
+    },
+  });
+  await open(server.uri).registry.ensureModel(`dev.${name}`);
+  proxy.break("POST model-versions/create", { when: "late", what: 504 });
+  const made = await openThrough(proxy).registry.createFromRun(fromRun(name));
+  await proxy.stop();
+  expect(creations).toBe(2);
+  expect(made.version).toBe("1");
+  expect(await numbered(open(server.uri), `dev.${name}`)).toEqual([["1", true]]);
+});
+
+test.each(["createFromFolder", "objects.write"])("%s, any reply lost: it carries on by itself", async (which) => {
+  const operation = OPERATIONS[which];
+  if (operation === undefined) throw new Error("unknown");
+  let nth = 1;
+  for (let met = true; met && nth < 60; nth++) {
+    const name = `lost-${++cases}`;
+    const proxy = await losingProxy(server.uri);
+    proxy.break(/./, { when: "after", what: "close" }, nth);
+    await operation.act(openThrough(proxy), name);
+    met = proxy.spent();
+    await proxy.stop();
+    expect(await operation.state(open(server.uri), name), `request ${nth}`).toEqual(operation.expected);
+  }
+  expect(nth).toBeGreaterThan(8);
+  expect(nth).toBeLessThan(60);
 });
 
 test("two at once from nothing: one experiment, one registered model, and both end", async () => {

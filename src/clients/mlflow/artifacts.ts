@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { downloadFile } from "../../lib/download.ts";
+import { digestDownload, downloadFile } from "../../lib/download.ts";
 import { outsideError } from "../../lib/error.ts";
 import { type BodyReader, type HttpReply, type HttpRequest, httpFailure, tryStreamHttp } from "../../lib/http.ts";
 import { uploadFile } from "../../lib/upload.ts";
@@ -25,6 +25,9 @@ export function artifactSource(api: MlflowApi, label: string, root: () => Promis
     },
     async fetch(path, to, onBytes) {
       return downloadFile(fileRequest(api, `${await base()}/${path}`), to, onBytes);
+    },
+    async digest(path, onBytes) {
+      return digestDownload(fileRequest(api, `${await base()}/${path}`), onBytes);
     },
   };
 }

@@ -32,7 +32,23 @@ export async function ensureExperiment(api: MlflowApi, name: string): Promise<st
   return (await look()) ?? remake(api, look, make);
 }
 
-/** The experiment of one environment and model, where factory keeps bytes, evidence and bundles. */
-export function ownExperiment(environment: string, modelName: string): string {
-  return `factory/${environment}/${modelName}`;
+/** The id of the experiment of one environment and model, where factory keeps bytes, evidence and bundles; made when it is not there. */
+export function ensureOwnExperiment(api: MlflowApi, environment: string, modelName: string): Promise<string> {
+  return known(api, `factory/${environment}/${modelName}`, (name) => ensureExperiment(api, name));
+}
+
+/** The same experiment, or undefined when it is not there. */
+export function findOwnExperiment(api: MlflowApi, environment: string, modelName: string): Promise<string | undefined> {
+  return known(api, `factory/${environment}/${modelName}`, (name) => findExperiment(api, name));
+}
+
+/** Asks the server once: an experiment keeps its id. */
+async function known<T extends string | undefined>(
+  api: MlflowApi,
+  name: string,
+  ask: (name: string) => Promise<T>,
+): Promise<T | string> {
+  const id = api.ownExperiments.get(name) ?? (await ask(name));
+  if (id !== undefined) api.ownExperiments.set(name, id);
+  return id;
 }

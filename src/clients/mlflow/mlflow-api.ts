@@ -10,6 +10,8 @@ export interface MlflowApi {
   signal: AbortSignal | undefined;
   /** The server's clock by the header Date of its last reply, and ours at that moment; milliseconds since 1970. */
   clock?: { serverMs: number; localMs: number };
+  /** Ids of the experiments where factory keeps things, by name, once they are known. */
+  ownExperiments: Map<string, string>;
 }
 
 export interface Call {

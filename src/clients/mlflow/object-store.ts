@@ -3,7 +3,7 @@ import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import { digestAt, listBelow, proxyPath, putBytes, readBytes } from "./artifacts.ts";
-import { ensureExperiment, findExperiment, ownExperiment } from "./experiments.ts";
+import { ensureOwnExperiment, findOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
 import { createRunOnce, searchRuns } from "./runs.ts";
@@ -20,8 +20,6 @@ const MAX_RUNS = 20;
  * own: one run per digest, found by its tag. What several runs of one digest hold counts together, the earliest first.
  */
 export function mlflowObjects(api: MlflowApi, environment: string, modelName: string): ObjectStore {
-  const experiment = ownExperiment(environment, modelName);
-  let experimentId: string | undefined;
   const roots = new Map<string, readonly string[]>();
 
   const search = (id: string, digest: string): Promise<RunBody[]> =>
@@ -33,9 +31,9 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
     demandDigest(digest);
     const known = roots.get(digest);
     if (known !== undefined) return known;
-    experimentId ??= await findExperiment(api, experiment);
-    if (experimentId === undefined) return [];
-    const found = (await search(experimentId, digest)).map((run) => rootOf(run, digest));
+    const id = await findOwnExperiment(api, environment, modelName);
+    if (id === undefined) return [];
+    const found = (await search(id, digest)).map((run) => rootOf(run, digest));
     if (found.length > 0) roots.set(digest, found);
     return found;
   };
@@ -61,8 +59,7 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
     async write(digest, files, { model, what }) {
       demandDigest(digest);
       for (const { path } of files) demandPath(path);
-      experimentId ??= await ensureExperiment(api, experiment);
-      const id = experimentId;
+      const id = await ensureOwnExperiment(api, environment, modelName);
       const there = await search(id, digest);
       const tags = {
         [OBJECT_TAG]: digest,

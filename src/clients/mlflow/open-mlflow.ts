@@ -36,6 +36,7 @@ export function openMlflow(
     uri: `${url.origin}${url.pathname}`.replace(/\/+$/, ""),
     headers: authorization(options.variables),
     signal: options.signal,
+    ownExperiments: new Map(),
   };
   return {
     tracking: mlflowTracking(api),

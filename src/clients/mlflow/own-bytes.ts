@@ -6,7 +6,7 @@ import type { FetchedModel, RemoteFile } from "../../registry/model-files.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import { listBelow, proxyPath, putFile, unkeepable } from "./artifacts.ts";
 import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
-import { ensureExperiment, ownExperiment } from "./experiments.ts";
+import { ensureOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
 import { pairs, tagFilter } from "./runs.ts";
@@ -43,7 +43,7 @@ export async function createFromFolder(
   const modelName = request.model.slice(request.model.indexOf(".") + 1);
   const [there, experimentId] = await Promise.all([
     earlierVersion(api, request),
-    ensureExperiment(api, ownExperiment(request.environment, modelName)),
+    ensureOwnExperiment(api, request.environment, modelName),
   ]);
   if (there !== undefined) return there;
   const { model, fresh } = await ensureLoggedModel(api, experimentId, modelName, request);
