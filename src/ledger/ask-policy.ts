@@ -60,7 +60,7 @@ export async function askPolicy(
   asked: { place: LedgerPlace; project: string },
   open: (place: LedgerPlace) => Promise<LedgerStore>,
 ): Promise<AskedPolicy> {
-  const ledger = openLedger(await open(asked.place));
+  const ledger = openLedger(await open(asked.place), asked.project);
   const { entries, policy } = demandWhole(await ledger.view(), ledger.place);
   const brought = entries.findLast(({ kind }) => kind === "opened" || kind === "policy.adopted");
   const since = brought && { seq: brought.seq, at: brought.at, by: brought.by };
