@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
@@ -49,7 +50,9 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
       if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
-      throw usageError("ledger.kind", "this version cannot reach a ledger of kind git yet", "use kind file");
+      const { openLedgerGit } = await import("./clients/ledger-git.ts");
+      const { url, branch, project } = place;
+      return openLedgerGit({ url, branch, project, cache: join(places.cache, "ledger"), variables, signal });
     },
     history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
   };

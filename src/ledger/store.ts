@@ -13,12 +13,22 @@ export interface LedgerStore {
    * The whole chain as it stands, each entry a line with its line feed. `torn`: bytes after the last line feed, left by a writer
    * that died; they are no entry. Nothing there yet is an empty text. Throws exit 4 when it cannot be reached.
    */
-  read(): Promise<{ text: Buffer; torn: Buffer }>;
+  read(): Promise<StoredChain>;
   /**
    * Appends one line (without line feed) if the chain still ends with `expected`, durably, whole or not at all. False: the head
    * has moved, nothing was written. A torn rest is set aside, never lost. After a lost answer it finds out what happened.
    */
   append(line: string, expected: Head): Promise<boolean>;
+  /**
+   * Puts a whole chain in the place of what was read there; throws exit 5 when that is not there any more. What was there is kept
+   * beside it: its path is returned. Absent where the store keeps every version by itself.
+   */
+  replace?(text: Buffer, was: StoredChain): Promise<{ kept: string | undefined }>;
+}
+
+export interface StoredChain {
+  text: Buffer;
+  torn: Buffer;
 }
 
 /** Where a project's chain is kept. */

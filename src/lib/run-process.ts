@@ -25,6 +25,8 @@ export interface ProcessRequest {
   onLine?: (line: string) => void;
   input?: string;
   maxOutputBytes?: number;
+  /** `latin1`: each byte of the output is one character, for output that is no text. Default: UTF-8. */
+  encoding?: "utf8" | "latin1";
 }
 
 export interface ProcessResult {
@@ -65,7 +67,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   const limit = request.maxOutputBytes ?? 1 << 20;
   const outLog = logWriter(log, request.mask);
   const errLog = logWriter(log, request.mask);
-  const stdout = collect(child.stdout, limit, outLog, request.onLine);
+  const stdout = collect(child.stdout, limit, outLog, request.onLine, request.encoding);
   const stderr = collect(child.stderr, limit, errLog, request.onLine);
   if (request.input !== undefined) {
     child.stdin?.on("error", () => {});
@@ -127,6 +129,7 @@ function collect(
   limit: number,
   log: LogWriter | undefined,
   onLine: ((line: string) => void) | undefined,
+  encoding: "utf8" | "latin1" = "utf8",
 ): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -140,7 +143,7 @@ function collect(
     rest = (lines.pop() ?? "").slice(-4096);
     for (const line of lines) onLine(line);
   });
-  return () => Buffer.concat(chunks).toString("utf8");
+  return () => Buffer.concat(chunks).toString(encoding);
 }
 
 interface LogWriter {
