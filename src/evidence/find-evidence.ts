@@ -31,3 +31,17 @@ export async function findEvidence(evidenceRoot: string, named: string | undefin
   }
   return readEvidence(join(evidenceRoot, found), found);
 }
+
+/** The newest evidence about a run, else the latest of all; verified. Throws exit 2 when there is none. */
+export async function evidenceOfRun(evidenceRoot: string, run: string | undefined): Promise<Evidence> {
+  if (run === undefined) return findEvidence(evidenceRoot, undefined);
+  const folders = existsSync(evidenceRoot)
+    ? readdirSync(evidenceRoot).filter((name) => /^[0-9a-f]{64}$/.test(name))
+    : [];
+  const all = await Promise.all(folders.map((name) => readEvidence(join(evidenceRoot, name), name)));
+  const [newest] = all
+    .filter((each) => each.facts.run.id === run)
+    .sort((a, b) => (a.facts.finished < b.facts.finished ? 1 : -1));
+  if (newest !== undefined) return newest;
+  throw usageError("evidence.run", `there is no evidence about run ${run}`, `factory check --run ${run}`);
+}

@@ -1,25 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { mkdirSync, rmSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errnoOf, messageOf, outsideError } from "../lib/error.ts";
+import { messageOf, outsideError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
-import { syncFolder, writeFileAtomic } from "../lib/files.ts";
-import { sha256, sha256File } from "../lib/hash.ts";
+import { sha256 } from "../lib/hash.ts";
 import { inParallel } from "../lib/parallel.ts";
-import { type BUNDLE_FILE, type PlannedBundle, parseBundleIndex } from "./bundle-index.ts";
-import { type EvidenceFile, INDEX_FILE, parseIndex } from "./evidence-index.ts";
+import type { PlannedBundle } from "./bundle-index.ts";
+import { type EvidenceFile, INDEX_FILE } from "./evidence-index.ts";
+import { filesOfIndex, holds, type IndexName, keep, keepSignatures, MAX_INDEX_BYTES, place } from "./object-cache.ts";
 import type { ObjectStore, StoredFile } from "./object-store.ts";
 import { type Evidence, readEvidence } from "./read-evidence.ts";
 import { MAX_SIGNATURE_BYTES, MAX_SIGNATURE_FILES, SIGNATURE_PATH, type SignedFile } from "./signature-path.ts";
 
-const MAX_INDEX_BYTES = 4 << 20;
 const MAX_FILE_BYTES = 64 << 20;
 const MAX_OBJECT_BYTES = 1 << 30;
 const MAX_FILES = 5000;
 const AT_ONCE = 8;
-
-export type IndexName = typeof INDEX_FILE | typeof BUNDLE_FILE;
 
 /**
  * Brings an evidence or a bundle from a store into `<cacheFolder>/objects/<digest>/` and returns that folder: the files that
@@ -112,10 +109,6 @@ function inMemory(path: string, text: string): StoredFile {
   return { path, sha256: sha256(bytes), bytes: async () => bytes };
 }
 
-function filesOfIndex(indexName: IndexName, text: string): readonly EvidenceFile[] {
-  return indexName === INDEX_FILE ? parseIndex(text) : parseBundleIndex(text).files;
-}
-
 function demandSize(indexName: IndexName, files: readonly EvidenceFile[]): void {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (files.length > MAX_FILES || bytes > MAX_OBJECT_BYTES || files.some((file) => file.bytes > MAX_FILE_BYTES))
@@ -123,39 +116,6 @@ function demandSize(indexName: IndexName, files: readonly EvidenceFile[]): void 
       "object.size",
       `${indexName} lists ${files.length} files of ${bytes} bytes: more than evidence may be`,
     );
-}
-
-/** Whether the cache holds the object, every byte of it. */
-async function holds(folder: string, digest: string, indexName: IndexName): Promise<boolean> {
-  try {
-    if (!lstatSync(folder).isDirectory()) return false;
-    const index = readPlain(join(folder, indexName), MAX_INDEX_BYTES);
-    if (sha256(index) !== digest) return false;
-    const files = filesOfIndex(indexName, index.toString("utf8"));
-    for (const file of files) {
-      const stat = await lstat(join(folder, file.path));
-      if (!stat.isFile() || stat.size !== file.bytes || (await sha256File(join(folder, file.path))) !== file.sha256)
-        return false;
-    }
-    const listed = new Set(files.map((file) => file.path));
-    return walk(folder).every((path) => path === indexName || listed.has(path) || SIGNATURE_PATH.test(path));
-  } catch {
-    return false;
-  }
-}
-
-function readPlain(path: string, maxBytes: number): Buffer {
-  const stat = lstatSync(path);
-  if (!stat.isFile() || stat.size > maxBytes) throw new Error(`${path} is not a plain file of reasonable size`);
-  return readFileSync(path);
-}
-
-/** Every path below a folder that is not a folder itself. A folder that is a link is a path of its own. */
-function walk(folder: string, below = ""): string[] {
-  return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
-    const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    return entry.isDirectory() ? walk(folder, path) : [path];
-  });
 }
 
 async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexName, folder: string): Promise<void> {
@@ -180,9 +140,7 @@ async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexNa
       place(join(temporary, file.path), bytes);
     });
     place(join(temporary, indexName), index);
-    rmSync(folder, { recursive: true, force: true });
-    renameInto(temporary, folder);
-    syncFolder(dirname(folder));
+    await keep(temporary, folder, digest, indexName);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -213,23 +171,7 @@ async function refreshSignatures(
     path,
     bytes: await demand(store, digest, path, MAX_SIGNATURE_BYTES),
   }));
-  rmSync(join(folder, "signatures"), { recursive: true, force: true });
-  for (const { path, bytes } of files) place(join(folder, path), bytes);
-}
-
-function place(path: string, bytes: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileAtomic(path, bytes, 0o600);
-  chmodSync(path, 0o400);
-}
-
-function renameInto(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    // Another command fetched the same content at the same moment; whoever uses the folder verifies it.
-    if (!["ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
-  }
+  keepSignatures(folder, files);
 }
 
 function understood<T>(indexName: string, digest: string, read: () => T): T {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { approvalStatement } from "../../src/evidence/approval.ts";
 import { planBundle } from "../../src/evidence/bundle.ts";
 import { decisionStatement } from "../../src/evidence/decision.ts";
-import { fetchObject, putBundle, putEvidence } from "../../src/evidence/objects.ts";
+import { putBundle, putEvidence } from "../../src/evidence/objects.ts";
 import { readEvidence } from "../../src/evidence/read-evidence.ts";
 import { sealEvidence } from "../../src/evidence/seal.ts";
 import { signEvidence } from "../../src/evidence/sign-evidence.ts";
@@ -12,21 +12,32 @@ import type { Fact } from "../../src/ledger/entry.ts";
 import type { Signer } from "../../src/lib/signing.ts";
 import { chainOf } from "./chain.ts";
 import { attachments, DIGEST, facts, gates, MANIFEST } from "./sample.ts";
-import { approvalOf, decisionOf, memoryStore, POLICY, people } from "./world.ts";
+import { approvalOf, decisionOf, memoryStore, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
-/** A line from `opened` to `promoted`, with its evidence and bundle in a store. */
-export async function promotedLine(root: string) {
+const keys = { ...people, approver: newSigner(), ci: newSigner() };
+const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owner) };
+
+/**
+ * A line from `opened` to `promoted`, with its evidence and bundle in a store. `later`: after the approval a policy with new keys
+ * of approver and service was adopted, and the promotion was made under it.
+ */
+export async function promotedLine(root: string, { later = false }: { later?: boolean } = {}) {
   const evidence = await readEvidence((await sealEvidence(facts, gates, attachments, join(root, "sealed"))).folder);
   const store = memoryStore();
   await putEvidence(store, evidence, await signEvidence(evidence, people.ci), facts.model.name);
   const approval = signStatement(approvalStatement(approvalOf(evidence.digest)), people.approver);
-  const decision = signStatement(decisionStatement(decisionOf(evidence.digest, [approval])), people.ci);
+  const policy = later ? LATER.policy : POLICY;
+  const deciding = { by: "ci@example.com", signer: later ? LATER.ci : people.ci };
+  const decision = signStatement(
+    decisionStatement(decisionOf(evidence.digest, [approval], { policy: policy.digest })),
+    deciding.signer,
+  );
   const bundle = planBundle({
     evidence: evidence.digest,
     manifest: MANIFEST,
     approvals: [approval],
     decision,
-    policy: POLICY,
+    policy,
   });
   await putBundle(store, bundle, facts.model.name);
   const candidate = { model: facts.model.name, digest: DIGEST.model };
@@ -48,6 +59,7 @@ export async function promotedLine(root: string) {
       ...ci,
     },
     { kind: "approved", body: { envelope: approval }, by: "approver@example.com", signer: people.approver },
+    ...(later ? [{ kind: "policy.adopted", body: { policy }, ...deciding } as const] : []),
     {
       kind: "promotion.started",
       body: {
@@ -58,33 +70,33 @@ export async function promotedLine(root: string) {
         target: `prod.${facts.model.name}`,
         highest: 0,
         rules: DIGEST.rules,
-        policy: POLICY.digest,
+        policy: policy.digest,
         ticket: "CHG-1",
         approvals: [],
         verdicts: [],
       },
-      ...ci,
+      ...deciding,
     },
     {
       kind: "promoted",
       body: {
         ...candidate,
         environment: "prod",
-        started: 4,
+        started: later ? 5 : 4,
         version: "1",
         createdAt: 2,
         evidence: evidence.digest,
         bundle: bundle.digest,
       },
-      ...ci,
+      ...deciding,
     },
   ];
   return { evidence, bundle, store, said, chain: chainOf(said) };
 }
 
 /** The same line as an auditor gets it, in `<root>/export`. */
-export async function exportedLine(root: string) {
-  const line = await promotedLine(root);
+export async function exportedLine(root: string, options: { later?: boolean } = {}) {
+  const line = await promotedLine(root, options);
   const folder = join(root, "export");
   const put = (path: string, data: string | Uint8Array): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -97,5 +109,5 @@ export async function exportedLine(root: string) {
   ] as const) {
     for (const [path, bytes] of line.store.objects.get(digest) ?? []) put(`${kind}/${digest}/${path}`, bytes);
   }
-  return { ...line, folder, put, fetchObject };
+  return { ...line, folder, put };
 }

@@ -198,6 +198,15 @@ describe("what the cache holds", () => {
   });
 });
 
+test("several commands at once use one cache", async () => {
+  const all = await Promise.all(Array.from({ length: 6 }, () => fetchEvidence(store, evidence.digest, cache)));
+  for (const { evidence: read, signatures } of all) {
+    expect(read.files).toEqual(evidence.files);
+    expect(signatures.length).toBe(1);
+  }
+  expect(readdirSync(join(cache, "objects"))).toEqual([evidence.digest]);
+});
+
 test("a bundle is fetched by its own rules", async () => {
   const planned = bundleOf(evidence.digest);
   await putBundle(store, planned, facts.model.name);

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { viewOf } from "../../src/ledger/view.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { type Home, makeHome } from "../support/factory.ts";
@@ -69,6 +70,20 @@ describe("the script in docs", () => {
       `ok   evidence ${line.evidence.digest} 4 statements about model ${line.evidence.facts.model.digest}, signed by 1`,
       `ok   bundle ${line.bundle.digest} promote of model ${line.evidence.facts.model.digest} to prod, 1 approvals`,
     ]);
+  });
+
+  test("judges each signature by the policy of its own entry", async () => {
+    rmSync(line.folder, { recursive: true });
+    line = await exportedLine(work, { later: true });
+    const { status, stdout } = await verify(POLICY.digest);
+    expect(status, stdout).toBe(0);
+    expect(stdout).toContain("6 entries");
+    // Factory reads the same chain in the same way.
+    expect(viewOf(Buffer.from(line.chain.text)).problems).toEqual([]);
+    const dropped = line.said.map((each, i) => (i === 6 || i === 5 ? { ...each, signer: people.ci } : each));
+    line.put("ledger.jsonl", chainOf(dropped).text);
+    expect((await verify()).stdout).toMatch(/^FLAW ledger .*not in the policy/);
+    expect(viewOf(Buffer.from(chainOf(dropped).text)).problems).toHaveLength(1);
   });
 
   test("rejects the export of somebody else's policy", async () => {
