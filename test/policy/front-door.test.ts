@@ -1,7 +1,9 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openLedgerFile } from "../../src/clients/ledger-file.ts";
+import { openLedgerGit } from "../../src/clients/ledger-git.ts";
 import { openLedger } from "../../src/ledger/open-ledger.ts";
 import { envelopeLine } from "../../src/lib/dsse.ts";
 import type { Signer } from "../../src/lib/signing.ts";
@@ -301,4 +303,45 @@ test("a policy and names that would steer a terminal do not", async () => {
   expect(status).toBe(3);
   expect(stdout).toContain("\\u001b[2J");
   for (const control of ["\u001b", "\u202e"]) expect(stdout + broken.stdout + broken.stderr).not.toContain(control);
+});
+
+test("a ledger in a git repository is asked from anywhere, for the project that is named", async () => {
+  const url = join(home.folder, "ledger.git");
+  execFileSync("git", ["init", "-q", "--bare", url], { env: home.variables });
+  const ledgerLine = `ledger: { kind: git, url: ${url}, branch: ledger }`;
+  const text = policyText({ ...base, more: [...more, ledgerLine] });
+  const later = policyText({ ...base, version: 2, quorum: 1, more: [...more, ledgerLine] });
+  const ledger = openLedger(
+    openLedgerGit({
+      url,
+      branch: "ledger",
+      project: "proj",
+      cache: join(home.folder, "cache"),
+      variables: home.variables,
+      signal: new AbortController().signal,
+    }),
+  );
+  const { head } = await ledger.view();
+  const body = { project: "proj", model: "a.b", policy: recordOf(text, [ann.signer, bob.signer]) };
+  await ledger.append({ kind: "opened", body }, { by: "ann@example.com", signer: ann.signer }, head, new Date());
+  writeFileSync(policyPath, later);
+  for (const [args, cwd] of [
+    [["policy", "diff"], project],
+    [["policy", "diff", "--project", "proj"], organisation],
+    [["policy", "diff", "--project", "proj", "--policy", policyPath], home.folder],
+  ] as const) {
+    const { document, status } = await run(ann, args, cwd);
+    expect([status, document.data]).toEqual([
+      3,
+      expect.objectContaining({ inForce: 1, difference: ["~ version: 1 → 2", "~ policyQuorum: 2 → 1"] }),
+    ]);
+  }
+  expect((await run(eve, ["policy", "sign", "--project", "proj"], organisation)).status).toBe(3);
+  expect((await run(bob, ["policy", "sign", "--project", "proj"], organisation)).document.data).toMatchObject({
+    asked: true,
+    missing: 1,
+  });
+  const other = await run(ann, ["policy", "show", "--project", "other"], organisation);
+  expect(other.document.data).toMatchObject({ inForce: null, ledger: expect.stringContaining("other.jsonl") });
+  expect((await run(ann, ["policy", "show", "--project", "../proj"], organisation)).document.error?.exit).toBe(2);
 });
