@@ -9,10 +9,17 @@ import { sealEvidence } from "../../src/evidence/seal.ts";
 import { signEvidence } from "../../src/evidence/sign-evidence.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
+import type { Envelope } from "../../src/lib/dsse.ts";
 import type { Signer } from "../../src/lib/signing.ts";
 import { chainOf } from "./chain.ts";
 import { attachments, DIGEST, facts, gates, MANIFEST } from "./sample.ts";
 import { approvalOf, decisionOf, memoryStore, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
+
+export interface LineOptions {
+  later?: boolean;
+  /** Other parts of the bundle, by who holds keys that count; the ledger names the bundle that comes of them. */
+  forge?(evidence: string, approval: Envelope): Partial<Parameters<typeof planBundle>[0]>;
+}
 
 const keys = { ...people, approver: newSigner(), ci: newSigner() };
 const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owner) };
@@ -21,7 +28,7 @@ const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owne
  * A line from `opened` to `promoted`, with its evidence and bundle in a store. `later`: after the approval a policy with new keys
  * of approver and service was adopted, and the promotion was made under it.
  */
-export async function promotedLine(root: string, { later = false }: { later?: boolean } = {}) {
+export async function promotedLine(root: string, { later = false, forge }: LineOptions = {}) {
   const evidence = await readEvidence((await sealEvidence(facts, gates, attachments, join(root, "sealed"))).folder);
   const store = memoryStore();
   await putEvidence(store, evidence, await signEvidence(evidence, people.ci), facts.model.name);
@@ -32,13 +39,8 @@ export async function promotedLine(root: string, { later = false }: { later?: bo
     decisionStatement(decisionOf(evidence.digest, [approval], { policy: policy.digest })),
     deciding.signer,
   );
-  const bundle = planBundle({
-    evidence: evidence.digest,
-    manifest: MANIFEST,
-    approvals: [approval],
-    decision,
-    policy,
-  });
+  const parts = { evidence: evidence.digest, manifest: MANIFEST, approvals: [approval], decision, policy };
+  const bundle = planBundle({ ...parts, ...forge?.(evidence.digest, approval) });
   await putBundle(store, bundle, facts.model.name);
   const candidate = { model: facts.model.name, digest: DIGEST.model };
   const ci = { by: "ci@example.com", signer: people.ci };
@@ -95,7 +97,7 @@ export async function promotedLine(root: string, { later = false }: { later?: bo
 }
 
 /** The same line as an auditor gets it, in `<root>/export`. */
-export async function exportedLine(root: string, options: { later?: boolean } = {}) {
+export async function exportedLine(root: string, options: LineOptions = {}) {
   const line = await promotedLine(root, options);
   const folder = join(root, "export");
   const put = (path: string, data: string | Uint8Array): void => {

@@ -2,6 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { approvalStatement } from "../../src/evidence/approval.ts";
+import { readBundle } from "../../src/evidence/bundle.ts";
+import { bundleContext } from "../../src/evidence/bundle-in-ledger.ts";
+import { decisionStatement } from "../../src/evidence/decision.ts";
+import { signStatement } from "../../src/evidence/signed-statement.ts";
+import { verifyBundle } from "../../src/evidence/verify-bundle.ts";
 import { viewOf } from "../../src/ledger/view.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
@@ -9,8 +15,8 @@ import { type Home, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
 import { judges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
-import { exportedLine } from "./exported.ts";
-import { POLICY, people, policyRecordOf, policyText } from "./world.ts";
+import { exportedLine, type LineOptions } from "./exported.ts";
+import { approvalOf, decisionOf, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 /** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
 const JUDGES = ["cryptography==50.0.2", "securesystemslib==1.6.0"];
@@ -194,6 +200,73 @@ describe("the script in docs", () => {
     const { status, stdout } = await verify();
     expect(stdout).toMatch(reason);
     expect(status).toBe(1);
+  });
+
+  /** By somebody whose key counts, so that every digest and signature is right. */
+  const sign = (statement: Parameters<typeof signStatement>[0], signer = people.ci) => signStatement(statement, signer);
+  const decide = (...args: Parameters<typeof decisionOf>) => sign(decisionStatement(decisionOf(...args)));
+  test.each<[string, LineOptions["forge"] & object, RegExp]>([
+    [
+      "a decision about another model",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { digest: "9".repeat(64) }) }),
+      /FLAW bundle .*about another model/,
+    ],
+    ["another manifest", () => ({ manifest: `${"9".repeat(64)}  MLmodel\n` }), /FLAW bundle .*about another model/],
+    [
+      "a decision for another environment",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { environment: "dev" }) }),
+      /FLAW bundle .*another decision/,
+    ],
+    [
+      "a decision under another policy than the one beside it",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { policy: "9".repeat(64) }) }),
+      /FLAW bundle .*another decision/,
+    ],
+    [
+      "a policy that was never in force",
+      () => ({ policy: policyRecordOf(policyText(people, 3), people.owner) }),
+      /FLAW bundle .*was not in force/,
+    ],
+    [
+      "a decision that rests on another evidence",
+      (_, approval) => ({ decision: decide("9".repeat(64), [approval]) }),
+      /FLAW bundle .*another evidence or approval/,
+    ],
+    ["an approval left out", () => ({ approvals: [] }), /FLAW bundle .*another evidence or approval/],
+    [
+      "an approval that the ledger does not hold",
+      (evidence) => {
+        const other = sign(approvalStatement(approvalOf(evidence, { role: "other" })), people.approver);
+        return { approvals: [other], decision: decide(evidence, [other]) };
+      },
+      /FLAW bundle .*approval of something else/,
+    ],
+    [
+      "another evidence than the one that is here",
+      (_, approval) => ({ evidence: "9".repeat(64), decision: decide("9".repeat(64), [approval]) }),
+      /FLAW bundle/,
+    ],
+    [
+      "a decision by an unknown key",
+      (evidence, approval) => ({
+        decision: sign(decisionStatement(decisionOf(evidence, [approval])), people.stranger),
+      }),
+      /FLAW bundle .*not in the policy/,
+    ],
+  ])("rejects a bundle with %s", async (_, forge, reason) => {
+    rmSync(line.folder, { recursive: true });
+    rmSync(join(work, "sealed"), { recursive: true });
+    line = await exportedLine(work, { forge });
+    const { status, stdout } = await verify();
+    expect(stdout).toMatch(reason);
+    expect(stdout).toMatch(/^ok {3}ledger/);
+    expect(status).toBe(1);
+    // Factory's own reader refuses it too.
+    const view = viewOf(Buffer.from(line.chain.text));
+    const entry = view.entries.find((each) => each.kind === "promoted");
+    if (entry?.kind !== "promoted") throw new Error("no promotion");
+    const bundle = await readBundle(join(line.folder, "bundles", line.bundle.digest), line.bundle.digest);
+    expect(verifyBundle(bundle, bundleContext(view, entry)).flaws).not.toEqual([]);
   });
 });
 
