@@ -75,7 +75,7 @@ export const command = defineCommand({
     return `${style.ok(MARK.pass)} ${data.dryRun ? "would write " : ""}${data.policy} for ${data.organisation}: dev, test and prod on ${data.uri}
 ${style.warn(MARK.note)} nobody can approve anything yet: no one is named in it
 
-Next:  name people and their roles in ${data.policy}, list your projects there,
+Next:  make a key (factory keys new), name people and their roles in ${data.policy}, list your projects there,
        and make one: factory new NAME`;
   },
 });

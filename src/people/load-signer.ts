@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { type Signer, signerOf } from "../lib/signing.ts";
-import { isEncrypted, keyPath, keysFolder, listKeys, parseKey, readKeyFile } from "./key-file.ts";
+import { isEncrypted, keyPath, keysFolder, parseKey, readKeyFile } from "./key-file.ts";
+import { listKeys } from "./list-keys.ts";
 
 /** The values of the variables that carry a key; taken out of the process environment at the start. */
 export interface GivenKey {

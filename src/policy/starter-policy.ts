@@ -38,12 +38,12 @@ ${lines.map((line) => `  ${line}: { capacity: 4, owner: unassigned }`).join("\n"
 # A project that is not listed is a pilot: it goes no further than the first environment.
 ${projectsText(projects)}
 
-# Nobody yet: no approval is possible until people are named here and under people.
+# Nobody yet: no approval is possible until people are named here and under people. Owners then sign: factory policy sign
 roles:
   policy-owner: []                      # sign this file
   model-risk: []                        # approve releases
 policyQuorum: 1
-people: {}
+people: {}                              # factory keys new prints the line
 #   someone@example.com: { keys: [{ key: "ed25519:…", from: 2026-01-01 }], aliases: [someone-on-git] }
 
 riskTiers:

@@ -16,14 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isSignedBy } from "../../src/lib/signing.ts";
-import {
-  keyPath,
-  listKeys,
-  makeKey,
-  passphraseProblem,
-  writeKeyFile,
-  writePublicKey,
-} from "../../src/people/key-file.ts";
+import { keyPath, makeKey, passphraseProblem, writeKeyFile, writePublicKey } from "../../src/people/key-file.ts";
+import { listKeys } from "../../src/people/list-keys.ts";
 import { loadSigner, type SignerRequest } from "../../src/people/load-signer.ts";
 
 const PHRASE = "correct horse battery";
