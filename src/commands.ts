@@ -63,6 +63,42 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/check.ts")).command,
   },
   {
+    name: "register",
+    group: "Ship",
+    summary: "bring a checked model into the first environment's registry",
+    load: async () => (await import("./commands/register.ts")).command,
+  },
+  {
+    name: "approve",
+    group: "Ship",
+    summary: "sign that a version may go to an environment, after seeing its evidence",
+    load: async () => (await import("./commands/approve.ts")).command,
+  },
+  {
+    name: "approve withdraw",
+    group: "Ship",
+    summary: "take back an approval",
+    load: async () => (await import("./commands/approve-withdraw.ts")).command,
+  },
+  {
+    name: "promote",
+    group: "Ship",
+    summary: "take a version to the next environment: the same bytes, by the policy's rules",
+    load: async () => (await import("./commands/promote.ts")).command,
+  },
+  {
+    name: "release",
+    group: "Ship",
+    summary: "let a promoted version serve, with its way back fixed first",
+    load: async () => (await import("./commands/release.ts")).command,
+  },
+  {
+    name: "rollback",
+    group: "Ship",
+    summary: "go back to the version that served before, fixed when it was released",
+    load: async () => (await import("./commands/rollback.ts")).command,
+  },
+  {
     name: "evidence add",
     group: "Prove",
     summary: "attach a checklist or report to the latest evidence",
@@ -79,6 +115,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Prove",
     summary: "list what an evidence holds, digests verified",
     load: async () => (await import("./commands/evidence-show.ts")).command,
+  },
+  {
+    name: "ledger show",
+    group: "Prove",
+    summary: "list the entries of a project's ledger, every one verified",
+    load: async () => (await import("./commands/ledger-show.ts")).command,
+  },
+  {
+    name: "ledger verify",
+    group: "Prove",
+    summary: "verify the ledger alone: chain, signatures, policies",
+    load: async () => (await import("./commands/ledger-verify.ts")).command,
+  },
+  {
+    name: "ledger restore",
+    group: "Prove",
+    summary: "bring back a ledger file from a whole copy",
+    load: async () => (await import("./commands/ledger-restore.ts")).command,
   },
   {
     name: "policy show",

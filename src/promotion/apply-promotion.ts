@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { withTask } from "../lib/progress.ts";
-import { fetchModel } from "../registry/model-files.ts";
+import { digestModel } from "../registry/model-files.ts";
 import { MODEL_TAGS, type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
 import { appendEnd, changed } from "./append.ts";
 import { decisionBundle } from "./decision-bundle.ts";
@@ -131,13 +130,9 @@ export async function demandBytes(
   registry: ModelRegistry,
   version: ModelVersion,
   digest: string,
-  world: Pick<LineWorld, "workFolder" | "report">,
+  world: Pick<LineWorld, "report">,
 ): Promise<void> {
-  const arrived = await fetchModel(
-    registry.filesOf(version),
-    join(world.workFolder, `arrived-${version.version}`),
-    world.report,
-  );
+  const arrived = await digestModel(registry.filesOf(version), world.report);
   if (arrived.digest !== digest)
     throw changed(
       "promotion.bytes",

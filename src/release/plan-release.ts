@@ -95,14 +95,13 @@ function rollbackVerdict(rollback: RollbackTarget, firstRelease: "withdraw" | "d
           "the policy denies a first release without a rollback target",
           "firstRelease: withdraw in the risk tier, if the business can be without a model",
         );
-  if (rollback.signature === "not compatible")
-    return no(
-      `v${rollback.version}, which serves now, needs inputs that this version does not take: a rollback would break its callers`,
-      "keep the inputs that serve now, or release the change of inputs on its own",
-    );
-  return yes(
-    `v${rollback.version}${rollback.signature === "compatible" ? " (signature compatible)" : " (no signature to compare)"}`,
-  );
+  const said = {
+    compatible: "signature compatible",
+    "not compatible":
+      "signature not compatible: it needs inputs that this version does not take, so callers must change with it",
+    "not stated": "no signature to compare",
+  } as const;
+  return yes(`v${rollback.version} (${said[rollback.signature]})`);
 }
 
 function placed({ version, digest, createdAt }: PlacedVersion): PlacedVersion {

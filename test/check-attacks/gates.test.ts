@@ -265,6 +265,7 @@ describe("baseline", () => {
           label: "m v1",
           files: async () => [{ path: "MLmodel", bytes: 0 }],
           fetch: async () => ({ sha256: sha256(""), bytes: 0 }),
+          digest: async () => ({ sha256: sha256(""), bytes: 0 }),
         }),
       }),
       "m",

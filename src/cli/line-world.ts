@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Signer } from "../lib/signing.ts";
+import type { LineWorld } from "../promotion/world.ts";
+import type { TicketSystem } from "../tickets/ticket.ts";
+import type { Option } from "./command.ts";
+import type { Context } from "./context.ts";
+
+/** Options of every command that moves a model. */
+export const LINE_OPTIONS: readonly Option[] = [
+  { flags: "--policy <file>", description: "policy.yaml; default: the project's, else the nearest upward" },
+  {
+    flags: "--project <name>",
+    description: "the project; default: the one here, else the one whose ledger knows the model",
+  },
+];
+export const KEY_OPTION: Option = {
+  flags: "--key <name>",
+  description: "which of your keys signs; default: the only one",
+};
+
+/** Runs work with the outside systems of a line and a private folder, which is removed whatever happens. */
+export async function withLineWorld<T>(
+  context: Context,
+  parts: { signer: Signer; tickets: TicketSystem | undefined },
+  work: (world: LineWorld) => Promise<T>,
+): Promise<T> {
+  const workFolder = await mkdtemp(join(tmpdir(), "factory-line-"));
+  try {
+    return await work({
+      registry: context.clients.registry,
+      objects: context.clients.objects,
+      tickets: async () => parts.tickets,
+      cacheFolder: context.places.cache,
+      workFolder,
+      signer: parts.signer,
+      factoryVersion: context.version,
+      report: context.report,
+      signal: context.signal,
+      now: context.now,
+    });
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,39 @@
+import * as z from "zod";
+import { MARK, type Style } from "./style.ts";
+
+/** A rule's verdict, as `--json` and the screen show it. */
+export const verdictShape = z.object({
+  rule: z.string(),
+  verdict: z.enum(["yes", "no", "cannot tell"]),
+  why: z.string(),
+  fix: z.string().optional(),
+});
+type Verdict = z.infer<typeof verdictShape>;
+
+/** One line a rule, what is wrong first; what to do stands below it. */
+export function verdictLines(verdicts: readonly Verdict[], style: Style, showAll: boolean): string[] {
+  const order = { no: 0, "cannot tell": 1, yes: 2 } as const;
+  const shown = [...verdicts]
+    .filter((each) => showAll || each.verdict !== "yes")
+    .sort((a, b) => order[a.verdict] - order[b.verdict]);
+  const width = Math.max(0, ...shown.map((each) => each.rule.length));
+  return shown.flatMap(({ rule, verdict, why, fix }) => {
+    const mark =
+      verdict === "yes" ? style.ok(MARK.pass) : verdict === "no" ? style.bad(MARK.fail) : style.warn(MARK.error);
+    return [
+      `  ${mark} ${rule.padEnd(width)}  ${why}`,
+      ...(fix === undefined ? [] : [`    ${" ".repeat(width)}  ${style.dim("→")} ${fix}`]),
+    ];
+  });
+}
+
+/** `12 of 20 rules say yes`. */
+export function verdictCount(verdicts: readonly Verdict[]): string {
+  const good = verdicts.filter((each) => each.verdict === "yes").length;
+  return `${good} of ${verdicts.length} rules say yes`;
+}
+
+/** `sha256:5be1…` */
+export function shortDigest(digest: string): string {
+  return `sha256:${digest.slice(0, 12)}…`;
+}

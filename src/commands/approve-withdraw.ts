@@ -1,0 +1,71 @@
+import * as z from "zod";
+import { defineCommand } from "../cli/command.ts";
+import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
+import { MARK } from "../cli/style.ts";
+import { reasonText } from "../ledger/entry.ts";
+import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { findLine } from "../promotion/find-line.ts";
+import { standingApprovals, withdraw } from "../promotion/withdraw.ts";
+
+export const command = defineCommand({
+  name: "approve withdraw",
+  summary: "take back an approval",
+  description:
+    "Puts a signed withdrawal into the ledger; what was approved does not count from then on. You take back your own approvals, a\n" +
+    "policy owner anyone's. What was promoted or released already stays: roll it back.",
+  arguments: [
+    { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
+  ],
+  options: [
+    { flags: "--to <environment>", description: "for which environment it was given" },
+    { flags: "--reason <text>", description: "why; one line, no personal data" },
+    ...LINE_OPTIONS,
+    KEY_OPTION,
+  ],
+  examples: ['factory approve withdraw claims.triage/7 --to prod --reason "a complaint came in"'],
+  writes: true,
+  input: z.object({
+    version: z.string().min(1),
+    to: z.string({ error: "for which environment: --to NAME" }).min(1),
+    reason: reasonText,
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  }),
+  output: z.object({
+    outcome: z.enum(["withdrawn", "planned", "refused"]),
+    model: z.string(),
+    number: z.string(),
+    environment: z.string(),
+    approvals: z.array(z.object({ entry: z.int(), approver: z.string() })),
+    entries: z.array(z.int()),
+    why: z.string().optional(),
+  }),
+  async run(input, context) {
+    const { model, number } = parseVersionName(input.version);
+    const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
+    const { line } = await findLine(where, context.clients.ledger, context.now());
+    const candidate = findCandidate(line.state, line.model, number);
+    const found = standingApprovals(line.state, candidate.digest, input.to);
+    const base = {
+      model: line.model,
+      number,
+      environment: input.to,
+      approvals: found.map((each) => ({ entry: each.approval.seq, approver: each.approver })),
+    };
+    if (context.dryRun) return { ok: found.length > 0, data: { outcome: "planned" as const, ...base, entries: [] } };
+    const signer = await context.signer({ name: input.key });
+    const result = await withdraw(line, found, input.reason, { signer }, context.now());
+    if ("refused" in result)
+      return { ok: false, data: { outcome: "refused" as const, ...base, entries: [], why: result.refused } };
+    const entries = result.withdrawn.map((each) => each.seq);
+    return { ok: true, data: { outcome: "withdrawn" as const, ...base, entries } };
+  },
+  render(data, style) {
+    const whose = data.approvals.map((each) => `${each.approver} (entry ${each.entry})`).join(", ") || "nobody";
+    if (data.outcome === "refused") return `${style.bad(`${MARK.fail} Not withdrawn`)}: ${data.why}`;
+    if (data.outcome === "planned")
+      return `approvals of ${data.model} ${data.number} for ${data.environment} that stand: ${whose}. Nothing was written.`;
+    return `${style.ok(MARK.pass)} withdrawn for ${data.environment}: ${whose}; ledger entr${data.entries.length === 1 ? "y" : "ies"} ${data.entries.join(", ")}`;
+  },
+});

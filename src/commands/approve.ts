@@ -1,0 +1,213 @@
+import * as z from "zod";
+import { defineCommand } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
+import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
+import { MARK, type Style, table } from "../cli/style.ts";
+import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
+import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { findLine } from "../promotion/find-line.ts";
+import { ticketsOf } from "../tickets/file-register.ts";
+
+const output = z.object({
+  outcome: z.enum(["approved", "planned", "refused", "cannot tell", "declined"]),
+  model: z.string(),
+  number: z.string(),
+  environment: z.string(),
+  digest: z.string(),
+  evidence: z.string(),
+  rules: z.string().optional(),
+  policy: z.string().optional(),
+  ticket: z.string().optional(),
+  role: z.string().optional(),
+  approver: z.string().optional(),
+  notAfter: z.string().optional(),
+  gates: z.array(z.object({ gate: z.string(), verdict: z.string(), summary: z.string() })),
+  authors: z.array(z.string()),
+  rulesSince: z
+    .object({ version: z.string(), same: z.boolean() })
+    .optional()
+    .describe("the version of the last release here, and whether it was released by the same rules"),
+  verdicts: z.array(verdictShape),
+  entry: z.int().optional(),
+  key: z.string().optional(),
+});
+type Output = z.infer<typeof output>;
+
+export const command = defineCommand({
+  name: "approve",
+  summary: "sign that a version may go to an environment, after seeing its evidence",
+  description:
+    "Fetches the evidence by its digest, verifies it, shows what you sign, and puts your signed approval into the ledger. It covers\n" +
+    "promotion into and release in that environment, until it ends. Needs no checkout of the project: policy, ledger and read\n" +
+    "rights on the registry. Refuses early what promote would refuse (exit 3), and signs nothing then.",
+  arguments: [
+    { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
+  ],
+  options: [
+    { flags: "--to <environment>", description: "for which environment" },
+    { flags: "--ticket <id>", description: "the change ticket that it is for" },
+    { flags: "--role <name>", description: "in which role; default: the first that is asked for and that you have" },
+    ...LINE_OPTIONS,
+    KEY_OPTION,
+  ],
+  examples: [
+    "factory approve claims.triage/7 --to prod --ticket CHG-2041",
+    "factory approve 7 --to prod --ticket CHG-2041 --role model-risk --dry-run",
+  ],
+  writes: true,
+  input: z.object({
+    version: z.string().min(1),
+    to: z.string({ error: "for which environment: --to NAME" }).min(1),
+    ticket: z.string().min(1).max(100).optional(),
+    role: z.string().min(1).optional(),
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  }),
+  output,
+  async run(input, context) {
+    const { model, number } = parseVersionName(input.version);
+    const { cwd, clients, dryRun } = context;
+    const where = { cwd, policy: input.policy, project: input.project, model };
+    const signer = await context.signer({ name: input.key });
+    let agreed = false;
+    for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
+      const { line, policyFile } = await findLine(where, clients.ledger, context.now());
+      const candidate = findCandidate(line.state, line.model, number);
+      const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
+      const question = {
+        action: "approve" as const,
+        candidate,
+        environment: input.to,
+        ticket: input.ticket,
+        role: input.role,
+      };
+      const answer = await withLineWorld(context, { signer, tickets }, async (world) => {
+        const { plan, gathered } = await planApproval(question, line, world);
+        const data = dataOf(plan, number);
+        if (plan.outcome === "no") return { ok: false, data: { ...data, outcome: "refused" as const } };
+        if (plan.outcome === "cannot tell")
+          return { ok: false, data: { ...data, outcome: "cannot tell" as const }, failure: cannotTell(plan) };
+        if (dryRun) return { ok: true, data: { ...data, outcome: "planned" as const } };
+        agreed ||= await confirmed(plan, number, context);
+        if (!agreed) return { ok: false, data: { ...data, outcome: "declined" as const } };
+        const entry = await applyApproval(plan, gathered, line, world);
+        if (entry === undefined) return undefined;
+        return { ok: true, data: { ...data, outcome: "approved" as const, entry: entry.seq, key: signer.keyId } };
+      });
+      if (answer !== undefined) return answer;
+    }
+    throw ledgerBusy();
+  },
+  render: renderApproval,
+});
+
+function dataOf(plan: ApprovalPlan, number: string) {
+  const { rules, policy, ticket, role, approver, notAfter, rulesSince } = plan;
+  return {
+    model: plan.model,
+    number,
+    environment: plan.environment,
+    digest: plan.digest,
+    evidence: plan.evidence,
+    ...(rules !== undefined && { rules }),
+    ...(policy !== undefined && { policy }),
+    ...(ticket !== undefined && { ticket }),
+    ...(role !== undefined && { role }),
+    ...(approver !== undefined && { approver }),
+    ...(notAfter !== undefined && { notAfter }),
+    ...(rulesSince !== undefined && { rulesSince }),
+    gates: [...plan.gates],
+    authors: [...plan.authors],
+    verdicts: [...plan.verdicts],
+  };
+}
+
+function cannotTell(plan: ApprovalPlan): FactoryError {
+  const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
+  return new FactoryError("rules.cannot-tell", EXIT.outside, "Could not tell what you would approve", {
+    problems: open.map(({ rule, why, fix }) => ({
+      message: `${rule}: ${why}`,
+      ...(fix !== undefined && { hint: fix }),
+    })),
+  });
+}
+
+/** What is signed is shown before it is asked for. */
+async function confirmed(plan: ApprovalPlan, number: string, context: Context): Promise<boolean> {
+  if (context.yes) return true;
+  if (!context.prompts.interactive)
+    throw usageError(
+      "approve.confirm",
+      "nobody can be asked whether this is approved",
+      "look at it with --dry-run, then sign with --yes",
+    );
+  const lines = signedLines({ ...dataOf(plan, number), outcome: "planned" });
+  for (const text of lines) context.report({ type: "note", tone: "info", text });
+  const answer = await context.prompts.choose({
+    message: `Approve ${plan.model} ${number} for ${plan.environment}?`,
+    flag: "--yes",
+    choices: [{ value: "no" }, { value: "yes" }],
+    default: "no",
+  });
+  return answer === "yes";
+}
+
+/** What somebody signs, in words. */
+function signedLines(data: Output): string[] {
+  const rows = [
+    ["model", `${data.model} ${data.number}  sha256:${data.digest}`],
+    ["evidence", `sha256:${data.evidence}`],
+    ["rules", `sha256:${data.rules ?? "?"}${rulesText(data)}`],
+    ["ticket", data.ticket ?? "none"],
+    ["as", `${data.approver ?? "?"}, role ${data.role ?? "?"}`],
+    ["until", data.notAfter ?? "?"],
+    ["code by", data.authors.join(", ") || "nobody"],
+    ["gates", gatesText(data)],
+  ];
+  return table(rows).split("\n");
+}
+
+function rulesText({ rulesSince }: Output): string {
+  if (rulesSince === undefined) return "  (nothing was released here before)";
+  return rulesSince.same
+    ? `  (unchanged since v${rulesSince.version})`
+    : `  (changed since v${rulesSince.version} was released)`;
+}
+
+function gatesText({ gates }: Output): string {
+  const bad = gates.filter((each) => each.verdict !== "pass");
+  const model = gates.find((each) => each.gate === "model");
+  return bad.length > 0
+    ? bad.map((each) => `${each.gate}: ${each.verdict}`).join(", ")
+    : `${gates.length}: all pass${model === undefined ? "" : `; ${model.summary}`}`;
+}
+
+function renderApproval(data: Output, style: Style): string {
+  const signed = signedLines(data).map((line) => `    ${line}`);
+  switch (data.outcome) {
+    case "approved":
+      return [
+        `${style.ok(`${MARK.pass} Approved`)} for ${data.environment}: these bytes and this evidence`,
+        ...signed,
+        `${style.ok(MARK.pass)} signed by ${data.approver} (key ${data.key?.slice(0, 12)}…), ledger entry ${data.entry}`,
+      ].join("\n");
+    case "planned":
+      return [
+        style.bold(`You would approve for ${data.environment}:`),
+        ...signed,
+        ...verdictLines(data.verdicts, style, true),
+        "Nothing was signed.",
+      ].join("\n");
+    case "declined":
+      return `${style.warn(MARK.note)} not approved; nothing was signed`;
+    default:
+      return [
+        `${style.bad(`${MARK.fail} Refused`)}: ${data.model} ${data.number} for ${data.environment}, evidence ${shortDigest(data.evidence)}; ${verdictCount(data.verdicts)}`,
+        ...verdictLines(data.verdicts, style, false),
+        "Nothing was signed.",
+      ].join("\n");
+  }
+}

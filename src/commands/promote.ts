@@ -1,0 +1,205 @@
+import * as z from "zod";
+import { defineCommand } from "../cli/command.ts";
+import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
+import { MARK, type Style } from "../cli/style.ts";
+import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { reasonText } from "../ledger/entry.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { abandon } from "../promotion/abandon.ts";
+import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { findLine } from "../promotion/find-line.ts";
+import type { PromotionPlan } from "../promotion/plan-promotion.ts";
+import { promote } from "../promotion/promote.ts";
+import { ticketsOf } from "../tickets/file-register.ts";
+
+const output = z.object({
+  outcome: z.enum(["promoted", "planned", "refused", "cannot tell", "abandoned"]),
+  model: z.string(),
+  digest: z.string().optional(),
+  evidence: z.string().optional(),
+  from: z.object({ environment: z.string(), version: z.string() }).optional(),
+  to: z.object({ environment: z.string(), name: z.string(), version: z.string().optional() }),
+  number: z.string().optional().describe("number in the first environment"),
+  ticket: z.string().optional(),
+  champion: z.string().optional().describe("version that serves at the target; it stays"),
+  files: z.int().optional(),
+  bytes: z.int().optional(),
+  verdicts: z.array(verdictShape),
+  entry: z.int().optional(),
+  bundle: z.string().optional(),
+  resumed: z.boolean().optional().describe("an interrupted promotion was carried on"),
+  abandoned: z.array(z.int()).optional(),
+});
+type Output = z.infer<typeof output>;
+
+export const command = defineCommand({
+  name: "promote",
+  summary: "take a version to the next environment: the same bytes, by the policy's rules",
+  description:
+    "Decides by every rule of the table, then copies the very bytes, evidence and decision to the next environment, proves them\n" +
+    "there by digest and makes the version challenger; what serves stays. Run again after an interruption it carries on.\n" +
+    "Exit 3: a rule says no; nothing is written. Exit 4: a rule could not tell. Exit 5: somebody else was faster.",
+  arguments: [{ name: "version", description: "its number in the first environment: 7, or claims.triage/7" }],
+  options: [
+    { flags: "--to <environment>", description: "the very next environment" },
+    { flags: "--ticket <id>", description: "the change ticket" },
+    { flags: "--abandon", description: "end what was started there and not finished" },
+    { flags: "--reason <text>", description: "why, for --abandon; one line, no personal data" },
+    ...LINE_OPTIONS,
+    KEY_OPTION,
+  ],
+  examples: [
+    "factory promote 7 --to test",
+    "factory promote 7 --to prod --ticket CHG-2041 --dry-run",
+    'factory promote --to prod --abandon --reason "the runner died"',
+  ],
+  writes: true,
+  input: z.object({
+    version: z.string().min(1).optional(),
+    to: z.string({ error: "which environment: --to NAME" }).min(1),
+    ticket: z.string().min(1).max(100).optional(),
+    abandon: z.boolean().default(false),
+    reason: reasonText.optional(),
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  }),
+  output,
+  async run(input, context) {
+    const named = input.version === undefined ? undefined : parseVersionName(input.version);
+    const { cwd, clients } = context;
+    const { line, policyFile } = await findLine(
+      { cwd, policy: input.policy, project: input.project, model: named?.model },
+      clients.ledger,
+      context.now(),
+    );
+    if (input.abandon) {
+      if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
+      const signer = await context.signer({ name: input.key });
+      const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun);
+      if ("refused" in result) {
+        const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
+        return {
+          ok: false,
+          data: { outcome: "refused" as const, model: line.model, to: { environment: input.to, name: "" }, verdicts },
+        };
+      }
+      const to = { environment: input.to, name: "" };
+      return {
+        ok: true,
+        data: {
+          outcome: context.dryRun ? ("planned" as const) : ("abandoned" as const),
+          model: line.model,
+          to,
+          verdicts: [],
+          abandoned: result.abandoned,
+        },
+      };
+    }
+    if (named === undefined)
+      throw usageError(
+        "version.missing",
+        "which version: its number in the first environment",
+        "factory promote 7 --to test",
+      );
+    const candidate = findCandidate(line.state, line.model, named.number);
+    const signer = await context.signer({ name: input.key });
+    const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
+    const result = await withLineWorld(context, { signer, tickets }, (world) =>
+      promote(
+        { action: "promote", candidate, environment: input.to, ticket: input.ticket },
+        line,
+        world,
+        context.dryRun,
+      ),
+    );
+    const data = dataOf(result.plan, named.number);
+    if (result.kind === "promoted") {
+      const { promoted, resumed } = result;
+      return {
+        ok: true,
+        data: {
+          ...data,
+          outcome: "promoted" as const,
+          to: { ...data.to, version: promoted.version },
+          entry: promoted.entry.seq,
+          bundle: promoted.bundle,
+          resumed,
+        },
+      };
+    }
+    if (result.kind === "cannot tell")
+      return {
+        ok: false,
+        data: { ...data, outcome: "cannot tell" as const },
+        failure: cannotTell(result.plan, input.to),
+      };
+    return { ok: result.kind === "planned", data: { ...data, outcome: result.kind } };
+  },
+  render: (data, style) => renderPromotion(data, style),
+});
+
+function dataOf(plan: PromotionPlan, number: string) {
+  const { ticket, champion } = plan;
+  return {
+    model: plan.model,
+    digest: plan.digest,
+    evidence: plan.evidence,
+    from: plan.from,
+    to: {
+      environment: plan.to.environment,
+      name: plan.to.name,
+      ...(plan.to.version !== undefined && { version: plan.to.version }),
+    },
+    number,
+    ...(ticket !== undefined && { ticket }),
+    ...(champion !== undefined && { champion }),
+    files: plan.files,
+    bytes: plan.bytes,
+    verdicts: [...plan.verdicts],
+  };
+}
+
+/** The question could not be answered: exit 4, with what is missing. */
+export function cannotTell(
+  plan: { verdicts: readonly { rule: string; verdict: string; why: string; fix?: string }[] },
+  environment: string,
+): FactoryError {
+  const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
+  return new FactoryError("rules.cannot-tell", EXIT.outside, `Could not tell whether it may go to ${environment}`, {
+    problems: open.map(({ rule, why, fix }) => ({
+      message: `${rule}: ${why}`,
+      ...(fix !== undefined && { hint: fix }),
+    })),
+  });
+}
+
+function renderPromotion(data: Output, style: Style): string {
+  const { to, from, number } = data;
+  if (data.outcome === "abandoned" || data.abandoned !== undefined)
+    return `${style.ok(MARK.pass)} ${to.environment}: ${data.outcome === "planned" ? "would abandon" : "abandoned"} what entr${data.abandoned?.length === 1 ? "y" : "ies"} ${data.abandoned?.join(", ")} started`;
+  const head = `${data.model} ${number}: ${from?.environment ?? "?"} → ${to.environment}`;
+  if (data.outcome === "promoted") {
+    return [
+      `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
+      `${style.ok(MARK.pass)} challenger → v${to.version}   ${data.champion === undefined ? "nothing serves yet" : `champion stays v${data.champion}`}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,
+      `  next: factory release ${number} --env ${to.environment}`,
+    ].join("\n");
+  }
+  const facts = [
+    `  bytes     ${from?.environment} v${from?.version} ${shortDigest(data.digest ?? "")} → ${to.name} ${to.version === undefined ? "(a new version)" : `v${to.version} (there already)`}, copied, never retrained`,
+    `  champion  ${data.champion === undefined ? "none serves there" : `v${data.champion} stays`}`,
+    `  evidence  ${shortDigest(data.evidence ?? "")}`,
+  ];
+  const all = data.outcome === "planned";
+  return [
+    style.bold(`Promote ${head}`),
+    ...facts,
+    ...verdictLines(data.verdicts, style, all),
+    all
+      ? `${style.ok(MARK.pass)} would promote: 1 version, 1 alias, evidence and bundle, 2 ledger entries. Nothing was written.`
+      : data.outcome === "refused"
+        ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.`
+        : `${style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
+  ].join("\n");
+}

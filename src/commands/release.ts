@@ -1,0 +1,133 @@
+import * as z from "zod";
+import { defineCommand } from "../cli/command.ts";
+import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
+import { MARK, type Style } from "../cli/style.ts";
+import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import type { RollbackTarget } from "../ledger/entry.ts";
+import { EXIT, FactoryError } from "../lib/error.ts";
+import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { findLine } from "../promotion/find-line.ts";
+import { demandStrategy, release } from "../release/release.ts";
+import { ticketsOf } from "../tickets/file-register.ts";
+
+const output = z.object({
+  outcome: z.enum(["released", "planned", "refused", "cannot tell"]),
+  model: z.string(),
+  number: z.string(),
+  environment: z.string(),
+  name: z.string(),
+  version: z.string(),
+  digest: z.string(),
+  evidence: z.string(),
+  strategy: z.string(),
+  before: z.string().optional().describe("version that served before"),
+  rollback: z
+    .object({ version: z.string(), digest: z.string(), signature: z.string() })
+    .nullable()
+    .describe("null: none, a first release"),
+  ticket: z.string().optional(),
+  verdicts: z.array(verdictShape),
+  entry: z.int().optional(),
+  resumed: z.boolean().optional(),
+});
+type Output = z.infer<typeof output>;
+
+export const command = defineCommand({
+  name: "release",
+  summary: "let a promoted version serve, with its way back fixed first",
+  description:
+    "Decides again by every rule, reads the bytes again, fixes the rollback target, and moves the alias champion. Strategy direct:\n" +
+    "batch and streaming jobs read the alias and take the new version at their next run. Exit 3: a rule says no.",
+  arguments: [
+    { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
+  ],
+  options: [
+    { flags: "--env <environment>", description: "where; it must have been promoted there" },
+    { flags: "--strategy <name>", description: "default: the policy's, else that of factory.yaml" },
+    ...LINE_OPTIONS,
+    KEY_OPTION,
+  ],
+  examples: ["factory release 7 --env prod", "factory release claims.triage/7 --env prod --dry-run"],
+  writes: true,
+  input: z.object({
+    version: z.string().min(1),
+    env: z.string({ error: "in which environment: --env NAME" }).min(1),
+    strategy: z.string().min(1).optional(),
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  }),
+  output,
+  async run(input, context) {
+    const { model, number } = parseVersionName(input.version);
+    if (input.strategy !== undefined) demandStrategy(input.strategy);
+    const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
+    const { line, policyFile } = await findLine(where, context.clients.ledger, context.now());
+    const candidate = findCandidate(line.state, line.model, number);
+    const signer = await context.signer({ name: input.key });
+    const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
+    const question = { action: "release" as const, candidate, environment: input.env, ticket: undefined };
+    const result = await withLineWorld(context, { signer, tickets }, (world) =>
+      release(question, input.strategy, line, world, context.dryRun),
+    );
+    const { plan } = result;
+    const data = {
+      model: plan.model,
+      number,
+      environment: plan.environment,
+      name: plan.name,
+      version: plan.version,
+      digest: plan.digest,
+      evidence: plan.evidence,
+      strategy: plan.strategy,
+      ...(plan.champion !== undefined && { before: plan.champion.version }),
+      rollback: rollbackOf(plan.rollback),
+      ...(plan.ticket !== undefined && { ticket: plan.ticket }),
+      verdicts: [...plan.verdicts],
+    };
+    if (result.kind === "released")
+      return {
+        ok: true,
+        data: { outcome: "released" as const, ...data, entry: result.entry.seq, resumed: result.resumed },
+      };
+    if (result.kind === "cannot tell") {
+      const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
+      const failure = new FactoryError("rules.cannot-tell", EXIT.outside, "Could not tell whether it may be released", {
+        problems: open.map(({ rule, why, fix }) => ({
+          message: `${rule}: ${why}`,
+          ...(fix !== undefined && { hint: fix }),
+        })),
+      });
+      return { ok: false, data: { outcome: "cannot tell" as const, ...data }, failure };
+    }
+    return { ok: result.kind === "planned", data: { outcome: result.kind, ...data } };
+  },
+  render: renderRelease,
+});
+
+function rollbackOf(target: RollbackTarget) {
+  return target === "none" ? null : { version: target.version, digest: target.digest, signature: target.signature };
+}
+
+function renderRelease(data: Output, style: Style): string {
+  const back =
+    data.rollback === null ? "none: first release" : `v${data.rollback.version} (signature ${data.rollback.signature})`;
+  if (data.outcome === "released")
+    return [
+      `${style.ok(`${MARK.pass} ${data.name}`)} champion ${data.before === undefined ? "→" : `v${data.before} →`} v${data.version}   ${shortDigest(data.digest)}   ledger entry ${data.entry}${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
+      `  rollback target: ${back}   ${verdictCount(data.verdicts)}`,
+      `  to go back: factory rollback --env ${data.environment} --reason "…"`,
+    ].join("\n");
+  const all = data.outcome === "planned";
+  return [
+    style.bold(
+      `Release ${data.model} ${data.number} in ${data.environment}: ${data.name} v${data.version}, strategy ${data.strategy}`,
+    ),
+    `  champion  ${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`,
+    `  rollback  ${back}`,
+    ...verdictLines(data.verdicts, style, all),
+    all
+      ? `${style.ok(MARK.pass)} would release. Nothing was written.`
+      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
+  ].join("\n");
+}

@@ -1,0 +1,33 @@
+import type { Fact } from "../ledger/entry.ts";
+import { usageError } from "../lib/error.ts";
+import type { Signer } from "../lib/signing.ts";
+import { identityOfKey } from "../policy/identity.ts";
+import { appendOn, changed } from "./append.ts";
+import type { Line } from "./line.ts";
+
+/**
+ * Ends everything that was started in an environment and not finished. Any person or service of the policy may; the entry says
+ * who and why. What was written so far stays: no alias was moved by a promotion that did not end.
+ */
+export async function abandon(
+  line: Line,
+  environment: string,
+  reason: string,
+  signer: Signer,
+  at: Date,
+  dryRun: boolean,
+): Promise<{ abandoned: number[] } | { refused: string }> {
+  if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
+  const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);
+  if ("problem" in identity) return { refused: identity.problem };
+  if (identity.kind === "bot") return { refused: `${identity.address} is a bot` };
+  const { open } = line.state.environment(environment);
+  if (open.length === 0) return { refused: `nothing is started in ${environment}` };
+  const abandoned = open.map((each) => each.seq);
+  if (dryRun) return { abandoned };
+  const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
+  const entries = await appendOn(line.ledger, facts, { by: identity.address, signer }, line.view.head, at);
+  if (entries === undefined)
+    throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
+  return { abandoned };
+}

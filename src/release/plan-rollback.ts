@@ -1,0 +1,109 @@
+import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import type { LineState } from "../ledger/line-state.ts";
+import type { Identity } from "../policy/identity.ts";
+import { no, type Verdict, yes } from "../promotion/rule.ts";
+
+/** Why and for whom a rollback is made, as the user states it. */
+export interface RollbackRequest {
+  environment: string;
+  reason: string;
+  incident: string | undefined;
+  /** ISO 8601, UTC; undefined: not stated. */
+  detectedAt: string | undefined;
+}
+
+export interface RollbackFacts {
+  model: string;
+  /** Who serves now, by the ledger; where it cannot be reached, by the registry. */
+  serving: (PlacedVersion & { rollback: RollbackTarget; released: number | undefined }) | undefined;
+  /** Champion by the registry. */
+  alias: string | undefined;
+  actor: Identity | { problem: string };
+  firstRelease: "withdraw" | "deny";
+  /** The target as the registry has it: undefined when it is gone, or there is none. */
+  target: { createdAt: number; digest: string } | undefined;
+}
+
+export interface RollbackPlan {
+  verdicts: readonly Verdict[];
+  outcome: "yes" | "no";
+  environment: string;
+  from: PlacedVersion | undefined;
+  to: PlacedVersion | "none" | undefined;
+  start: EntryBody<"rollback.started"> | undefined;
+}
+
+/** The rules of a rollback: few, and no freeze, ticket or approval among them. Pure. */
+export function planRollback(request: RollbackRequest, facts: RollbackFacts): RollbackPlan {
+  const { serving, actor, target, firstRelease } = facts;
+  const to = serving?.rollback;
+  const verdicts: Verdict[] = [
+    {
+      rule: "serving",
+      ...(serving === undefined
+        ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
+        : yes(`v${serving.version} serves`)),
+    },
+    {
+      rule: "actor",
+      ...("problem" in actor
+        ? no(actor.problem, "have it done by somebody whom the policy lists")
+        : actor.kind === "bot"
+          ? no(`${actor.address} is a bot`)
+          : yes(`${actor.address} (${actor.kind})`)),
+    },
+    { rule: "target", ...targetVerdict(to, target, firstRelease) },
+  ];
+  const outcome = verdicts.every((each) => each.verdict === "yes") ? "yes" : "no";
+  const from = serving && { version: serving.version, digest: serving.digest, createdAt: serving.createdAt };
+  const place =
+    to === undefined || to === "none" ? to : { version: to.version, digest: to.digest, createdAt: to.createdAt };
+  return {
+    verdicts,
+    outcome,
+    environment: request.environment,
+    from,
+    to: place,
+    start:
+      outcome === "yes" && from !== undefined && place !== undefined
+        ? {
+            model: facts.model,
+            digest: from.digest,
+            environment: request.environment,
+            ...(serving?.released !== undefined && { undoes: serving.released }),
+            from,
+            to: place,
+            reason: request.reason,
+            ...(request.incident !== undefined && { incident: request.incident }),
+            ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),
+          }
+        : undefined,
+  };
+}
+
+function targetVerdict(
+  to: RollbackTarget | undefined,
+  target: RollbackFacts["target"],
+  firstRelease: "withdraw" | "deny",
+) {
+  if (to === undefined) return no("there is no target");
+  if (to === "none")
+    return firstRelease === "withdraw"
+      ? yes("first release: champion is removed, and scoring refuses")
+      : no("the first release here: the policy denies to be without a model", "release a better one");
+  if (target === undefined)
+    return no(`v${to.version} is not in the registry any more, or has no bytes`, "release a good version instead");
+  if (target.createdAt !== to.createdAt)
+    return no(`v${to.version} is another version than the one that was fixed: it was made at another time`);
+  if (target.digest !== to.digest)
+    return no(
+      `the bytes of v${to.version} are sha256:${target.digest.slice(0, 12)}…, not sha256:${to.digest.slice(0, 12)}…: they were changed`,
+    );
+  return yes(`v${to.version}, its bytes read just now`);
+}
+
+/** Who serves in an environment by the ledger, with what a rollback needs of it. Pure. */
+export function servingOf(state: LineState, environment: string): RollbackFacts["serving"] {
+  const { champion } = state.environment(environment);
+  return champion && { ...champion, released: champion.released.seq };
+}

@@ -1,0 +1,162 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { putBundle } from "../evidence/objects.ts";
+import type { EntryOf } from "../ledger/line-state.ts";
+import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
+import { usageError } from "../lib/error.ts";
+import { appendEnd, changed, demandFree } from "../promotion/append.ts";
+import { setAnchor } from "../promotion/apply-promotion.ts";
+import { decisionBundle } from "../promotion/decision-bundle.ts";
+import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
+import type { Line } from "../promotion/line.ts";
+import { actorOf, start } from "../promotion/promote.ts";
+import type { LineWorld } from "../promotion/world.ts";
+import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
+import { signatureInputs } from "./mlmodel.ts";
+import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { compareSignatures, inputsOf } from "./signature.ts";
+
+export type ReleaseResult =
+  | { kind: "refused" | "cannot tell" | "planned"; plan: ReleasePlan }
+  | { kind: "released"; plan: ReleasePlan; entry: EntryOf<"released">; resumed: boolean };
+
+/** Strategies that this factory can carry out. */
+export const STRATEGIES: readonly string[] = ["direct"];
+
+/** Throws exit 2 for a strategy that this factory does not know. */
+export function demandStrategy(strategy: string): void {
+  if (!STRATEGIES.includes(strategy))
+    throw usageError(
+      "release.strategy",
+      `this factory knows no strategy ${JSON.stringify(strategy)}`,
+      `it knows: ${STRATEGIES.join(", ")} (release.strategy in factory.yaml, or --strategy)`,
+    );
+}
+
+/**
+ * Lets a promoted version serve: decides again, fixes the rollback target, moves `champion`. What was cut off is carried on.
+ */
+export async function release(
+  question: Question,
+  strategy: string | undefined,
+  line: Line,
+  world: LineWorld,
+  dryRun: boolean,
+): Promise<ReleaseResult> {
+  const state = line.state.environment(question.environment);
+  const mine = { kind: "release.started" as const, digest: question.candidate.digest, key: world.signer.keyId };
+  const resumed = demandFree(state.open, mine, world.now());
+  const asked = { ...question, ticket: question.ticket ?? resumed?.body.ticket ?? promotedTicket(question, line) };
+  const gathered = await gatherFacts(asked, line, world);
+  const chosen = strategy ?? resumed?.body.strategy ?? strategyOf(gathered);
+  demandStrategy(chosen);
+  const registry = await world.registry(gathered.target);
+  const signature = await signatureVerdict(gathered, line, registry, world);
+  const plan = planRelease(asked, gathered, state, chosen, signature, line.view.head);
+  if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
+  if (dryRun) return { kind: "planned", plan };
+  const actor = actorOf(gathered.facts, world);
+  const { started, view } =
+    resumed === undefined
+      ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor)
+      : { started: resumed, view: line.view };
+  if (started.kind !== "release.started") throw new TypeError("a start came back as another kind");
+  const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
+  return { kind: "released", plan, entry, resumed: resumed !== undefined };
+}
+
+/** A release belongs to its promotion, and so does the ticket. */
+function promotedTicket({ candidate, environment }: Question, line: Line): string | undefined {
+  return line.state.environment(environment).promoted.findLast((each) => each.entry.body.digest === candidate.digest)
+    ?.started.body.ticket;
+}
+
+/** What policy says for the tier, else factory.yaml; of a list the first, which is the one that it asks for. */
+function strategyOf({ facts }: Gathered): string {
+  if (!facts.rules.known) return "direct";
+  const { stage, strategy } = facts.rules.value.rules;
+  return [stage.strategy ?? strategy].flat()[0] ?? strategy;
+}
+
+async function signatureVerdict(gathered: Gathered, line: Line, registry: ModelRegistry, world: LineWorld) {
+  const { champion } = line.state.environment(gathered.target.name);
+  if (champion === undefined || gathered.model === undefined) return "not stated";
+  const serving = await registry.version(gathered.name, champion.version);
+  if (serving === undefined) return "not stated";
+  const old = join(world.workFolder, "champion-MLmodel");
+  await registry.filesOf(serving).fetch("MLmodel", old);
+  const inputs = async (path: string) => inputsOf(signatureInputs(await readFile(path, "utf8")));
+  return compareSignatures(await inputs(join(gathered.model.folder, "MLmodel")), await inputs(old));
+}
+
+/** Carries a started release to its end; each step looks before it acts. */
+async function applyRelease(
+  started: EntryOf<"release.started">,
+  view: LedgerView,
+  gathered: Gathered,
+  line: Line,
+  registry: ModelRegistry,
+  actor: Actor,
+  world: LineWorld,
+): Promise<EntryOf<"released">> {
+  const { body } = started;
+  const { target, model, name } = gathered;
+  // Read while this was planned, and nothing moved since but the ledger: the bytes are those that were decided on.
+  if (model === undefined || model.digest !== body.digest)
+    throw changed("release.bytes", "the bytes changed after the release was started", "factory verify");
+  const bundle = decisionBundle(
+    started,
+    {
+      action: "release",
+      model: name,
+      digest: body.digest,
+      environment: body.environment,
+      project: line.project,
+      factory: world.factoryVersion,
+      policy: body.policy,
+      rules: body.rules,
+      evidence: body.evidence,
+      ticket: body.ticket,
+      verdicts: body.verdicts,
+    },
+    { manifest: model.manifest, entries: view.entries },
+    actor,
+  );
+  const version = await registry.version(name, body.version);
+  if (version === undefined)
+    throw changed("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
+  await putBundle(await world.objects(target, line.model), bundle, line.model);
+  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
+  await registry.setAlias(name, "champion", body.version);
+  const read = await registry.model(name);
+  if (read?.aliases.champion !== body.version)
+    throw changed(
+      "release.alias",
+      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was set to v${body.version}: somebody else moves it`,
+    );
+  if (read.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
+  const entry = await appendEnd(
+    line.ledger,
+    started,
+    {
+      kind: "released",
+      body: {
+        model: body.model,
+        digest: body.digest,
+        environment: body.environment,
+        started: started.seq,
+        version: body.version,
+        createdAt: version.createdAt,
+        strategy: body.strategy,
+        rollback: body.rollback,
+        bundle: bundle.digest,
+      },
+    },
+    actor,
+    view,
+    world.now,
+  );
+  await setAnchor(registry, name, entry, body.policy);
+  if (entry.kind !== "released") throw new TypeError("an entry came back as another kind");
+  return entry;
+}

@@ -1,0 +1,254 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ObjectStore } from "../evidence/object-store.ts";
+import { fetchEvidence, putBundle } from "../evidence/objects.ts";
+import type { Fact } from "../ledger/entry.ts";
+import { type EntryOf, lineState } from "../ledger/line-state.ts";
+import type { Actor } from "../ledger/open-ledger.ts";
+import { FactoryError, outsideError, usageError } from "../lib/error.ts";
+import { identityOfKey } from "../policy/identity.ts";
+import type { Environment } from "../policy/policy.ts";
+import { appendEnd, appendOn, changed, demandFree } from "../promotion/append.ts";
+import { setAnchor } from "../promotion/apply-promotion.ts";
+import { momentOfDecision } from "../promotion/clock.ts";
+import { decisionBundle } from "../promotion/decision-bundle.ts";
+import type { Line } from "../promotion/line.ts";
+import type { LineWorld } from "../promotion/world.ts";
+import { digestModel } from "../registry/model-files.ts";
+import { type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { planRollback, type RollbackPlan, type RollbackRequest, servingOf } from "./plan-rollback.ts";
+
+export type RollbackResult =
+  | { kind: "refused" | "planned"; plan: RollbackPlan }
+  | { kind: "rolledback"; plan: RollbackPlan; entry: EntryOf<"rolledback">; resumed: boolean };
+
+const TRIES = 5;
+
+/**
+ * Moves `champion` back to the target that was fixed at release, after reading every byte of it. No freeze, ticket or approval
+ * stops it; a release that is half done in the same environment is abandoned.
+ */
+export async function rollback(
+  request: RollbackRequest,
+  line: Line,
+  reopen: () => Promise<Line>,
+  world: LineWorld,
+  dryRun: boolean,
+): Promise<RollbackResult> {
+  const environment = environmentOf(line, request.environment);
+  const registry = await world.registry(environment);
+  const name = registeredName(environment.catalog, line.model);
+  for (let attempt = 0, now = line; attempt < TRIES; attempt++, now = await reopen()) {
+    const result = await tryOnce(request, now, environment, registry, name, world, dryRun);
+    if (result !== undefined) return result;
+  }
+  throw changed("ledger.busy", "the ledger moved again and again", "run the same command again");
+}
+
+/** Undefined: the ledger moved before anything was written. */
+async function tryOnce(
+  request: RollbackRequest,
+  line: Line,
+  environment: Environment,
+  registry: ModelRegistry,
+  name: string,
+  world: LineWorld,
+  dryRun: boolean,
+): Promise<RollbackResult | undefined> {
+  const state = line.state.environment(environment.name);
+  const halfDone = state.open.filter((each) => each.kind === "release.started");
+  const serving = servingOf(line.state, environment.name);
+  // A promotion that is half done moves no champion, so it is left alone.
+  const open = state.open.filter((each) => each.kind === "rollback.started");
+  const mine = { kind: "rollback.started" as const, digest: serving?.digest ?? "", key: world.signer.keyId };
+  const resumed = demandFree(open, mine, world.now());
+  const model = await registry.model(name);
+  const target = await readTarget(serving?.rollback, name, registry, world);
+  const at = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
+  if (!at.known) throw outsideError("clock.wrong", at.why, at.fix);
+  const plan = planRollback(request, {
+    model: line.model,
+    serving,
+    alias: model?.aliases.champion,
+    actor: actorIn(line, world.signer.keyId, at.value),
+    firstRelease: firstReleaseOf(line),
+    target,
+  });
+  if (plan.start === undefined) return { kind: "refused", plan };
+  if (dryRun) return { kind: "planned", plan };
+  const identity = actorIn(line, world.signer.keyId, at.value);
+  if ("problem" in identity) throw new TypeError("nobody acts");
+  const actor: Actor = { by: identity.address, signer: world.signer };
+  const facts: Fact[] = [
+    ...halfDone.map((each): Fact => {
+      const body = {
+        started: each.seq,
+        environment: environment.name,
+        reason: `rolled back: ${request.reason}`.slice(0, 200),
+      };
+      return { kind: "abandoned", body };
+    }),
+    { kind: "rollback.started", body: plan.start },
+  ];
+  const entries = resumed === undefined ? await appendOn(line.ledger, facts, actor, line.view.head, at.value) : [];
+  if (entries === undefined) return undefined;
+  const started = resumed ?? entries.at(-1);
+  if (started?.kind !== "rollback.started") throw new TypeError("a start came back as another kind");
+  const all = [...line.view.entries, ...entries];
+  const entry = await carryOut(
+    started,
+    {
+      ...line,
+      view: { ...line.view, entries: all, head: { seq: started.seq, hash: started.hash } },
+      state: lineState(all),
+    },
+    environment,
+    registry,
+    name,
+    actor,
+    world,
+  );
+  return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
+}
+
+function environmentOf(line: Line, name: string): Environment {
+  if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
+  const { environments } = line.policy.value.inForce.policy;
+  const found = environments.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw usageError(
+    "environment.unknown",
+    `no environment is called ${name}`,
+    `there are: ${environments.map((each) => each.name).join(", ")}`,
+  );
+}
+
+function actorIn(line: Line, keyId: string, at: Date) {
+  return line.policy.known ? identityOfKey(line.policy.value.inForce.policy, keyId, at) : { problem: line.policy.why };
+}
+
+function firstReleaseOf(line: Line): "withdraw" | "deny" {
+  if (!line.policy.known) return "deny";
+  const { policy } = line.policy.value.inForce;
+  const tier = policy.projects[line.project]?.riskTier;
+  return (tier === undefined ? undefined : policy.riskTiers[tier]?.firstRelease) ?? "withdraw";
+}
+
+/** The target as it is in the registry, its bytes read; undefined when it or its bytes are gone. */
+async function readTarget(
+  to: NonNullable<ReturnType<typeof servingOf>>["rollback"] | undefined,
+  name: string,
+  registry: ModelRegistry,
+  world: LineWorld,
+) {
+  if (to === undefined || to === "none") return undefined;
+  const version = await registry.version(name, to.version);
+  if (version === undefined) return undefined;
+  const source = registry.filesOf(version);
+  if ((await source.files()).length === 0) return undefined;
+  const { digest } = await digestModel(source, world.report);
+  return { createdAt: version.createdAt, digest };
+}
+
+/** Alias, decision, entry, anchor. The alias comes first: what is wrong must stop serving. */
+async function carryOut(
+  started: EntryOf<"rollback.started">,
+  line: Line,
+  environment: Environment,
+  registry: ModelRegistry,
+  name: string,
+  actor: Actor,
+  world: LineWorld,
+): Promise<EntryOf<"rolledback">> {
+  const { body } = started;
+  if (body.to === "none") await registry.removeAlias(name, "champion");
+  else await registry.setAlias(name, "champion", body.to.version);
+  const read = await registry.model(name);
+  const expected = body.to === "none" ? undefined : body.to.version;
+  if (read?.aliases.champion !== expected)
+    throw changed(
+      "rollback.alias",
+      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
+      "run it again",
+    );
+  const bundle = await writeDecision(started, line, await world.objects(environment, line.model), name, actor, world);
+  const { reason, incident, detectedAt, undoes, to, model, digest } = body;
+  const entry = await appendEnd(
+    line.ledger,
+    started,
+    {
+      kind: "rolledback",
+      body: {
+        model,
+        digest,
+        environment: body.environment,
+        started: started.seq,
+        ...(undoes !== undefined && { undoes }),
+        to,
+        reason,
+        ...(incident !== undefined && { incident }),
+        ...(detectedAt !== undefined && { detectedAt }),
+        ...(bundle !== undefined && { bundle }),
+      },
+    },
+    actor,
+    line.view,
+    world.now,
+  );
+  if (line.policy.known) await setAnchor(registry, name, entry, line.policy.value.inForce.digest);
+  if (entry.kind !== "rolledback") throw new TypeError("an entry came back as another kind");
+  return entry;
+}
+
+/**
+ * The signed decision as a bundle, about the bytes that serve again (of a withdrawn first release: those that served). A store
+ * that does not answer must not undo a rollback that has happened: then there is no bundle, and the entry says so.
+ */
+async function writeDecision(
+  started: EntryOf<"rollback.started">,
+  line: Line,
+  store: ObjectStore,
+  name: string,
+  actor: Actor,
+  world: LineWorld,
+): Promise<string | undefined> {
+  const { body } = started;
+  const subject = body.to === "none" ? body.digest : body.to.digest;
+  const released = line.state
+    .environment(body.environment)
+    .released.findLast((each) => each.entry.body.digest === subject);
+  if (released === undefined || !line.policy.known) return undefined;
+  try {
+    const { evidence } = await fetchEvidence(store, released.started.body.evidence, world.cacheFolder);
+    const manifest = await readFile(join(evidence.folder, "model/manifest.sha256"), "utf8");
+    const bundle = decisionBundle(
+      started,
+      {
+        action: "rollback",
+        model: name,
+        digest: subject,
+        environment: body.environment,
+        project: line.project,
+        factory: world.factoryVersion,
+        policy: line.policy.value.inForce.digest,
+        rules: released.started.body.rules,
+        evidence: released.started.body.evidence,
+        verdicts: [],
+        reason: body.reason,
+        ...(body.undoes !== undefined && { undoes: body.undoes }),
+      },
+      { manifest, entries: line.view.entries },
+      actor,
+    );
+    await putBundle(store, bundle, line.model);
+    return bundle.digest;
+  } catch (error) {
+    if (!(error instanceof FactoryError) || world.signal.aborted) throw error;
+    world.report({
+      type: "note",
+      tone: "warning",
+      text: `the decision could not be put into the evidence store: ${error.message}; the ledger has it`,
+    });
+    return undefined;
+  }
+}
