@@ -22,7 +22,9 @@ export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
     passphrase: environment.FACTORY_KEY_PASSPHRASE,
   };
   // A key is masked line by line too: a message may hold a part of it.
-  const lines = (given.key ?? "").split(/[\r\n]+|\\[rn]/).filter((line) => line.length >= 16 && !line.startsWith("-----"));
+  const lines = (given.key ?? "")
+    .split(/[\r\n]+|\\[rn]/)
+    .filter((line) => line.length >= 16 && !line.startsWith("-----"));
   const ownValues = [given.key ?? "", given.passphrase ?? "", ...lines].filter((value) => value !== "");
   for (const name of OWN_SECRETS) delete environment[name];
   const variables: Record<string, string> = {};
