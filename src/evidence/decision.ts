@@ -50,11 +50,11 @@ export interface Decision {
 
 const input = z.strictObject({ uri: z.string(), digest: z.strictObject({ sha256: digestSchema }) });
 const predicate = z.strictObject({
-  verifier: z.strictObject({ id: z.string().max(1000), version: z.strictObject({ factory: nameSchema }) }),
+  verifier: z.strictObject({ id: z.string().max(4000), version: z.strictObject({ factory: nameSchema }) }),
   timeVerified: timeSchema,
   resourceUri: z.string().max(1000),
   policy: input,
-  inputAttestations: z.array(input).min(1).max(100),
+  inputAttestations: z.array(input).min(1).max(1000),
   verificationResult: z.literal("PASSED"),
   verifiedLevels: z.tuple([z.enum(Object.values(LEVELS))]),
   factory: z.strictObject({
@@ -65,9 +65,7 @@ const predicate = z.strictObject({
     ticket: nameSchema.optional(),
     seen: headSchema,
     verdicts: z
-      .array(
-        z.strictObject({ rule: nameSchema, verdict: z.enum(["yes", "no", "cannot tell"]), why: z.string().max(2000) }),
-      )
+      .array(z.strictObject({ rule: nameSchema, verdict: z.enum(["yes", "no", "cannot tell"]), why: z.string() }))
       .max(200),
     reason: z.string().min(1).max(200).optional(),
     undoes: z.int().min(1).optional(),

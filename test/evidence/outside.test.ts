@@ -125,6 +125,7 @@ describe("the script in docs", () => {
     }
   });
 
+  const sign = (statement: Parameters<typeof signStatement>[0], signer = people.ci) => signStatement(statement, signer);
   /** Forgeries whose hashes are right, by somebody who holds a key but not that of the person. */
   const said = () => line.said;
   test.each<[string, () => void, RegExp]>([
@@ -150,6 +151,73 @@ describe("the script in docs", () => {
         line.put("ledger.jsonl", chainOf([...said(), more]).text);
       },
       /FLAW ledger .*not in the policy/,
+    ],
+    [
+      "a later policy whose owner signed another one",
+      () => {
+        const honest = policyRecordOf(policyText(people, 2), people.owner);
+        const forged = { ...policyRecordOf(policyText(people, 3)), signatures: honest.signatures };
+        const more = {
+          kind: "policy.adopted",
+          body: { policy: forged },
+          by: "ci@example.com",
+          signer: people.ci,
+        } as const;
+        line.put("ledger.jsonl", chainOf([...said(), more]).text);
+      },
+      /FLAW ledger .*entry 6: who signed the policy/,
+    ],
+    [
+      "a later policy that nobody signed",
+      () => {
+        const forged = policyRecordOf(policyText(people, 2));
+        const more = {
+          kind: "policy.adopted",
+          body: { policy: forged },
+          by: "ci@example.com",
+          signer: people.ci,
+        } as const;
+        line.put("ledger.jsonl", chainOf([...said(), more]).text);
+      },
+      /FLAW ledger .*entry 6: who signed the policy/,
+    ],
+    [
+      "a key that the policy has in a comment only",
+      () => {
+        const commented = policyText().replace(
+          "people:",
+          `# ${people.stranger.publicKey}\npeople: # ${people.stranger.publicKey}`,
+        );
+        const policy = policyRecordOf(commented, people.owner);
+        const opened = { kind: "opened", body: { project: "x", model: "y.z", policy }, by: "ci@example.com" } as const;
+        line.put("ledger.jsonl", chainOf([{ ...opened, signer: people.stranger }]).text);
+      },
+      /FLAW ledger .*not in the policy/,
+    ],
+    [
+      "an approval in the ledger by a key that does not count",
+      () => {
+        const envelope = sign(approvalStatement(approvalOf("9".repeat(64))), people.stranger);
+        const more = {
+          kind: "approved",
+          body: { envelope },
+          by: "approver@example.com",
+          signer: people.approver,
+        } as const;
+        line.put("ledger.jsonl", chainOf([...said(), more]).text);
+      },
+      /FLAW ledger .*not in the policy/,
+    ],
+    ["a last line that is cut", () => line.put("ledger.jsonl", line.chain.text.slice(0, -9)), /FLAW ledger .*is cut/],
+    [
+      "a key that stands twice in an entry",
+      () => {
+        const [last = ""] = line.chain.text.trimEnd().split("\n").slice(-1);
+        const unsigned = last.slice(0, last.lastIndexOf(',"sig":')).replace('"v":1', '"v":1,"v":1');
+        const unhashed = `${unsigned},"sig":"${people.ci.sign(Buffer.from(unsigned)).toString("base64")}"`;
+        line.put("ledger.jsonl", line.chain.text.replace(last, `${unhashed},"hash":"${sha256(unhashed)}"}`));
+      },
+      /FLAW ledger .*a key stands twice/,
     ],
     [
       "a dropped entry",
@@ -203,7 +271,6 @@ describe("the script in docs", () => {
   });
 
   /** By somebody whose key counts, so that every digest and signature is right. */
-  const sign = (statement: Parameters<typeof signStatement>[0], signer = people.ci) => signStatement(statement, signer);
   const decide = (...args: Parameters<typeof decisionOf>) => sign(decisionStatement(decisionOf(...args)));
   test.each<[string, LineOptions["forge"] & object, RegExp]>([
     [
