@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/commands.ts";
+import { starterPolicy } from "../../src/policy/starter-policy.ts";
 import { factory, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
 import { documentOf, runJson } from "./documents.ts";
@@ -13,6 +14,10 @@ const variables = { ...home.variables, XDG_DATA_HOME: join(home.folder, "data") 
 
 beforeAll(async () => {
   mkdirSync(empty);
+  writeFileSync(
+    join(home.folder, "org.yaml"),
+    starterPolicy({ organisation: "Example", uri: "http://127.0.0.1:5210" }),
+  );
   const made = await factory(["new", "proj", "--yes", "--no-git", "--quiet"], { cwd: home.folder, variables });
   expect(made.stderr).toBe("");
   expect(made.status).toBe(0);
@@ -43,7 +48,7 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   "ledger restore": { args: ["missing.jsonl"], in: project, status: [2] },
   "keys new": { args: ["someone@example.com", "--dry-run"], status: [0] },
   "keys list": { args: [], in: empty, status: [0] },
-  "policy show": { args: ["--policy", join(home.folder, "governance", "policy.yaml")], in: empty, status: [0] },
+  "policy show": { args: ["--policy", join(home.folder, "org.yaml")], in: empty, status: [0] },
   "policy diff": { args: [], in: empty, status: [2] },
   "policy sign": { args: [], in: empty, status: [2] },
   "evidence add": { args: ["missing.md", "--kind", "checklist"], in: project, status: [2] },
