@@ -5,12 +5,15 @@ import { policyOfEnvelope, policyStatement } from "./policy-statement.ts";
 
 export const OWNER_ROLE = "policy-owner";
 
+/** As many as a ledger entry takes, and as many as a quorum can ask for. */
+const MAX_ENVELOPES = 20;
+
 export interface SignatureCount {
   /** People of role policy-owner whose signature counts, sorted; each once, however many keys they have. */
   owners: readonly string[];
   /** How many of them it takes. */
   quorum: number;
-  /** One envelope for each of them. */
+  /** The envelopes that hold their signatures, 20 at most. */
   envelopes: readonly Envelope[];
   /** Why other signatures count for nothing, each reason once. */
   notCounted: readonly string[];
@@ -46,7 +49,7 @@ export function countSignatures(
   return {
     owners: [...counted.keys()].sort(),
     quorum: judge.policyQuorum,
-    envelopes: [...new Set(counted.values())],
+    envelopes: [...new Set(counted.values())].slice(0, MAX_ENVELOPES),
     notCounted: [...notCounted],
   };
 }

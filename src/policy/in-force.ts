@@ -4,6 +4,7 @@ import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import { countSignatures, ownersOf, type SignatureCount } from "./count-signatures.ts";
 import { policyDifference } from "./difference.ts";
+import { localDate } from "./local-time.ts";
 import { type Policy, policySchema } from "./policy.ts";
 import type { PolicyRecord } from "./policy-record.ts";
 
@@ -30,10 +31,10 @@ export function policyAfter(
   const late = notLater(current, read);
   if (late !== undefined) return { problem: late };
   const count = countSignatures(read, record.signatures, current?.policy ?? policy, at);
-  const short = tooFew(count, current?.policy ?? policy);
-  return short === undefined
+  const unfit = tooFew(count) ?? lockout(policy, at);
+  return unfit === undefined
     ? { inForce: { policy, digest: read.digest, version: policy.version, text: read.text } }
-    : { problem: short };
+    : { problem: unfit };
 }
 
 /** `same`: the file is what is in force. `adopt`: the next writing command may adopt it. Else why not, and who can help. */
@@ -62,7 +63,7 @@ export function policyFileState(
   const policy = parseYaml(file.text, "policy.yaml", policySchema);
   const judge = inForce?.policy ?? policy;
   const count = countSignatures({ policy, digest }, file.signatures, judge, at);
-  const problem = notLater(inForce, { policy, digest, text: file.text }) ?? tooFew(count, judge);
+  const problem = notLater(inForce, { policy, digest, text: file.text }) ?? tooFew(count) ?? lockout(policy, at);
   if (problem === undefined)
     return { adopt: { digest, version: policy.version, text: file.text, signatures: [...count.envelopes] } };
   return {
@@ -109,8 +110,23 @@ export function notLater(current: PolicyInForce | undefined, { policy, digest, t
     : `version ${current.version} is in force with another text: a changed policy needs a higher version`;
 }
 
-function tooFew({ owners, quorum, notCounted }: SignatureCount, judge: Policy): string | undefined {
-  if (ownersOf(judge).length === 0) return "the policy names no policy-owner, so nobody can sign it";
+/**
+ * Why nobody could ever sign a version after this one; undefined when enough owners can. A policy that locks its owners out is
+ * never put in force. Pure.
+ */
+export function lockout(policy: Policy, at: Date): string | undefined {
+  const owners = ownersOf(policy);
+  if (owners.length === 0) return "the policy names no policy-owner, so nobody could sign a later version";
+  const today = localDate(at, policy.timezone);
+  const able = owners.filter((owner) =>
+    policy.people[owner]?.keys?.some(({ until }) => until === undefined || until >= today),
+  );
+  if (able.length >= policy.policyQuorum) return undefined;
+  const has = able.length === 1 ? "1 of its policy owners has" : `${able.length} of its policy owners have`;
+  return `only ${has} a key that has not ended, and it takes ${policy.policyQuorum} to sign a later version`;
+}
+
+function tooFew({ owners, quorum, notCounted }: SignatureCount): string | undefined {
   if (owners.length >= quorum) return undefined;
   const by = owners.length === 0 ? "" : ` (${owners.join(", ")})`;
   const rest = notCounted.length === 0 ? "" : `; not counted: ${notCounted.join("; ")}`;

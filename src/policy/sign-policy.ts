@@ -6,7 +6,7 @@ import { acquireLock } from "../lib/lock.ts";
 import type { Signer } from "../lib/signing.ts";
 import { countSignatures, OWNER_ROLE, ownerOfKey, ownersOf, type SignatureCount } from "./count-signatures.ts";
 import { openPolicyFile, type PolicyFile } from "./find-policy.ts";
-import { notLater, type PolicyInForce } from "./in-force.ts";
+import { lockout, notLater, type PolicyInForce } from "./in-force.ts";
 import { policyOfEnvelope, policyStatement } from "./policy-statement.ts";
 
 /** What a signature would do; or why this signer may not give it, and who may. */
@@ -44,14 +44,15 @@ export function planSignature(
       why: late,
       fix: inForce?.digest === file.digest ? "there is nothing to sign" : "raise version in policy.yaml, then sign",
     };
-  const judge = inForce?.policy ?? file.policy;
-  const owners = ownersOf(judge);
-  if (owners.length === 0)
+  const locked = lockout(file.policy, at);
+  if (locked !== undefined)
     return {
       allowed: false,
-      why: `nobody is in role ${OWNER_ROLE}, so nobody can sign`,
-      fix: `name an owner under roles.${OWNER_ROLE} and under people`,
+      why: locked,
+      fix: `name owners under roles.${OWNER_ROLE}, and their keys under people (factory keys new)`,
     };
+  const judge = inForce?.policy ?? file.policy;
+  const owners = ownersOf(judge);
   const owner = ownerOfKey(judge, keyId, at);
   if (typeof owner !== "string") {
     const whose = inForce === undefined ? "the policy" : `policy v${inForce.version}, which is in force`;

@@ -175,7 +175,7 @@ describe("the answer is no, and nothing is written", () => {
       who: () => ann,
       opened: false,
       text: policyText({ people: PEOPLE }),
-      problem: "nobody is in role policy-owner",
+      problem: "names no policy-owner",
     },
   ])("$what", async ({ who, opened, text, problem }) => {
     if (opened) await open();

@@ -43,6 +43,13 @@ describe("policyAfter", () => {
     });
   });
 
+  test("two owners may sign in one envelope, and one envelope is kept", () => {
+    const [one, two] = [signText(first, ann), signText(first, bob)];
+    const both = { ...one, signatures: [...one.signatures, ...two.signatures] };
+    const state = policyFileState(undefined, { text: first, signatures: [both] }, AT);
+    expect(state).toEqual({ adopt: { ...recordOf(first, []), signatures: [both] } });
+  });
+
   test("signatures that count for nothing do no harm beside enough good ones", () => {
     const record = recordOf(first, [stranger, ci, carl, ann, annToo, bob]);
     expect(policyAfter(undefined, record, AT)).toHaveProperty("inForce");
@@ -58,10 +65,18 @@ describe("policyAfter", () => {
     bytes[10] = (bytes[10] ?? 0) ^ 1;
     return { ...envelope, signatures: [{ ...signature, sig: bytes.toString("base64") }] };
   };
+  const renamed = (envelope: Envelope, keyid: string): Envelope => ({
+    ...envelope,
+    signatures: envelope.signatures.map((each) => ({ ...each, keyid })),
+  });
   const surrogate = `${first}# \ud800\n`;
 
   const REFUSED: { what: string; record: typeof record; before?: PolicyInForce; at?: Date; why: string }[] = [
-    { what: "no owner", record: recordOf(policyText({}), [ann]), why: "names no policy-owner" },
+    {
+      what: "no owner",
+      record: recordOf(policyText({}), [ann]),
+      why: "signed by 0 of 1 policy owners that it takes",
+    },
     {
       what: "one owner of two",
       record: recordOf(first, [ann]),
@@ -161,6 +176,31 @@ describe("policyAfter", () => {
       why: "the policy is not valid: ",
     },
     {
+      what: "a signature under the key id of another owner",
+      record: { ...record, signatures: [signText(first, ann), renamed(signText(first, ann), bob.keyId)] },
+      why: "a signature with the key of bob@example.com does not hold",
+    },
+    {
+      what: "a later one that locks everyone out: no owners",
+      before: inForce(first),
+      record: recordOf(policyText({ ...base, version: 2, owners: [], quorum: 1 }), [ann, bob]),
+      why: "the policy names no policy-owner, so nobody could sign a later version",
+    },
+    {
+      what: "a later one that locks everyone out: owners without keys",
+      before: inForce(first),
+      record: recordOf(
+        policyText({
+          ...base,
+          version: 2,
+          owners: ["ann@example.com", "new@example.com"],
+          people: [...PEOPLE, "new@example.com: {}"],
+        }),
+        [ann, bob],
+      ),
+      why: "only 1 of its policy owners has a key that has not ended, and it takes 2",
+    },
+    {
       what: "an older version put back",
       before: inForce(second),
       record,
@@ -180,8 +220,9 @@ describe("policyAfter", () => {
 
   test("each refusal of a signature has words of its own", () => {
     const words = REFUSED.map(({ record, before, at = AT }) => JSON.stringify(policyAfter(before, record, at)));
-    // One owner alone, with two keys and twice are one fact; so are another organisation and another version.
-    expect(new Set(words).size).toBe(words.length - 3);
+    // One owner alone, with two keys and twice are one fact; so are another organisation and another version, a flipped bit and
+    // another key's id.
+    expect(new Set(words).size).toBe(words.length - 4);
   });
 });
 
