@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ROOT, IN_TOTO = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json"
 force, named, approved, flaws = {0: None}, {}, set(), 0
-# force: digest and keys of the policy in force, by entry. named: the first entry that names an evidence or a bundle.
+# force: digest and keys of the policy in force, by entry. named: the entries that name an evidence or a bundle.
 
 def sha(data): return hashlib.sha256(data).hexdigest()
 def demand(holds, what):
@@ -51,7 +51,7 @@ def ledger(path):
             force[seq] = policy
         signed(force[seq][1], entry["key"], text, entry["sig"])
         if entry["kind"] == "approved": approved.add(opened(body["envelope"], force[seq][1]))
-        for what in ("evidence", "bundle"): named.setdefault(body.get(what), entry)
+        for what in ("evidence", "bundle"): named.setdefault(body.get(what), []).append(entry)
     demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
     return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
 
@@ -65,26 +65,30 @@ def indexed(folder, name):  # an index that the ledger names by its digest, and 
     return load(index), named[folder.name]
 
 def evidence(folder):
-    index, entry = indexed(folder, "evidence.json")
+    index, entries = indexed(folder, "evidence.json")
+    keys = {key_id: key for entry in entries for key_id, key in force[entry["seq"]][1].items()}
     paths = sorted(each["path"] for each in index["files"] if each["mediaType"] == IN_TOTO)
     statements, signers = [(folder / path).read_bytes() for path in paths], sorted(folder.glob("signatures/*"))
     model = sha((folder / "model/manifest.sha256").read_bytes())
-    demand({subjects(each)[0] for each in statements} == {model} == {entry["body"]["digest"]}, "another model")
+    about = {subjects(each)[0] for each in statements} | {each["body"]["digest"] for each in entries}
+    demand(about == {model}, "another model")
     for signer in signers:
-        said = [opened(load(line), force[entry["seq"]][1]) for line in signer.read_bytes().splitlines()]
+        said = [opened(load(line), keys) for line in signer.read_bytes().splitlines()]
         demand(said[:-1] == statements and subjects(said[-1]) == [model, folder.name], "signatures of something else")
     demand(signers, "nobody signed it")
     return f"{len(statements)} statements about model {model}, signed by {len(signers)}"
 
 def bundle(folder):
-    index, entry = indexed(folder, "bundle.json")
+    index, (entry, *_) = indexed(folder, "bundle.json")
     manifest, policy, decision, approvals = ((folder / name).read_bytes() for name in (
         "manifest.sha256", "policy.yaml", "decision.jsonl", "approvals.jsonl"))
     keys = dict([force[entry["body"]["started"]], force[entry["seq"]]]).get(sha(policy))
     demand(keys, "its policy was not in force")
     payload, model, where = opened(load(decision), keys), sha(manifest), entry["body"]["environment"]
+    again = entry["body"].get("to")  # of a rollback: what serves again
+    about = again if isinstance(again, dict) else entry["body"]
     said, rests_on = load(payload)["predicate"], [index["evidence"], *map(sha, approvals.splitlines())]
-    demand(subjects(payload) == [model] == [entry["body"]["digest"]], "the decision is about another model")
+    demand(subjects(payload) == [model] == [about["digest"]], "the decision is about another model")
     demand(said["policy"]["digest"]["sha256"] == sha(policy) and said["factory"]["environment"] == where, "another decision")
     demand([each["digest"]["sha256"] for each in said["inputAttestations"]] == rests_on, "another evidence or approval")
     for each in map(load, approvals.splitlines()):

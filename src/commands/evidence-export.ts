@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { count, MARK, table } from "../cli/style.ts";
 import { applyExport, demandEmpty } from "../evidence/export.ts";
 import { exportReadme } from "../evidence/export-readme.ts";
@@ -25,8 +26,7 @@ export const command = defineCommand({
   options: [
     { flags: "--all", description: "of every version that the ledger knows" },
     { flags: "--to <dir>", description: "a folder that is new or empty" },
-    { flags: "--policy <file>", description: "default: the project's, else the nearest policy.yaml upward" },
-    { flags: "--project <name>", description: "default: the project here" },
+    ...LINE_OPTIONS,
   ],
   examples: ["factory evidence export claims.triage/7 --to audit-v7", "factory evidence export --all --to audit"],
   writes: true,

@@ -34,7 +34,7 @@ export function bundleContext(
     about: {
       action: ACTIONS[entry.kind],
       environment: entry.body.environment,
-      digest: entry.body.digest,
+      digest: subjectOf(entry),
       ...(opened?.kind === "opened" && { project: opened.body.project }),
       ...(started?.kind === "promotion.started" && { model: started.body.target }),
       ...((started?.kind === "promotion.started" || started?.kind === "release.started") && {
@@ -44,11 +44,28 @@ export function bundleContext(
   };
 }
 
+/** A rollback decides about the bytes that serve again; when nothing serves after it, about those that were taken away. */
+function subjectOf(entry: EntryOf<"promoted" | "released" | "rolledback">): string {
+  return entry.kind === "rolledback" && entry.body.to !== "none" ? entry.body.to.digest : entry.body.digest;
+}
+
 const ACTIONS = { promoted: "promote", released: "release", rolledback: "rollback" } as const;
 
-/** The keys that count for the signatures of an evidence: those of the policy in force where the ledger first names it. Pure. */
+/**
+ * The keys that count for the signatures of an evidence: those of the policies in force at the entries that name it, since it
+ * may be registered again under a later one. Pure.
+ */
 export function evidenceKeys(view: Pick<LedgerView, "entries" | "policyAt">, evidence: string): KeyOf {
-  const first = view.entries.find((each) => "evidence" in each.body && each.body.evidence === evidence);
-  const policy = first === undefined ? undefined : view.policyAt(first.seq)?.policy;
-  return (keyId) => (policy === undefined ? undefined : listedKey(policy, keyId));
+  const policies = new Set(
+    view.entries.flatMap((each) =>
+      "evidence" in each.body && each.body.evidence === evidence ? [view.policyAt(each.seq)?.policy] : [],
+    ),
+  );
+  return (keyId) => {
+    for (const policy of policies) {
+      const key = policy && listedKey(policy, keyId);
+      if (key !== undefined) return key;
+    }
+    return undefined;
+  };
 }

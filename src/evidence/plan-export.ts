@@ -22,7 +22,7 @@ export function planExport(entries: readonly Entry[], candidate: string | "all")
     entries.flatMap((entry) => (entry.kind === "registered" ? [[entry.body.evidence, entry.body.environment]] : [])),
   );
   for (const entry of entries) {
-    if (!("digest" in entry.body) || (candidate !== "all" && entry.body.digest !== candidate)) continue;
+    if (!("digest" in entry.body) || (candidate !== "all" && !isAbout(entry, candidate))) continue;
     const here = entry.body.environment;
     if ("evidence" in entry.body) {
       const source = entry.kind === "promotion.started" ? [entry.body.from.environment] : [];
@@ -32,4 +32,11 @@ export function planExport(entries: readonly Entry[], candidate: string | "all")
     if ("bundle" in entry.body) name(entry.body.bundle, BUNDLE_FILE, [here]);
   }
   return [...objects.values()];
+}
+
+/** A rollback is about what it takes away and about what serves again. */
+function isAbout(entry: Entry, candidate: string): boolean {
+  if (!("digest" in entry.body)) return false;
+  const again = entry.kind === "rolledback" && entry.body.to !== "none" ? entry.body.to.digest : undefined;
+  return entry.body.digest === candidate || again === candidate;
 }

@@ -96,20 +96,89 @@ export async function promotedLine(root: string, { later = false, forge }: LineO
   return { evidence, bundle, store, said, chain: chainOf(said) };
 }
 
-/** The same line as an auditor gets it, in `<root>/export`. */
+/** The same, released, and served again after a rollback from another version: two more bundles. */
+export async function rolledBackLine(root: string) {
+  const line = await promotedLine(root);
+  const { body: promoted } = line.said[4] ?? {};
+  if (promoted === undefined || !("bundle" in promoted)) throw new Error("another line");
+  const bundleOf = (action: "release" | "rollback", more: object) =>
+    planBundle({
+      evidence: line.evidence.digest,
+      manifest: MANIFEST,
+      approvals: [],
+      decision: signStatement(
+        decisionStatement({ ...decisionOf(line.evidence.digest, []), action, ...more }),
+        people.ci,
+      ),
+      policy: POLICY,
+    });
+  const release = bundleOf("release", {});
+  const rollback = bundleOf("rollback", { reason: "escalations doubled", undoes: 7, verdicts: [] });
+  for (const each of [release, rollback]) await putBundle(line.store, each, facts.model.name);
+  const common = { model: facts.model.name, environment: "prod" };
+  const placed = { version: "1", digest: DIGEST.model, createdAt: 2 };
+  const from = { version: "2", digest: "9".repeat(64), createdAt: 3 };
+  const ci = { by: "ci@example.com", signer: people.ci };
+  const said: (Fact & { by: string; signer: Signer })[] = [
+    ...line.said,
+    {
+      kind: "release.started",
+      body: {
+        ...common,
+        digest: DIGEST.model,
+        version: "1",
+        strategy: "direct",
+        evidence: line.evidence.digest,
+        rules: DIGEST.rules,
+        policy: POLICY.digest,
+        approvals: [],
+        champion: "none",
+        rollback: "none",
+        verdicts: [],
+      },
+      ...ci,
+    },
+    {
+      kind: "released",
+      body: { ...common, ...placed, started: 6, strategy: "direct", rollback: "none", bundle: release.digest },
+      ...ci,
+    },
+    {
+      kind: "rollback.started",
+      body: { ...common, digest: from.digest, undoes: 7, from, to: placed, reason: "escalations doubled" },
+      ...ci,
+    },
+    {
+      kind: "rolledback",
+      body: {
+        ...common,
+        digest: from.digest,
+        started: 8,
+        undoes: 7,
+        to: placed,
+        reason: "escalations doubled",
+        bundle: rollback.digest,
+      },
+      ...ci,
+    },
+  ];
+  return { ...line, said, chain: chainOf(said), bundles: [line.bundle, release, rollback] };
+}
+
+/** A line as an auditor gets it, in `<root>/export`. */
 export async function exportedLine(root: string, options: LineOptions = {}) {
-  const line = await promotedLine(root, options);
+  return written(root, await promotedLine(root, options));
+}
+
+export function written<T extends Awaited<ReturnType<typeof promotedLine>>>(root: string, line: T) {
   const folder = join(root, "export");
   const put = (path: string, data: string | Uint8Array): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), data);
   };
   put("ledger.jsonl", line.chain.text);
-  for (const [kind, digest] of [
-    ["evidence", line.evidence.digest],
-    ["bundles", line.bundle.digest],
-  ] as const) {
-    for (const [path, bytes] of line.store.objects.get(digest) ?? []) put(`${kind}/${digest}/${path}`, bytes);
-  }
+  for (const [digest, files] of line.store.objects)
+    for (const [path, bytes] of files)
+      put(`${files.has("bundle.json") ? "bundles" : "evidence"}/${digest}/${path}`, bytes);
   return { ...line, folder, put };
 }

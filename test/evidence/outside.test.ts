@@ -6,6 +6,7 @@ import { approvalStatement } from "../../src/evidence/approval.ts";
 import { readBundle } from "../../src/evidence/bundle.ts";
 import { bundleContext } from "../../src/evidence/bundle-in-ledger.ts";
 import { decisionStatement } from "../../src/evidence/decision.ts";
+import { planExport } from "../../src/evidence/plan-export.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import { verifyBundle } from "../../src/evidence/verify-bundle.ts";
 import { viewOf } from "../../src/ledger/view.ts";
@@ -15,7 +16,7 @@ import { type Home, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
 import { judges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
-import { exportedLine, type LineOptions } from "./exported.ts";
+import { exportedLine, type LineOptions, rolledBackLine, written } from "./exported.ts";
 import { approvalOf, decisionOf, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 /** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
@@ -92,6 +93,28 @@ describe("the script in docs", () => {
     expect(viewOf(Buffer.from(chainOf(dropped).text)).problems).toHaveLength(1);
   });
 
+  test("accepts a release and a rollback, each about the bytes that serve then", async () => {
+    rmSync(line.folder, { recursive: true });
+    rmSync(join(work, "sealed"), { recursive: true });
+    const longer = written(work, await rolledBackLine(work));
+    const { status, stdout } = await verify(POLICY.digest);
+    expect(status, stdout).toBe(0);
+    for (const action of ["promote", "release", "rollback"])
+      expect(stdout).toContain(`${action} of model ${line.evidence.facts.model.digest} to prod`);
+    const view = viewOf(Buffer.from(longer.chain.text));
+    expect(view.problems).toEqual([]);
+    for (const entry of view.entries) {
+      if (entry.kind !== "promoted" && entry.kind !== "released" && entry.kind !== "rolledback") continue;
+      const digest = entry.body.bundle ?? "";
+      const bundle = await readBundle(join(line.folder, "bundles", digest), digest);
+      expect(verifyBundle(bundle, bundleContext(view, entry)).flaws).toEqual([]);
+    }
+    expect(planExport(view.entries, line.evidence.facts.model.digest).map((each) => each.digest)).toEqual([
+      line.evidence.digest,
+      ...longer.bundles.map((each) => each.digest),
+    ]);
+  });
+
   test("rejects the export of somebody else's policy", async () => {
     const { status, stdout } = await verify("0".repeat(64));
     expect(status).toBe(1);
@@ -117,6 +140,9 @@ describe("the script in docs", () => {
   test("rejects one flipped byte in every entry of the ledger, and in each part of an entry", async () => {
     const text = readFileSync(join(line.folder, "ledger.jsonl"), "utf8");
     const places = ['"kind":"approved"', '"by":"approver', '"prev":"', '"sig":"', '"hash":"', '"seq":3', '"at":"2026'];
+    flip("ledger.jsonl", text.lastIndexOf('","hash":"') + 12);
+    expect((await verify()).stdout).toMatch(/^FLAW ledger .*entry 5: hash/);
+    writeFileSync(join(line.folder, "ledger.jsonl"), text);
     const third = text.split("\n").slice(0, 2).join("\n").length;
     for (const place of places) {
       flip("ledger.jsonl", text.indexOf(place, third) + place.length - 1 - (place.endsWith('"') ? -3 : 0));
@@ -228,6 +254,16 @@ describe("the script in docs", () => {
       "an approval that the ledger does not hold",
       () => line.put("ledger.jsonl", chainOf(said().toSpliced(2, 1)).text),
       /FLAW bundle/,
+    ],
+    [
+      "evidence that the ledger says is about another model",
+      () => {
+        const [, second] = said();
+        if (second?.kind !== "registered") throw new Error("another line");
+        const other = { ...second, body: { ...second.body, digest: "9".repeat(64) } };
+        line.put("ledger.jsonl", chainOf(said().with(1, other)).text);
+      },
+      /FLAW evidence .*another model/,
     ],
     [
       "evidence that nobody signed",
