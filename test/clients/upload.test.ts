@@ -1,6 +1,6 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -122,6 +122,28 @@ test("a refusal before the body was taken is the answer, and the rest is not sen
   answer = () => 200;
   await uploadFile({ url: uri }, path, expected);
   expect(whole).toEqual([expected]);
+});
+
+test("who answers early and takes no more keeps no connection busy", async () => {
+  const deaf = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.pause();
+      socket.write("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => deaf.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${Object(deaf.address()).port}`;
+  // Larger than what the system takes for a socket that nobody reads.
+  const large = Buffer.alloc(32 << 20);
+  writeFileSync(path, large);
+  const started = performance.now();
+  for (let count = 0; count < 10; count++) {
+    const reply = await uploadFile({ url, timeoutMs: 4000 }, path, { sha256: sha256(large), bytes: large.length });
+    expect(reply.status).toBe(413);
+  }
+  expect(performance.now() - started).toBeLessThan(3500);
+  deaf.close();
 });
 
 test("an abort ends it at once", async () => {

@@ -1,9 +1,8 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 
 /** A request as it went to the real server; its body is not kept. */
 export interface Passed {
-  /** Counts from 1, over everything that was asked. */
+  /** Counts from 1, over everything that was asked since the last `heal`. */
   n: number;
   method: string;
   url: string;
@@ -24,15 +23,16 @@ export interface Fault {
   what: "reset" | "close" | "cut" | "broken" | "html" | 500 | 502 | 503 | 504;
 }
 
-/** Every fault that a network and what stands in it can do to a call. */
+/** What a network and what stands in it do to calls; each stands for others that look the same to a client. */
 export const FAULTS: readonly Fault[] = [
   ...(["reset", 500, 503, "html"] as const).map((what) => ({ when: "before" as const, what })),
-  ...(["reset", "close", "cut", "broken", "html", 502, 504] as const).map((what) => ({
+  ...(["reset", "close", "broken", "html", 502, 504] as const).map((what) => ({
     when: "after" as const,
     what,
   })),
 ];
 
+/** May be replaced between runs: the address stays, which a policy names. */
 export interface Hooks {
   /** Before the real server is asked. */
   beforeRequest?(n: number, request: Passed): void | Promise<void>;
@@ -51,7 +51,7 @@ export interface LosingProxy {
   release(): Promise<void>;
   /** Whether every fault was met as often as it was asked for. */
   spent(): boolean;
-  /** Takes back what was not met yet, and forgets what was seen. */
+  /** Takes back what was not met yet, forgets what was seen, and counts from 1 again. */
   heal(): void;
   stop(): Promise<void>;
 }
@@ -67,7 +67,7 @@ interface Planned {
 export async function losingProxy(target: string, hooks: Hooks = {}): Promise<LosingProxy> {
   const seen: Passed[] = [];
   let planned: Planned[] = [];
-  let held: { incoming: IncomingMessage; body: Buffer }[] = [];
+  let held: { incoming: IncomingMessage; sent: Buffer }[] = [];
   let asked = 0;
   const take = (kind: string): Fault | undefined => {
     for (const each of planned) {
@@ -85,16 +85,18 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
     const url = incoming.url ?? "";
     const passed: Passed = { n: ++asked, method, url, kind: kindOf(method, url), status: undefined };
     seen.push(passed);
+    // Taken whole first: what a client has sent before it died is passed on, a half body is not.
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const sent = Buffer.concat(chunks);
     const fault = take(passed.kind);
     await hooks.beforeRequest?.(passed.n, passed);
     if (fault?.when === "before" || fault?.when === "late") {
-      const chunks: Buffer[] = [];
-      for await (const chunk of incoming) chunks.push(chunk);
-      if (fault.when === "late") held.push({ incoming, body: Buffer.concat(chunks) });
+      if (fault.when === "late") held.push({ incoming, sent });
       harm(response, fault, Buffer.from("{}"));
       return;
     }
-    const { reply, body } = await ask(target, incoming, incoming);
+    const { reply, body } = await ask(target, incoming, sent);
     passed.status = reply.statusCode;
     await hooks.afterReply?.(passed.n, passed);
     if (fault !== undefined) harm(response, fault, body);
@@ -118,12 +120,14 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
     async release() {
       const late = held;
       held = [];
-      for (const { incoming, body } of late) await ask(target, incoming, Readable.from(body, { objectMode: false }));
+      for (const { incoming, sent } of late) await ask(target, incoming, sent);
     },
     spent: () => planned.every((each) => each.left === 0),
     heal() {
       planned = [];
+      held = [];
       seen.length = 0;
+      asked = 0;
     },
     stop: () =>
       new Promise((resolve) => {
@@ -133,16 +137,21 @@ export async function losingProxy(target: string, hooks: Hooks = {}): Promise<Lo
   };
 }
 
-/** Sends a request on, its body as it comes, and takes the whole reply. */
+/** Sends a request on and takes the whole reply. */
 function ask(
   target: string,
-  incoming: IncomingMessage,
-  content: Readable,
+  { method = "GET", url = "/", headers }: IncomingMessage,
+  sent: Buffer,
 ): Promise<{ reply: IncomingMessage; body: Buffer }> {
   return new Promise((resolve, reject) => {
+    const { "transfer-encoding": _, ...kept } = headers;
     const outgoing = forward(
-      new URL(incoming.url ?? "/", target),
-      { method: incoming.method ?? "GET", headers: { ...incoming.headers, host: new URL(target).host }, agent: false },
+      new URL(url, target),
+      {
+        method,
+        headers: { ...kept, host: new URL(target).host, ...(sent.length > 0 && { "content-length": sent.length }) },
+        agent: false,
+      },
       (reply) => {
         const chunks: Buffer[] = [];
         reply.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -151,10 +160,7 @@ function ask(
       },
     );
     outgoing.on("error", reject);
-    // A client that goes away in the middle of its body goes away from the real server too.
-    incoming.on("error", (error) => outgoing.destroy(error));
-    incoming.on("aborted", () => outgoing.destroy());
-    content.pipe(outgoing);
+    outgoing.end(sent);
   });
 }
 

@@ -29,7 +29,9 @@ export async function remake<T>(
     } catch (error) {
       if (api.signal?.aborted || !isUnknownOutcome(error)) throw error;
       // A server that is still at it (the reply came from a proxy that lost patience) gets a moment to finish.
-      await sleep(FIRST_PAUSE_MS * 2 ** (tries - 1), undefined, api.signal === undefined ? {} : { signal: api.signal });
+      const pauseMs = FIRST_PAUSE_MS * 2 ** (tries - 1);
+      await sleep(pauseMs, undefined, api.signal === undefined ? {} : { signal: api.signal }).catch(() => {});
+      api.signal?.throwIfAborted();
       const made = await look();
       if (made !== undefined) return made;
       if (tries === TRIES) throw error;
