@@ -4,8 +4,8 @@ import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { findLine } from "../promotion/find-line.ts";
 import { standingApprovals, withdraw } from "../promotion/withdraw.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
 
 export const command = defineCommand({
   name: "approve withdraw",
@@ -44,7 +44,8 @@ export const command = defineCommand({
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const { line } = await findLine(where, context.clients.ledger, context.now());
+    const signer = await context.signer({ name: input.key });
+    const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
     const candidate = findCandidate(line.state, line.model, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);
     const base = {
@@ -54,7 +55,6 @@ export const command = defineCommand({
       approvals: found.map((each) => ({ entry: each.approval.seq, approver: each.approver })),
     };
     if (context.dryRun) return { ok: found.length > 0, data: { outcome: "planned" as const, ...base, entries: [] } };
-    const signer = await context.signer({ name: input.key });
     const result = await withdraw(line, found, input.reason, { signer }, context.now());
     if ("refused" in result)
       return { ok: false, data: { outcome: "refused" as const, ...base, entries: [], why: result.refused } };

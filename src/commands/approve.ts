@@ -7,7 +7,7 @@ import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/ve
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { findLine } from "../promotion/find-line.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 const output = z.object({
@@ -74,7 +74,7 @@ export const command = defineCommand({
     const signer = await context.signer({ name: input.key });
     let agreed = false;
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
-      const { line, policyFile } = await findLine(where, clients.ledger, context.now());
+      const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
       const candidate = findCandidate(line.state, line.model, number);
       const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
       const question = {

@@ -7,9 +7,9 @@ import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { findLine } from "../promotion/find-line.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 const output = z.object({
@@ -68,14 +68,11 @@ export const command = defineCommand({
   async run(input, context) {
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const { cwd, clients } = context;
-    const { line, policyFile } = await findLine(
-      { cwd, policy: input.policy, project: input.project, model: named?.model },
-      clients.ledger,
-      context.now(),
-    );
+    const signer = await context.signer({ name: input.key });
+    const where = { cwd, policy: input.policy, project: input.project, model: named?.model };
+    const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
-      const signer = await context.signer({ name: input.key });
       const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun);
       if ("refused" in result) {
         const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
@@ -103,7 +100,6 @@ export const command = defineCommand({
         "factory promote 7 --to test",
       );
     const candidate = findCandidate(line.state, line.model, named.number);
-    const signer = await context.signer({ name: input.key });
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const result = await withLineWorld(context, { signer, tickets }, (world) =>
       promote(

@@ -10,8 +10,8 @@ import { evidenceOfRun } from "../evidence/find-evidence.ts";
 import { readEvidence } from "../evidence/read-evidence.ts";
 import { usageError } from "../lib/error.ts";
 import { environmentsOf, openProject } from "../project/read-project.ts";
-import { findLine } from "../promotion/find-line.ts";
 import { register } from "../promotion/register.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
 
 export const command = defineCommand({
   name: "register",
@@ -53,16 +53,11 @@ export const command = defineCommand({
         : await readEvidence(resolve(context.cwd, input.evidence));
     const [environment] = environmentsOf(open);
     if (environment === undefined) throw usageError("policy.environments", "policy lists no environment");
-    const find = async () =>
-      (
-        await findLine(
-          { cwd: context.cwd, policy: undefined, project: undefined, model: undefined },
-          context.clients.ledger,
-          context.now(),
-        )
-      ).line;
-    const line = await find();
     const signer = await context.signer({ name: input.key });
+    const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
+    const find = async () =>
+      (await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun)).line;
+    const line = await find();
     const history = await context.clients.history(open.folder);
     const result = await withLineWorld(context, { signer, tickets: undefined }, (world) =>
       register(

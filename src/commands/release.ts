@@ -6,7 +6,7 @@ import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/ve
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { findLine } from "../promotion/find-line.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
@@ -62,9 +62,15 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     if (input.strategy !== undefined) demandStrategy(input.strategy);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const { line, policyFile } = await findLine(where, context.clients.ledger, context.now());
-    const candidate = findCandidate(line.state, line.model, number);
     const signer = await context.signer({ name: input.key });
+    const { line, policyFile } = await openForWriting(
+      where,
+      context.clients.ledger,
+      signer,
+      context.now,
+      context.dryRun,
+    );
+    const candidate = findCandidate(line.state, line.model, number);
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const question = { action: "release" as const, candidate, environment: input.env, ticket: undefined };
     const result = await withLineWorld(context, { signer, tickets }, (world) =>

@@ -4,14 +4,18 @@ import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, seconds } from "../cli/style.ts";
 import { shortDigest, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
-import { usageError } from "../lib/error.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
-import { findLine } from "../promotion/find-line.ts";
-import { rollback } from "../release/rollback.ts";
+import { openForWriting } from "../release/open-for-writing.ts";
+import type { RollbackPlan } from "../release/plan-rollback.ts";
+import { type RollbackResult, rollback } from "../release/rollback.ts";
+import { rollbackWithoutLedger, type UnrecordedRollback, withoutLedger } from "../release/without-ledger.ts";
 
 const version = z.object({ version: z.string(), digest: z.string() });
 const output = z.object({
-  outcome: z.enum(["rolledback", "planned", "refused"]),
+  outcome: z
+    .enum(["rolledback", "unrecorded", "planned", "refused"])
+    .describe("unrecorded: done, but the ledger could not be reached; it is recorded by your next writing command"),
   model: z.string(),
   environment: z.string(),
   from: version.optional(),
@@ -27,6 +31,7 @@ const output = z.object({
   undoes: z.int().optional().describe("number of the ledger's entry of the release that is undone"),
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
+  pending: z.string().optional().describe("file that waits for the ledger"),
 });
 type Output = z.infer<typeof output>;
 
@@ -64,63 +69,91 @@ export const command = defineCommand({
   output,
   async run(input, context) {
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
-    const find = async () => (await findLine(where, context.clients.ledger, context.now())).line;
-    const line = await find();
-    const zone = line.policy.known ? line.policy.value.inForce.policy.timezone : "UTC";
-    const detectedAt = input.detectedAt === undefined ? undefined : momentOf(input.detectedAt, zone);
-    if (detectedAt !== undefined && detectedAt > context.now())
-      throw usageError(
-        "flags.detected-at",
-        `--detected-at ${input.detectedAt} lies in the future`,
-        "give the moment at which it was seen",
-      );
+    const { dryRun, clients } = context;
     const signer = await context.signer({ name: input.key });
-    const request = {
-      environment: input.env,
-      reason: input.reason,
-      incident: input.incident,
-      detectedAt: detectedAt?.toISOString(),
-    };
-    const result = await withLineWorld(context, { signer, tickets: undefined }, (world) =>
-      rollback(request, line, find, world, context.dryRun),
+    const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun)).line;
+    const line = await find().catch(unlessUnreachable);
+    const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
+    const about = reachable ? undefined : withoutLedger(context.cwd, input.policy, input.env);
+    const zone = about?.policy ?? (line?.policy.known ? line.policy.value.inForce.policy : undefined);
+    const detectedAt = momentDetected(input.detectedAt, zone?.timezone ?? "UTC", context.now());
+    const { env: environment, reason, incident } = input;
+    const request = { environment, reason, incident, detectedAt: detectedAt?.toISOString() };
+    const result = await withLineWorld<RollbackResult | UnrecordedRollback>(
+      context,
+      { signer, tickets: undefined },
+      (world) =>
+        about !== undefined
+          ? rollbackWithoutLedger(request, about, world, dryRun)
+          : rollback(request, line ?? missing(), find, world, dryRun),
     );
-    const { plan } = result;
     const data = {
-      model: line.model,
-      environment: input.env,
-      ...(plan.from !== undefined && { from: { version: plan.from.version, digest: plan.from.digest } }),
-      ...(plan.to !== undefined && {
-        to: plan.to === "none" ? ("none" as const) : { version: plan.to.version, digest: plan.to.digest },
-      }),
-      reason: input.reason,
-      ...(input.incident !== undefined && { incident: input.incident }),
+      outcome: result.kind,
+      model: about?.model ?? line?.model ?? "",
+      ...shown(result.plan),
+      reason,
+      ...(incident !== undefined && { incident }),
       ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),
-      verdicts: [...plan.verdicts],
     };
-    if (result.kind !== "rolledback") return { ok: result.kind === "planned", data: { outcome: result.kind, ...data } };
-    const { entry } = result;
-    return {
-      ok: true,
-      data: {
-        outcome: "rolledback" as const,
-        ...data,
-        ...(detectedAt !== undefined && { detectedToRestoredMs: Date.parse(entry.at) - detectedAt.getTime() }),
-        ...(entry.body.undoes !== undefined && { undoes: entry.body.undoes }),
-        entry: entry.seq,
-        resumed: result.resumed,
-      },
-    };
+    if (result.kind === "refused" || result.kind === "planned") return { ok: result.kind === "planned", data };
+    const restored = result.kind === "rolledback" ? Date.parse(result.entry.at) : context.now().getTime();
+    const took = detectedAt === undefined ? {} : { detectedToRestoredMs: restored - detectedAt.getTime() };
+    if (result.kind === "unrecorded") return { ok: true, data: { ...data, ...took, pending: result.pending ?? "" } };
+    const { entry, resumed } = result;
+    const { undoes } = entry.body;
+    return { ok: true, data: { ...data, ...took, ...(undoes !== undefined && { undoes }), entry: entry.seq, resumed } };
   },
   render: renderRollback,
 });
 
+function shown({ from, to, environment, verdicts }: RollbackPlan) {
+  const place = to === undefined || to === "none" ? to : { version: to.version, digest: to.digest };
+  return {
+    environment,
+    ...(from !== undefined && { from: { version: from.version, digest: from.digest } }),
+    ...(place !== undefined && { to: place }),
+    verdicts: [...verdicts],
+  };
+}
+
+/** A ledger that does not answer must not keep what is wrong in production; anything else that is wrong must. */
+function unlessUnreachable(error: unknown): undefined {
+  if (error instanceof FactoryError && error.exit === EXIT.outside) return undefined;
+  throw error;
+}
+
+function missing(): never {
+  throw new TypeError("there is no line");
+}
+
+function momentDetected(text: string | undefined, zone: string, now: Date): Date | undefined {
+  const at = text === undefined ? undefined : momentOf(text, zone);
+  if (at !== undefined && at > now)
+    throw usageError(
+      "flags.detected-at",
+      `--detected-at ${text} lies in the future`,
+      "give the moment at which it was seen",
+    );
+  return at;
+}
+
 function renderRollback(data: Output, style: Style): string {
   const from = `v${data.from?.version ?? "?"}`;
   const to = data.to === undefined ? "?" : data.to === "none" ? "none: scoring refuses" : `v${data.to.version}`;
+  const took =
+    data.detectedToRestoredMs === undefined ? "not stated (--detected-at)" : seconds(data.detectedToRestoredMs);
+  if (data.outcome === "unrecorded")
+    return [
+      `${style.ok(`${MARK.pass} champion ${from} → ${to}`)}   detected → restored: ${took}`,
+      style.bad(
+        `${MARK.note} NOT IN THE LEDGER: it could not be reached, or does not hold. It waits, signed, in ${data.pending}`,
+      ),
+      "  Your next register, promote, release or rollback here puts it there; until then factory verify is not green.",
+    ].join("\n");
   if (data.outcome === "rolledback")
     return [
       `${style.ok(`${MARK.pass} champion ${from} → ${to}`)}${data.to === undefined || data.to === "none" ? "" : `   ${shortDigest(data.to.digest)}, every byte read before`}`,
-      `  undoes the release of ledger entry ${data.undoes ?? "?"}; ledger entry ${data.entry}   detected → restored: ${data.detectedToRestoredMs === undefined ? "not stated (--detected-at)" : seconds(data.detectedToRestoredMs)}`,
+      `  undoes the release of ledger entry ${data.undoes ?? "?"}; ledger entry ${data.entry}   detected → restored: ${took}`,
     ].join("\n");
   return [
     style.bold(`Roll back ${data.model} in ${data.environment}: champion ${from} → ${to}`),

@@ -126,6 +126,8 @@ export const BODIES = {
     incident: name.optional(),
     detectedAt: time.optional(),
     bundle: digest.optional(),
+    /** When the alias was moved, if that was before the entry: the ledger could not be reached then. */
+    effectiveAt: time.optional(),
   }),
   /** Ends a started promotion, release or rollback without its effect. */
   abandoned: z.strictObject({ started: seq, environment: name, reason: reasonText }),

@@ -18,6 +18,8 @@ export interface RollbackFacts {
   serving: (PlacedVersion & { rollback: RollbackTarget; released: number | undefined }) | undefined;
   /** Champion by the registry. */
   alias: string | undefined;
+  /** A release that was begun and has not moved the alias: what is meant to be undone does not serve. */
+  halfDone: { seq: number; version: string } | undefined;
   actor: Identity | { problem: string };
   firstRelease: "withdraw" | "deny";
   /** The target as the registry has it: undefined when it is gone, or there is none. */
@@ -40,9 +42,14 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   const verdicts: Verdict[] = [
     {
       rule: "serving",
-      ...(serving === undefined
-        ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
-        : yes(`v${serving.version} serves`)),
+      ...(facts.halfDone !== undefined
+        ? no(
+            `a release of v${facts.halfDone.version} was begun (entry ${facts.halfDone.seq}) and has not moved champion: ${serving === undefined ? "nothing" : `v${serving.version}`} serves`,
+            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "…"`,
+          )
+        : serving === undefined
+          ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
+          : yes(`v${serving.version} serves`)),
     },
     {
       rule: "actor",
@@ -102,8 +109,29 @@ function targetVerdict(
   return yes(`v${to.version}, its bytes read just now`);
 }
 
-/** Who serves in an environment by the ledger, with what a rollback needs of it. Pure. */
-export function servingOf(state: LineState, environment: string): RollbackFacts["serving"] {
-  const { champion } = state.environment(environment);
+/**
+ * Who serves in an environment by the ledger, with what a rollback needs of it. A release that was begun and has moved the alias
+ * already serves too, with the way back that it fixed. Pure.
+ */
+export function servingOf(state: LineState, environment: string, alias: string | undefined): RollbackFacts["serving"] {
+  const { champion, open } = state.environment(environment);
+  for (const { kind, body } of open) {
+    if (kind !== "release.started" || body.version !== alias || alias === champion?.version) continue;
+    const { version, digest, rollback } = body;
+    return {
+      version,
+      digest,
+      createdAt: createdAtOf(state, environment, version, digest),
+      rollback,
+      released: undefined,
+    };
+  }
   return champion && { ...champion, released: champion.released.seq };
+}
+
+function createdAtOf(state: LineState, environment: string, version: string, digest: string): number {
+  const promoted = state
+    .environment(environment)
+    .promoted.findLast(({ entry }) => entry.body.version === version && entry.body.digest === digest);
+  return promoted?.entry.body.createdAt ?? 0;
 }

@@ -14,9 +14,9 @@ import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
 import type { LineWorld } from "../promotion/world.ts";
-import { digestModel } from "../registry/model-files.ts";
-import { type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, servingOf } from "./plan-rollback.ts";
+import { readTarget } from "./read-target.ts";
 
 export type RollbackResult =
   | { kind: "refused" | "planned"; plan: RollbackPlan }
@@ -56,20 +56,23 @@ async function tryOnce(
   dryRun: boolean,
 ): Promise<RollbackResult | undefined> {
   const state = line.state.environment(environment.name);
-  const halfDone = state.open.filter((each) => each.kind === "release.started");
-  const serving = servingOf(line.state, environment.name);
   // A promotion that is half done moves no champion, so it is left alone.
   const open = state.open.filter((each) => each.kind === "rollback.started");
-  const mine = { kind: "rollback.started" as const, digest: serving?.digest ?? "", key: world.signer.keyId };
+  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key: world.signer.keyId };
   const resumed = demandFree(open, mine, world.now());
   const model = await registry.model(name);
-  const target = await readTarget(serving?.rollback, name, registry, world);
+  const alias = model?.aliases.champion;
+  const serving = resumed === undefined ? servingOf(line.state, environment.name, alias) : recorded(resumed);
+  const halfDone = state.open.flatMap((each) => (each.kind === "release.started" ? [each] : []));
+  const unmoved = resumed === undefined ? halfDone.find((each) => each.body.version !== alias) : undefined;
+  const target = await readTarget(serving?.rollback, name, registry, world.report);
   const at = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
   if (!at.known) throw outsideError("clock.wrong", at.why, at.fix);
   const plan = planRollback(request, {
     model: line.model,
     serving,
-    alias: model?.aliases.champion,
+    alias,
+    halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
     actor: actorIn(line, world.signer.keyId, at.value),
     firstRelease: firstReleaseOf(line),
     target,
@@ -111,6 +114,12 @@ async function tryOnce(
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
 }
 
+/** The plan of a rollback that was cut off is kept: where it came from and where it goes. */
+function recorded({ body }: EntryOf<"rollback.started">): ReturnType<typeof servingOf> {
+  const rollback = body.to === "none" ? body.to : { ...body.to, signature: "not stated" as const };
+  return { ...body.from, rollback, released: body.undoes };
+}
+
 function environmentOf(line: Line, name: string): Environment {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
   const { environments } = line.policy.value.inForce.policy;
@@ -134,22 +143,6 @@ function firstReleaseOf(line: Line): "withdraw" | "deny" {
   return (tier === undefined ? undefined : policy.riskTiers[tier]?.firstRelease) ?? "withdraw";
 }
 
-/** The target as it is in the registry, its bytes read; undefined when it or its bytes are gone. */
-async function readTarget(
-  to: NonNullable<ReturnType<typeof servingOf>>["rollback"] | undefined,
-  name: string,
-  registry: ModelRegistry,
-  world: LineWorld,
-) {
-  if (to === undefined || to === "none") return undefined;
-  const version = await registry.version(name, to.version);
-  if (version === undefined) return undefined;
-  const source = registry.filesOf(version);
-  if ((await source.files()).length === 0) return undefined;
-  const { digest } = await digestModel(source, world.report);
-  return { createdAt: version.createdAt, digest };
-}
-
 /** Alias, decision, entry, anchor. The alias comes first: what is wrong must stop serving. */
 async function carryOut(
   started: EntryOf<"rollback.started">,
@@ -171,6 +164,10 @@ async function carryOut(
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
       "run it again",
     );
+  const before = body.to === "none" ? undefined : releaseOf(line, body.environment, body.to.version);
+  // The way back from here, for a rollback that cannot ask the ledger.
+  const tag = before === undefined ? "" : JSON.stringify({ of: before.version, to: before.rollback });
+  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: tag });
   const bundle = await writeDecision(started, line, await world.objects(environment, line.model), name, actor, world);
   const { reason, incident, detectedAt, undoes, to, model, digest } = body;
   const entry = await appendEnd(
@@ -198,6 +195,11 @@ async function carryOut(
   if (line.policy.known) await setAnchor(registry, name, entry, line.policy.value.inForce.digest);
   if (entry.kind !== "rolledback") throw new TypeError("an entry came back as another kind");
   return entry;
+}
+
+function releaseOf(line: Line, environment: string, version: string): EntryOf<"released">["body"] | undefined {
+  return line.state.environment(environment).released.findLast(({ entry }) => entry.body.version === version)?.entry
+    .body;
 }
 
 /**

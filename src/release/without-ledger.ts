@@ -1,0 +1,130 @@
+import * as z from "zod";
+import { rollbackTarget } from "../ledger/entry.ts";
+import { usageError } from "../lib/error.ts";
+import { identityOfKey } from "../policy/identity.ts";
+import type { Policy } from "../policy/policy.ts";
+import { policyAround, projectAround } from "../project/policy-around.ts";
+import { changed } from "../promotion/append.ts";
+import type { LineWorld } from "../promotion/world.ts";
+import {
+  MODEL_TAGS,
+  type ModelRegistry,
+  type RegisteredModel,
+  registeredName,
+  VERSION_TAGS,
+} from "../registry/registry.ts";
+import { type PendingRollback, pendingFolder, writePending } from "./pending.ts";
+import { planRollback, type RollbackFacts, type RollbackPlan, type RollbackRequest } from "./plan-rollback.ts";
+import { readTarget } from "./read-target.ts";
+
+export interface WithoutLedger {
+  project: string;
+  /** Name of the model, without catalog. */
+  model: string;
+  /** The policy as the file beside the project says; whether it is in force cannot be asked. */
+  policy: Policy;
+  folder: string;
+}
+
+/** What can be known without the ledger: from inside the project only. Throws exit 2 elsewhere, or for an unknown environment. */
+export function withoutLedger(cwd: string, policyFlag: string | undefined, environment: string): WithoutLedger {
+  const here = projectAround(cwd);
+  const file = policyAround(cwd, policyFlag);
+  if (here === undefined || file === undefined)
+    throw usageError(
+      "rollback.place",
+      "the ledger cannot be read, and without it a rollback needs the project's folder and its policy",
+      "go into the project's folder",
+    );
+  const names = file.policy.environments.map((each) => each.name);
+  if (!names.includes(environment))
+    throw usageError(
+      "environment.unknown",
+      `no environment is called ${environment}`,
+      `there are: ${names.join(", ")}`,
+    );
+  return { project: here.project.project, model: here.project.model.name, policy: file.policy, folder: here.folder };
+}
+
+export type UnrecordedRollback = { kind: "refused" | "planned" | "unrecorded"; plan: RollbackPlan; pending?: string };
+
+/**
+ * A rollback while the ledger cannot be reached: the target is the copy in the registry, and counts only if its bytes have the
+ * digest that was fixed. What was done waits, signed, in `.factory/pending/`.
+ */
+export async function rollbackWithoutLedger(
+  request: RollbackRequest,
+  about: WithoutLedger,
+  world: LineWorld,
+  dryRun: boolean,
+): Promise<UnrecordedRollback> {
+  const environment = about.policy.environments.find((each) => each.name === request.environment);
+  if (environment === undefined) throw new TypeError("the environment was looked up before");
+  const registry = await world.registry(environment);
+  const name = registeredName(environment.catalog, about.model);
+  const model = await registry.model(name);
+  const serving = await servingByTags(model, name, registry);
+  const at = world.now();
+  const actor = identityOfKey(about.policy, world.signer.keyId, at);
+  const tier = about.policy.projects[about.project]?.riskTier;
+  const plan = planRollback(request, {
+    model: about.model,
+    serving,
+    alias: model?.aliases.champion,
+    halfDone: undefined,
+    actor,
+    firstRelease: (tier === undefined ? undefined : about.policy.riskTiers[tier]?.firstRelease) ?? "withdraw",
+    target: await readTarget(serving?.rollback, name, registry, world.report),
+  });
+  if (plan.start === undefined || "problem" in actor) return { kind: "refused", plan };
+  if (dryRun) return { kind: "planned", plan };
+  const record: PendingRollback = {
+    v: 1,
+    project: about.project,
+    at: at.toISOString(),
+    done: false,
+    by: actor.address,
+    publicKey: world.signer.publicKey,
+    started: plan.start,
+  };
+  const folder = pendingFolder(about.folder);
+  writePending(folder, record, world.signer);
+  const { to } = plan.start;
+  if (to === "none") await registry.removeAlias(name, "champion");
+  else await registry.setAlias(name, "champion", to.version);
+  const read = await registry.model(name);
+  if (read?.aliases.champion !== (to === "none" ? undefined : to.version))
+    throw changed(
+      "rollback.alias",
+      `champion of ${name} did not stay where it was put: somebody else moves it`,
+      "run it again",
+    );
+  return { kind: "unrecorded", plan, pending: writePending(folder, { ...record, done: true }, world.signer) };
+}
+
+const rollbackTag = z.object({ of: z.string(), to: rollbackTarget });
+
+/** Who serves, by alias and the tag that the release set: only if both speak of the same version. */
+async function servingByTags(
+  model: RegisteredModel | undefined,
+  name: string,
+  registry: ModelRegistry,
+): Promise<RollbackFacts["serving"]> {
+  const alias = model?.aliases.champion;
+  const text = model?.tags[MODEL_TAGS.rollback];
+  if (alias === undefined || text === undefined) return undefined;
+  const tag = parseTag(text);
+  const version = await registry.version(name, alias);
+  if (tag === undefined || version === undefined || tag.of !== alias) return undefined;
+  const digest = version.tags[VERSION_TAGS.digest] ?? "";
+  if (!/^[0-9a-f]{64}$/.test(digest)) return undefined;
+  return { version: alias, digest, createdAt: version.createdAt, rollback: tag.to, released: undefined };
+}
+
+function parseTag(text: string): z.infer<typeof rollbackTag> | undefined {
+  try {
+    return rollbackTag.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
