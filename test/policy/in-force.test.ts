@@ -201,6 +201,20 @@ describe("policyAfter", () => {
       why: "only 1 of its policy owners has a key that has not ended, and it takes 2",
     },
     {
+      what: "a later one that locks everyone out: a key that has ended",
+      before: inForce(first),
+      record: recordOf(
+        policyText({
+          ...base,
+          version: 2,
+          owners: ["ann@example.com", "dora@example.com"],
+          people: [...PEOPLE, personLine("dora@example.com", [{ key: stranger, until: "2026-11-24" }])],
+        }),
+        [ann, bob],
+      ),
+      why: "only 1 of its policy owners has a key that has not ended, and it takes 2",
+    },
+    {
       what: "an older version put back",
       before: inForce(second),
       record,
@@ -221,8 +235,8 @@ describe("policyAfter", () => {
   test("each refusal of a signature has words of its own", () => {
     const words = REFUSED.map(({ record, before, at = AT }) => JSON.stringify(policyAfter(before, record, at)));
     // One owner alone, with two keys and twice are one fact; so are another organisation and another version, a flipped bit and
-    // another key's id.
-    expect(new Set(words).size).toBe(words.length - 4);
+    // another key's id; owners without a key and owners whose key has ended.
+    expect(new Set(words).size).toBe(words.length - 5);
   });
 });
 
@@ -292,6 +306,21 @@ describe("policyFileState", () => {
       difference: [
         "~ version: 1 → 2",
         '~ roles.policy-owner: ["ann@example.com","bob@example.com"] → ["carl@example.com"]',
+        "~ policyQuorum: 2 → 1",
+      ],
+    },
+    {
+      what: "signed, and it would lock everyone out",
+      before: inForce(first),
+      file: (() => {
+        const text = policyText({ ...base, version: 2, owners: [], quorum: 1 });
+        return file(text, [signText(text, ann), signText(text, bob)]);
+      })(),
+      problem: "nobody could sign a later version",
+      maySign: [],
+      difference: [
+        "~ version: 1 → 2",
+        '~ roles.policy-owner: ["ann@example.com","bob@example.com"] → []',
         "~ policyQuorum: 2 → 1",
       ],
     },

@@ -285,6 +285,11 @@ describe("refused, by line", () => {
   });
 });
 
+test("a key and a freeze of one day are sound", () => {
+  expect(problemsOf(replace("until: 2027-10-31", "until: 2026-11-01"))).toEqual([]);
+  expect(problemsOf(replace("2026-12-20/2027-01-04", "2026-12-20/2026-12-20"))).toEqual([]);
+});
+
 test.each([
   "https://example.com/a.git",
   "ssh://git@example.com/a",
