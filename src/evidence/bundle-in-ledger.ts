@@ -20,6 +20,7 @@ export function bundleContext(
   const opened = view.entries[0];
   const started = view.entries.find((each) => each.seq === entry.body.started);
   const decided = started === undefined ? undefined : policyAt(started.seq, started.at);
+  const catalog = decided?.policy.environments.find((each) => each.name === entry.body.environment)?.catalog;
   const approvals = new Map(
     view.entries.flatMap((each) =>
       each.kind === "approved" && each.seq < entry.seq ? [[envelopeDigest(each.body.envelope), each] as const] : [],
@@ -36,7 +37,7 @@ export function bundleContext(
       environment: entry.body.environment,
       digest: subjectOf(entry),
       ...(opened?.kind === "opened" && { project: opened.body.project }),
-      ...(started?.kind === "promotion.started" && { model: started.body.target }),
+      ...(catalog !== undefined && { model: `${catalog}.${entry.body.model}` }),
       ...((started?.kind === "promotion.started" || started?.kind === "release.started") && {
         evidence: started.body.evidence,
       }),

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { lstat, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { messageOf, outsideError } from "../lib/error.ts";
+import { messageOf, outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { inParallel } from "../lib/parallel.ts";
@@ -65,7 +65,11 @@ export async function readSigned(
   const names = await readdir(join(folder, "signatures")).catch(() => []);
   const paths = names.map((name) => `signatures/${name}`).sort();
   const signatures = await Promise.all(
-    paths.map(async (path) => ({ path, text: await readFile(join(folder, path), "utf8") })),
+    paths.map(async (path) => {
+      if ((await lstat(join(folder, path))).size > MAX_SIGNATURE_BYTES)
+        throw usageError("evidence.size", `${path} in ${folder} is too large`);
+      return { path, text: await readFile(join(folder, path), "utf8") };
+    }),
   );
   return { evidence, signatures };
 }

@@ -90,6 +90,9 @@ function decisionFlaws(decision: Decision, bundle: Bundle, about: BundleContext[
       "those in the bundle",
       approvals.join(" "),
     ),
+    ...(new Set(decision.approvals).size === decision.approvals.length
+      ? []
+      : [{ code: "bundle.twice", message: "the decision counts an approval twice" }]),
     ...(Object.keys(bundle.policy.projects).includes(decision.project)
       ? []
       : [{ code: "bundle.project", message: `the policy lists no project ${decision.project}` }]),

@@ -178,6 +178,12 @@ describe("a bundle of files that are what its index says", () => {
       /those in the bundle/,
     ],
     [
+      "one approval that is counted twice",
+      () => plan({ approvals: [approve(), approve()], decision: decide([approve(), approve()]) }),
+      "bundle.twice",
+      /an approval twice/,
+    ],
+    [
       "the approvals of a decision in another order",
       () =>
         plan({

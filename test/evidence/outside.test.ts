@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { approvalStatement } from "../../src/evidence/approval.ts";
 import { readBundle } from "../../src/evidence/bundle.ts";
-import { bundleContext } from "../../src/evidence/bundle-in-ledger.ts";
+import { bundleContext, evidenceKeys } from "../../src/evidence/bundle-in-ledger.ts";
 import { decisionStatement } from "../../src/evidence/decision.ts";
+import { readSigned } from "../../src/evidence/objects.ts";
 import { planExport } from "../../src/evidence/plan-export.ts";
+import { signEvidence, verifySignedEvidence } from "../../src/evidence/sign-evidence.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import { verifyBundle } from "../../src/evidence/verify-bundle.ts";
 import { viewOf } from "../../src/ledger/view.ts";
@@ -17,7 +19,7 @@ import { root } from "../support/paths.ts";
 import { judges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
 import { exportedLine, type LineOptions, rolledBackLine, written } from "./exported.ts";
-import { approvalOf, decisionOf, POLICY, people, policyRecordOf, policyText } from "./world.ts";
+import { approvalOf, decisionOf, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 /** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
 const JUDGES = ["cryptography==50.0.2", "securesystemslib==1.6.0"];
@@ -113,6 +115,27 @@ describe("the script in docs", () => {
       line.evidence.digest,
       ...longer.bundles.map((each) => each.digest),
     ]);
+  });
+
+  test("evidence that was registered again under a later policy counts by either of its policies", async () => {
+    const ci = newSigner();
+    const policy = policyRecordOf(policyText({ ...people, ci }, 2), people.owner);
+    const [, second] = line.said;
+    if (second?.kind !== "registered") throw new Error("another line");
+    const adopted = { kind: "policy.adopted", body: { policy }, by: "ci@example.com", signer: ci } as const;
+    const said = [...line.said, adopted, { ...second, signer: ci }];
+    line.put("ledger.jsonl", chainOf(said).text);
+    for (const { path, text } of await signEvidence(line.evidence, ci))
+      line.put(`evidence/${line.evidence.digest}/${path}`, text);
+    const { status, stdout } = await verify();
+    expect(status, stdout).toBe(0);
+    expect(stdout).toContain("signed by 2");
+    const view = viewOf(Buffer.from(chainOf(said).text));
+    const signed = await readSigned(join(line.folder, "evidence", line.evidence.digest));
+    const keys = evidenceKeys(view, line.evidence.digest);
+    expect((await verifySignedEvidence(signed.evidence, signed.signatures, keys)).signedBy).toHaveLength(2);
+    line.put("ledger.jsonl", chainOf(said.slice(0, -1)).text);
+    expect((await verify()).stdout).toMatch(/FLAW evidence .*not in the policy/);
   });
 
   test("rejects the export of somebody else's policy", async () => {
