@@ -1,7 +1,5 @@
 import type { EntryOf } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/view.ts";
-import { listedKey } from "../policy/identity.ts";
-import type { KeyOf } from "./signed-statement.ts";
 import { envelopeDigest } from "./signed-statement.ts";
 import type { BundleContext, PolicyThen } from "./verify-bundle.ts";
 
@@ -51,22 +49,3 @@ function subjectOf(entry: EntryOf<"promoted" | "released" | "rolledback">): stri
 }
 
 const ACTIONS = { promoted: "promote", released: "release", rolledback: "rollback" } as const;
-
-/**
- * The keys that count for the signatures of an evidence: those of the policies in force at the entries that name it, since it
- * may be registered again under a later one. Pure.
- */
-export function evidenceKeys(view: Pick<LedgerView, "entries" | "policyAt">, evidence: string): KeyOf {
-  const policies = new Set(
-    view.entries.flatMap((each) =>
-      "evidence" in each.body && each.body.evidence === evidence ? [view.policyAt(each.seq)?.policy] : [],
-    ),
-  );
-  return (keyId) => {
-    for (const policy of policies) {
-      const key = policy && listedKey(policy, keyId);
-      if (key !== undefined) return key;
-    }
-    return undefined;
-  };
-}

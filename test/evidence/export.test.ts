@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { registrationKeys } from "../../src/audit/audit-evidence.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { makeStyle } from "../../src/cli/style.ts";
 import { command } from "../../src/commands/evidence-export.ts";
 import { readBundle } from "../../src/evidence/bundle.ts";
-import { bundleContext, evidenceKeys } from "../../src/evidence/bundle-in-ledger.ts";
+import { bundleContext } from "../../src/evidence/bundle-in-ledger.ts";
 import { readSigned } from "../../src/evidence/objects.ts";
 import { verifySignedEvidence } from "../../src/evidence/sign-evidence.ts";
 import { verifyBundle } from "../../src/evidence/verify-bundle.ts";
@@ -78,7 +79,7 @@ describe("evidence export", () => {
       const view = viewOf(readFileSync(audit("ledger.jsonl")));
       expect(view.problems).toEqual([]);
       const signed = await readSigned(audit("evidence", line.evidence.digest));
-      const keys = evidenceKeys(view, line.evidence.digest);
+      const keys = registrationKeys(view, line.evidence.digest);
       expect(await verifySignedEvidence(signed.evidence, signed.signatures, keys)).toEqual({
         signedBy: [people.ci.keyId],
         flaws: [],
