@@ -1,0 +1,175 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Case, COMMANDS, keepStates, MORE } from "./commands.ts";
+import { type EndState, endState, entriesOf, ungated } from "./end-state.ts";
+import { type CrashWorld, crashWorld, type Killing, type Point } from "./world.ts";
+
+const DEEP = process.env.FACTORY_TEST_DEEP === "1";
+const SEED = process.env.FACTORY_TEST_SEED ?? new Date().toISOString().slice(0, 13);
+/** Of what is not chosen by its kind, one in this many runs in each case; another one with each seed. */
+const SHARE = 20;
+const cases = DEEP ? [...COMMANDS, ...MORE] : COMMANDS;
+
+let world: CrashWorld;
+/** What an undisturbed run asks, does on the disk, and leaves. */
+const undisturbed = new Map<string, { points: Point[]; steps: string[]; left: EndState }>();
+
+beforeAll(async () => {
+  world = await crashWorld();
+  await keepStates(world);
+  for (const each of cases) {
+    const log = join(world.temporary, "..", "steps.log");
+    await world.back(each.from);
+    rmSync(log, { force: true });
+    expect(await world.run(each.who, each.args, { log })).toMatchObject({ status: 0 });
+    const counts = new Map<string, number>();
+    const points = world.asked().map(({ kind }) => {
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      return { kind, nth: counts.get(kind) ?? 0 };
+    });
+    undisturbed.set(each.name, {
+      points,
+      steps: readFileSync(log, "utf8").trim().split("\n"),
+      left: await endState(world),
+    });
+  }
+}, 600_000);
+afterAll(() => world?.remove());
+
+/** Whether the seed takes this one too. */
+function drawn(what: string): boolean {
+  return createHash("sha256").update(`${SEED} ${what}`).digest().readUInt32BE() % SHARE === 0;
+}
+
+function expected(name: string) {
+  const found = undisturbed.get(name);
+  if (found === undefined) throw new Error(`${name} was not run`);
+  return found;
+}
+
+/** The rest of a case that was cut off: what must hold right now, the same command again, the same end. */
+async function carriedOn(each: Case, where: string): Promise<void> {
+  const before = existsSync(world.line.ledgerPath) ? entriesOf(world.line.ledgerPath) : [];
+  expect.soft(ungated(await world.picture(), before), where).toEqual([]);
+  const ended = before.at(-1)?.kind === each.writes.at(-1);
+  const again = await world.run(each.who, each.args);
+  // Run once more after it was done, a command may say that nothing is left to do.
+  expect.soft(ended ? [0, 3] : [0], `${where}: ${again.stdout}${again.stderr}`).toContain(again.status);
+  expect.soft(await endState(world), where).toEqual(expected(each.name).left);
+}
+
+describe.each(cases)("$name", (each) => {
+  test("undisturbed it writes what it says, and leaves nothing ungated or behind", async () => {
+    const { left } = expected(each.name);
+    expect(left.left).toEqual([]);
+    await world.back(each.from);
+    const before = existsSync(world.line.ledgerPath) ? entriesOf(world.line.ledgerPath).length : 0;
+    expect(await world.run(each.who, each.args)).toMatchObject({ status: 0 });
+    const entries = entriesOf(world.line.ledgerPath);
+    expect(entries.slice(before).map((entry) => entry.kind)).toEqual(each.writes);
+    expect(ungated(await world.picture(), entries)).toEqual([]);
+    expect(await endState(world)).toEqual(left);
+  });
+
+  test("killed at a request", async () => {
+    const { points } = expected(each.name);
+    let met = 0;
+    for (const killing of chosenKillings(each, points)) {
+      const where = `${each.name}, killed ${killing.when} ${killing.at.kind} (${killing.at.nth}), seed ${SEED}`;
+      await world.back(each.from);
+      expect((await world.run(each.who, each.args, { killing })).status, where).toBe(null);
+      await carriedOn(each, where);
+      met++;
+    }
+    expect(met).toBeGreaterThanOrEqual(new Set(points.map((point) => point.kind)).size);
+  }, 3_600_000);
+
+  test("killed right after a step on the disk", async () => {
+    const { steps } = expected(each.name);
+    let met = 0;
+    for (const step of chosenSteps(each, steps)) {
+      const where = `${each.name}, killed after step ${step} on the disk: ${steps[step - 1]}, seed ${SEED}`;
+      await world.back(each.from);
+      expect((await world.run(each.who, each.args, { step })).status, where).toBe(null);
+      await carriedOn(each, where);
+      met++;
+    }
+    expect(met).toBeGreaterThanOrEqual(new Set(steps.map(kindOfStep)).size);
+  }, 3_600_000);
+
+  test("a reply is lost after the effect", async () => {
+    const { points } = expected(each.name);
+    let met = 0;
+    for (const { point, what } of chosenLosses(each, points)) {
+      const where = `${each.name}, ${what} instead of the reply to ${point.kind} (${point.nth}), seed ${SEED}`;
+      await world.back(each.from);
+      world.proxy.heal();
+      world.proxy.break(point.kind, { when: "after", what }, point.nth);
+      const { status, stderr } = await world.run(each.who, each.args);
+      expect(world.proxy.spent(), where).toBe(true);
+      world.proxy.heal();
+      expect([0, 4], `${where}: ${stderr}`).toContain(status);
+      if (status === 0) expect(await endState(world), where).toEqual(expected(each.name).left);
+      else await carriedOn(each, where);
+      met++;
+    }
+    expect(met).toBeGreaterThanOrEqual(new Set(points.filter(changes).map((point) => point.kind)).size);
+  }, 3_600_000);
+});
+
+/** Requests that change nothing may be met at one moment only. */
+function changes({ kind }: Point): boolean {
+  return !/^(?:GET|LIST) |search$/.test(kind);
+}
+
+function chosenKillings(each: Case, points: readonly Point[]): Killing[] {
+  return points.flatMap((at) =>
+    (["before", "after"] as const)
+      .map((when) => ({ at, when }))
+      .filter(
+        ({ when }) =>
+          DEEP ||
+          (at.nth === 1 && (when === "after") === changes(at)) ||
+          drawn(`${each.name} ${at.kind} ${at.nth} ${when}`),
+      ),
+  );
+}
+
+/** A step without digests and random names. */
+function kindOfStep(step: string): string {
+  return step
+    .replace(/[0-9a-f]{12,64}|-[A-Za-z0-9]{6}\//g, "*")
+    .replace(/(?:statements|metrics|model|project|data)\/.*|evidence\.json/, "file")
+    .replace(/^(\S+) .*\/([^/]+\/[^/]+)$/, "$1 $2");
+}
+
+function chosenSteps(each: Case, steps: readonly string[]): number[] {
+  const kinds = steps.map(kindOfStep);
+  return steps.flatMap((step, i) =>
+    DEEP || kinds.indexOf(kinds[i] ?? "") === i || /ledger/.test(step) || drawn(`${each.name} step ${i}`)
+      ? [i + 1]
+      : [],
+  );
+}
+
+function chosenLosses(each: Case, points: readonly Point[]) {
+  const all = ["reset", 500, 502, 503, 504] as const;
+  return points
+    .filter(changes)
+    .flatMap((point) =>
+      all
+        .filter(
+          (_, i) =>
+            DEEP ||
+            (point.nth === 1 && i === hashOf(`${each.name} ${point.kind}`) % all.length) ||
+            drawn(`${each.name} ${point.kind} ${point.nth} ${i}`),
+        )
+        .map((what) => ({ point, what })),
+    );
+}
+
+function hashOf(text: string): number {
+  return createHash("sha256").update(`${SEED} ${text}`).digest().readUInt32BE();
+}
