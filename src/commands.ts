@@ -99,6 +99,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/rollback.ts")).command,
   },
   {
+    name: "status",
+    group: "Ship",
+    summary: "say where every environment stands, what is open and what waits",
+    load: async () => (await import("./commands/status.ts")).command,
+  },
+  {
+    name: "history",
+    group: "Ship",
+    summary: "say what served when, by whom and on whose approval",
+    load: async () => (await import("./commands/history.ts")).command,
+  },
+  {
+    name: "verify",
+    group: "Prove",
+    summary: "prove ledger, bundles and registries against each other",
+    load: async () => (await import("./commands/verify.ts")).command,
+  },
+  {
     name: "evidence add",
     group: "Prove",
     summary: "attach a checklist or report to the latest evidence",

@@ -1,0 +1,69 @@
+import type { Head } from "../ledger/entry.ts";
+import type { Line } from "../promotion/line.ts";
+import type { Finding } from "./finding.ts";
+
+export interface LedgerAudit {
+  /** That hold, from the first on. */
+  entries: number;
+  head: Head;
+  tornBytes: number;
+  pending: readonly string[];
+  /** Digest of the policy with which the chain was opened: who knows it from elsewhere, knows that the chain is the right one. */
+  firstPolicy: string | undefined;
+  /** In force at the end. */
+  policy: { version: number; digest: string } | undefined;
+  findings: Finding[];
+}
+
+const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
+
+/**
+ * What a chain says about itself: whole or not, in order or not, with nothing left beside it. `given`: the digest of the first
+ * policy, as told by another way. Pure.
+ */
+export function auditLedger(
+  { view, state, project }: Pick<Line, "view" | "state" | "project">,
+  pending: readonly string[],
+  given: string | undefined,
+): LedgerAudit {
+  const findings: Finding[] = [];
+  const no = (message: string, fix?: string): void => {
+    findings.push({ part: "ledger", verdict: "no", message, ...(fix !== undefined && { fix }) });
+  };
+  const [opened] = view.entries;
+  const firstPolicy = opened?.kind === "opened" ? opened.body.policy.digest : undefined;
+  for (const { message } of view.problems) no(message, RESTORE);
+  for (const { seq, message } of state.problems)
+    no(`entry ${seq} ${message}`, "find out which program wrote it: factory ledger show");
+  if (view.entries.length === 0 && view.problems.length === 0)
+    no("the ledger holds no entry, and nothing proves nothing", "factory register opens it under a signed policy");
+  if (state.project !== undefined && state.project !== project)
+    no(
+      `the chain is that of project ${state.project}, not of ${project}`,
+      "look where the policy says that the ledger is",
+    );
+  if (view.tornBytes > 0)
+    no(
+      `behind the last entry lie ${view.tornBytes} bytes of a line without its end: its writer died`,
+      "the next command that writes sets them aside; then the chain is green again",
+    );
+  if (pending.length > 0)
+    no(
+      `${pending.length} ${pending.length === 1 ? "file" : "files"} in .factory/pending wait for the ledger: ${pending.slice(0, 5).join(", ")}`,
+      "run a command that writes as soon as the ledger can be reached",
+    );
+  if (given !== undefined && firstPolicy !== undefined && given !== firstPolicy)
+    no(
+      `the ledger was opened under policy sha256:${firstPolicy}, not under sha256:${given}`,
+      "one of the two is not what you were told: this may be another chain, made by others",
+    );
+  return {
+    entries: view.entries.length,
+    head: view.head,
+    tornBytes: view.tornBytes,
+    pending,
+    firstPolicy,
+    policy: view.policy && { version: view.policy.version, digest: view.policy.digest },
+    findings,
+  };
+}

@@ -1,0 +1,138 @@
+import type { PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import type { LineState, Started } from "../ledger/line-state.ts";
+import type { Policy } from "../policy/policy.ts";
+import { slotProblem, slotsOf } from "../policy/slots.ts";
+import type { Line } from "../promotion/line.ts";
+import { anchorProblem, recordedVersions, registryDifferences } from "../promotion/registry-differences.ts";
+import { standingApprovals } from "./approvals.ts";
+import { numberOf } from "./history.ts";
+import type { Look } from "./look.ts";
+
+interface Standing {
+  version: string;
+  digest: string;
+  /** Number in the first environment. */
+  number: string | undefined;
+}
+
+export interface EnvironmentStatus {
+  environment: string;
+  champion: (Standing & { since: string; by: string; rollback: "none" | string }) | undefined;
+  challenger: Standing | undefined;
+  open: readonly {
+    seq: number;
+    kind: Started["kind"];
+    by: string;
+    at: string;
+    number: string | undefined;
+    fix: string;
+  }[];
+  /** Where the registry is not what the ledger says. */
+  differences: readonly string[];
+  /** Why the registry could not be looked at. */
+  unanswered: string | undefined;
+}
+
+export interface Status {
+  environments: EnvironmentStatus[];
+  approvals: readonly {
+    number: string | undefined;
+    digest: string;
+    environment: string;
+    approver: string;
+    role: string;
+    ticket: string | undefined;
+    notAfter: string;
+    seq: number;
+  }[];
+  /** Of the project in the policy in force; undefined: it is a pilot, or no policy is in force. */
+  listed:
+    | { riskTier: string; productLine: string; slot: number; capacity: number; noSlot: string | undefined }
+    | undefined;
+}
+
+/** Where every environment stands, by the ledger, with what one look at the registries showed. Pure. */
+export function statusOf(line: Line, looks: readonly Look[], policy: Policy | undefined, now: Date): Status {
+  const { state, view } = line;
+  const names = [...new Set([...(policy?.environments.map((each) => each.name) ?? []), ...state.environments])];
+  return {
+    environments: names.map((name) => {
+      const look = looks.find((each) => each.environment.name === name);
+      const { champion, challenger, open } = state.environment(name);
+      return {
+        environment: name,
+        champion: champion && {
+          ...standing(state, champion),
+          since: champion.since.at,
+          by: champion.since.by,
+          rollback: targetText(champion.rollback),
+        },
+        challenger: challenger && standing(state, challenger),
+        open: open.map((entry) => ({
+          seq: entry.seq,
+          kind: entry.kind,
+          by: entry.by,
+          at: entry.at,
+          number: numberOf(state, entry.body.digest),
+          fix: fixOf(entry, numberOf(state, entry.body.digest)),
+        })),
+        differences:
+          look?.answered === true
+            ? [
+                ...registryDifferences(look.picture, state.environment(name), recordedVersions(name, view.entries)),
+                ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
+              ]
+            : [],
+        unanswered: look?.answered === false ? look.why : undefined,
+      };
+    }),
+    approvals: standingApprovals(state, now).map((each) => ({
+      number: numberOf(state, each.digest),
+      digest: each.digest,
+      environment: each.environment,
+      approver: each.approver,
+      role: each.role,
+      ticket: each.ticket,
+      notAfter: each.notAfter,
+      seq: each.seq,
+    })),
+    listed: listedIn(policy, line.project),
+  };
+}
+
+function standing(state: LineState, { version, digest }: PlacedVersion): Standing {
+  return { version, digest, number: numberOf(state, digest) };
+}
+
+function targetText(target: RollbackTarget): string {
+  return target === "none" ? "none" : target.version;
+}
+
+/** What ends an open start: the same command, or giving it up. */
+function fixOf(entry: Started, number: string | undefined): string {
+  const { environment } = entry.body;
+  const version = number ?? "VERSION";
+  switch (entry.kind) {
+    case "promotion.started":
+      return `factory promote ${version} --to ${environment} carries on; --abandon ends it`;
+    case "release.started":
+      return `factory release ${version} --env ${environment} carries on`;
+    case "rollback.started":
+      return `factory rollback --env ${environment} carries on`;
+    default:
+      return entry satisfies never;
+  }
+}
+
+function listedIn(policy: Policy | undefined, project: string): Status["listed"] {
+  const found = policy !== undefined && Object.hasOwn(policy.projects, project) ? policy.projects[project] : undefined;
+  if (policy === undefined || found === undefined) return undefined;
+  const slots = slotsOf(policy).find((each) => each.productLine === found.productLine);
+  return {
+    riskTier: found.riskTier,
+    productLine: found.productLine,
+    slot: (slots?.projects.indexOf(project) ?? -1) + 1,
+    capacity: slots?.capacity ?? 0,
+    noSlot: slotProblem(policy, project),
+  };
+}

@@ -1,0 +1,136 @@
+import * as z from "zod";
+import { minute, span } from "./moments.ts";
+import { MARK, type Style, seconds } from "./style.ts";
+import { shortDigest } from "./verdict-lines.ts";
+
+const release = z.object({
+  seq: z.int().describe("of the entry in the ledger"),
+  at: z.string(),
+  by: z.string(),
+  version: z.string(),
+  digest: z.string(),
+  number: z.string().optional().describe("in the first environment"),
+  ticket: z.string().optional(),
+  approvals: z.array(z.object({ approver: z.string(), role: z.string(), ticket: z.string().optional(), seq: z.int() })),
+  evidence: z.string(),
+  bundles: z.array(z.string()).describe("of the promotion and of the release"),
+});
+const version = z.object({ version: z.string(), digest: z.string() });
+const common = { seq: z.int(), at: z.string(), environment: z.string(), name: z.string(), by: z.string() };
+
+export const historyShape = z.object({
+  project: z.string(),
+  model: z.string(),
+  changes: z
+    .array(
+      z.discriminatedUnion("kind", [
+        z.object({
+          ...common,
+          kind: z.literal("released"),
+          release,
+          undoneBy: z.object({ seq: z.int(), at: z.string() }).optional(),
+        }),
+        z.object({
+          ...common,
+          kind: z.literal("rolledback"),
+          from: version.optional(),
+          to: version.optional().describe("absent: a first release was withdrawn, nothing serves"),
+          reason: z.string(),
+          incident: z.string().optional(),
+          undoes: z.int().optional().describe("the entry of the release that it undoes"),
+          detectedAt: z.string().optional().describe("absent: not stated"),
+          detectedToRestoredMs: z.number().optional(),
+        }),
+      ]),
+    )
+    .optional()
+    .describe("newest first; absent with --at"),
+  at: z.string().optional(),
+  served: z
+    .array(
+      z.object({
+        environment: z.string(),
+        name: z.string(),
+        champion: z
+          .object({
+            version: z.string(),
+            digest: z.string(),
+            createdAt: z.number(),
+            since: z.object({ seq: z.int(), at: z.string() }),
+          })
+          .optional()
+          .describe("absent: nothing served"),
+        release: release.optional(),
+        or: z.string().optional().describe("what served by another reading of clocks that differ; none: nothing"),
+      }),
+    )
+    .optional()
+    .describe("with --at"),
+});
+type History = z.infer<typeof historyShape>;
+type Release = z.infer<typeof release>;
+type Change = NonNullable<History["changes"]>[number];
+
+export function renderHistory(data: History, style: Style): string {
+  if (data.served !== undefined)
+    return [
+      style.dim(`at ${minute(data.at ?? "")} UTC`),
+      ...data.served.flatMap((each) => servedLines(each, style)),
+    ].join("\n");
+  const changes = data.changes ?? [];
+  if (changes.length === 0) return `Nothing of ${data.project} was released yet.   factory status`;
+  return changes.map((each) => changeLines(each, style).join("\n")).join("\n");
+}
+
+function servedLines(each: NonNullable<History["served"]>[number], style: Style): string[] {
+  const { champion, release, name } = each;
+  const unsure =
+    each.or === undefined
+      ? []
+      : [
+          `  ${style.warn(MARK.note)} clocks differed around that moment: it may have been ${each.or === "none" ? "nothing" : `v${each.or}`} already`,
+        ];
+  if (champion === undefined || release === undefined) return [`${name}  ${style.dim("nothing served")}`, ...unsure];
+  const again = champion.since.seq === release.seq ? "" : `, again since ${minute(champion.since.at)} (rollback)`;
+  return [
+    `${style.bold(`${name} v${champion.version}`)}  ${shortDigest(champion.digest)}  released by ${release.by} ${minute(release.at)}${again}  ${approvedBy(release)}`,
+    style.dim(`  evidence  sha256:${release.evidence}`),
+    ...release.bundles.map((digest, i) =>
+      style.dim(`  bundle    sha256:${digest} (${i === release.bundles.length - 1 ? "release" : "promotion"})`),
+    ),
+    ...unsure,
+  ];
+}
+
+function changeLines(change: Change, style: Style): string[] {
+  const head = `${minute(change.at)}  ${change.name}`;
+  if (change.kind === "released") {
+    const { release } = change;
+    const undone =
+      change.undoneBy === undefined
+        ? ""
+        : style.warn(
+            `  rolled back ${minute(change.undoneBy.at)}, after ${span(Date.parse(change.undoneBy.at) - Date.parse(change.at))}`,
+          );
+    return [
+      `${head} ${style.bold(`v${release.version}`)}  ${shortDigest(release.digest)}  released by ${release.by}  ${approvedBy(release)}${undone}  ${style.dim(`entry ${change.seq}`)}`,
+    ];
+  }
+  const from = change.from === undefined ? "?" : `v${change.from.version}`;
+  const to =
+    change.to === undefined ? "none: nothing serves" : `v${change.to.version}  ${shortDigest(change.to.digest)}`;
+  const took =
+    change.detectedToRestoredMs === undefined
+      ? "detected: not stated"
+      : `detected → restored: ${seconds(change.detectedToRestoredMs)}`;
+  return [
+    `${head} ${style.bad(`${from} → ${to}`)}  rolled back by ${change.by}  ${style.dim(`entry ${change.seq}${change.undoes === undefined ? "" : `, undoes ${change.undoes}`}`)}`,
+    `                  ${change.reason}${change.incident === undefined ? "" : ` (${change.incident})`}   ${took}`,
+  ];
+}
+
+function approvedBy({ approvals, ticket }: Release): string {
+  const whose = approvals.map(({ approver, role }) => `${approver} (${role})`).join(", ");
+  const under = ticket === undefined ? "" : `, ${ticket}`;
+  return approvals.length === 0 ? `no approval asked for${under}` : `approved by ${whose}${under}`;
+}

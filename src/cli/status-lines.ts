@@ -1,0 +1,150 @@
+import * as z from "zod";
+import { minute, span } from "./moments.ts";
+import { MARK, type Style, table } from "./style.ts";
+
+const standing = { version: z.string(), digest: z.string(), number: z.string().optional() };
+const number = z.string().optional().describe("number in the first environment");
+
+export const statusShape = z.object({
+  project: z.string(),
+  model: z.string(),
+  now: z.string(),
+  pilot: z.boolean().describe("the policy does not list it: it goes no further than the first environment"),
+  listed: z
+    .object({
+      riskTier: z.string(),
+      productLine: z.string(),
+      slot: z.int().describe("its place among the projects of the product line, from 1"),
+      capacity: z.int(),
+      noSlot: z.string().optional(),
+    })
+    .nullable(),
+  policy: z.object({
+    inForce: z.object({ version: z.int(), digest: z.string() }).nullable(),
+    file: z.object({ version: z.int(), digest: z.string() }).nullable(),
+    next: z.boolean().describe("the next command that writes puts the file in force"),
+    problem: z.string().optional(),
+    fix: z.string().optional(),
+  }),
+  ledger: z.object({
+    place: z.string(),
+    head: z.string(),
+    tornBytes: z.int(),
+    pending: z.array(z.string()),
+    problems: z.array(z.string()),
+  }),
+  environments: z.array(
+    z.object({
+      environment: z.string(),
+      champion: z
+        .object({
+          ...standing,
+          since: z.string(),
+          by: z.string(),
+          rollback: z.string().describe("the version that a rollback goes to; none: it removes champion"),
+        })
+        .nullable(),
+      challenger: z.object(standing).nullable(),
+      open: z.array(
+        z.object({ seq: z.int(), kind: z.string(), by: z.string(), at: z.string(), number, fix: z.string() }),
+      ),
+      differences: z.array(z.string()).describe("where the registry is not what the ledger says"),
+      unanswered: z.string().optional().describe("why the registry could not be looked at"),
+    }),
+  ),
+  approvals: z
+    .array(
+      z.object({
+        number,
+        digest: z.string(),
+        environment: z.string(),
+        approver: z.string(),
+        role: z.string(),
+        ticket: z.string().optional(),
+        notAfter: z.string(),
+        seq: z.int(),
+      }),
+    )
+    .describe("neither withdrawn nor ended"),
+});
+type Status = z.infer<typeof statusShape>;
+
+export function renderStatus(data: Status, style: Style): string {
+  return [heading(data, style), ...environmentTable(data, style), ...notes(data, style)].join("\n");
+}
+
+function heading({ project, model, listed, policy, ledger }: Status, style: Style): string {
+  const place =
+    listed === null
+      ? "pilot: no further than the first environment"
+      : `${listed.riskTier} risk, ${listed.productLine} ${listed.slot} of ${listed.capacity}`;
+  const force = policy.inForce === null ? "no policy in force" : `policy v${policy.inForce.version}`;
+  const seq = ledger.head.slice(0, ledger.head.indexOf(":"));
+  return `${style.bold(project)}  ${model}   ${style.dim(`${place}   ${force}   ledger entry ${seq}`)}`;
+}
+
+function environmentTable(data: Status, style: Style): string[] {
+  if (data.environments.length === 0) return [];
+  const rows = data.environments.map(({ environment, champion, challenger }, i) => {
+    const named = (one: { version: string; number?: string | undefined } | null): string =>
+      one === null ? MARK.skipped : `v${one.version}${i === 0 || one.number === undefined ? "" : ` (${one.number})`}`;
+    return [
+      environment,
+      named(champion),
+      champion === null ? "" : champion.digest.slice(0, 12),
+      champion === null ? "" : `${minute(champion.since)}, ${span(Date.parse(data.now) - Date.parse(champion.since))}`,
+      champion === null ? "" : champion.rollback === "none" ? "none" : `v${champion.rollback}`,
+      named(challenger),
+    ];
+  });
+  const head = ["", "champion", "sha256", "since (UTC)", "back to", "challenger"];
+  return table([head, ...rows], (cell, row, column) =>
+    row === 0 ? style.dim(cell) : column === 1 && cell !== MARK.skipped ? style.bold(cell) : cell,
+  )
+    .split("\n")
+    .map((line) => `  ${line}`);
+}
+
+function notes(data: Status, style: Style): string[] {
+  const note = (text: string): string => `${style.warn(MARK.note)} ${text}`;
+  const bad = (text: string): string => `${style.bad(MARK.fail)} ${text}`;
+  const now = Date.parse(data.now);
+  const { policy, ledger } = data;
+  return [
+    ...ledger.problems.slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
+    ...data.environments.flatMap(({ environment, open }) =>
+      open.map((each) =>
+        note(
+          `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} open, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
+        ),
+      ),
+    ),
+    ...data.environments.flatMap(({ differences }) => differences.map((text) => note(`${text}   factory verify`))),
+    ...unansweredLines(data).map(note),
+    ...(ledger.pending.length === 0
+      ? []
+      : [bad(`${ledger.pending.length} pending in .factory/pending: the next command that writes appends them`)]),
+    ...(ledger.tornBytes === 0
+      ? []
+      : [note(`a torn line of ${ledger.tornBytes} bytes ends the ledger: the next entry sets it aside`)]),
+    ...(policy.problem === undefined
+      ? []
+      : [note(`policy: ${policy.problem}${policy.fix === undefined ? "" : `   ${policy.fix}`}`)]),
+    ...(policy.next && policy.file !== null
+      ? [note(`policy v${policy.file.version} is signed: the next command that writes puts it in force`)]
+      : []),
+    ...(data.listed?.noSlot === undefined ? [] : [note(`no slot: ${data.listed.noSlot}`)]),
+    ...data.approvals.map(
+      (each) =>
+        `${style.ok(MARK.pass)} ${each.number ?? each.digest.slice(0, 12)} → ${each.environment} approved by ${each.approver} (${each.role}${each.ticket === undefined ? "" : `, ${each.ticket}`}), until ${minute(each.notAfter)}, ${span(Date.parse(each.notAfter) - now)} left`,
+    ),
+  ];
+}
+
+/** One line for registries that failed in the same way. */
+function unansweredLines({ environments }: Status): string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { environment, unanswered } of environments)
+    if (unanswered !== undefined) reasons.set(unanswered, [...(reasons.get(unanswered) ?? []), environment]);
+  return [...reasons].map(([why, names]) => `the registry of ${names.join(", ")} was not looked at: ${why}`);
+}

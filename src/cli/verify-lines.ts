@@ -1,0 +1,131 @@
+import * as z from "zod";
+import { count, MARK, type Style } from "./style.ts";
+import { shortDigest } from "./verdict-lines.ts";
+
+const finding = z.object({
+  part: z.enum(["ledger", "bundles", "registry"]),
+  verdict: z.enum(["no", "cannot tell", "note"]),
+  environment: z.string().optional(),
+  message: z.string(),
+  fix: z.string().optional(),
+});
+
+/** What `factory verify` found. */
+export const verifyShape = z.object({
+  outcome: z.enum(["yes", "no", "cannot tell"]),
+  project: z.string(),
+  model: z.string(),
+  ledger: z.object({
+    place: z.string(),
+    entries: z.int().describe("that hold, from the first on"),
+    head: z.string().describe("seq:hash of the last of them"),
+    tornBytes: z.int(),
+    pending: z.array(z.string()).describe("files in .factory/pending"),
+    firstPolicy: z.string().nullable().describe("digest of the policy with which the ledger was opened"),
+    policy: z.object({ version: z.int(), digest: z.string() }).nullable().describe("in force at the end"),
+    given: z.string().optional().describe("--policy-digest"),
+  }),
+  bundles: z.object({
+    named: z.int().describe("by the ledger"),
+    good: z.int().describe("of which everything holds, the evidence included"),
+    evidence: z.int().describe("that they name, each once"),
+  }),
+  registry: z
+    .array(
+      z.object({
+        environment: z.string(),
+        name: z.string(),
+        answered: z.boolean(),
+        place: z.string().optional(),
+        versions: z.int().optional(),
+        read: z.int().optional().describe("versions whose every byte was read"),
+        champion: z.string().nullable().optional().describe("by the registry"),
+        challenger: z.string().nullable().optional().describe("by the registry"),
+        anchor: z.string().nullable().optional().describe("seq:hash"),
+      }),
+    )
+    .nullable()
+    .describe("null: not asked (--offline)"),
+  network: z.boolean().describe("whether ledger or bundles needed the network"),
+  findings: z.array(finding).describe("no: a problem; cannot tell: nobody answered; note: worth knowing"),
+});
+export type Verified = z.infer<typeof verifyShape>;
+
+/** One line a part, then every problem with what to do. */
+export function renderVerify(data: Verified, style: Style): string {
+  const { ledger, bundles, registry } = data;
+  const line = (part: "ledger" | "bundles" | "registry", text: string): string => {
+    const own = data.findings.filter((each) => each.part === part);
+    const mark = own.some((each) => each.verdict === "no")
+      ? style.bad(MARK.fail)
+      : own.some((each) => each.verdict === "cannot tell")
+        ? style.warn(MARK.error)
+        : style.ok(MARK.pass);
+    return `${mark} ${part.padEnd(9)}  ${text}`;
+  };
+  return [
+    line("ledger", ledgerText(data)),
+    ...(ledger.firstPolicy === null
+      ? []
+      : [
+          style.dim(
+            `             opened under policy sha256:${ledger.firstPolicy}${ledger.given === ledger.firstPolicy ? ", as given" : ""}`,
+          ),
+        ]),
+    line("bundles", bundlesText(bundles)),
+    registry === null
+      ? `${style.dim(MARK.skipped)} registry   not asked (--offline)`
+      : line("registry", registryText(data, registry)),
+    ...(data.network
+      ? []
+      : [`${style.ok(MARK.pass)} offline    nothing was asked of the network for the first two lines`]),
+    ...problems(data, style),
+  ].join("\n");
+}
+
+function ledgerText({ ledger, findings }: Verified): string {
+  const entries = `${count(ledger.entries)} signed ${ledger.entries === 1 ? "entry" : "entries"}`;
+  const whole = !findings.some((each) => each.part === "ledger" && each.verdict === "no");
+  const policy = ledger.policy === null ? "" : `   policy v${ledger.policy.version} in force`;
+  return `${entries}, ${whole ? "chain whole" : "and something is wrong"}${policy}`;
+}
+
+function bundlesText({ named, good, evidence }: Verified["bundles"]): string {
+  if (named === 0) return "none yet: nothing was promoted";
+  return `${count(good)} of ${count(named)}: signatures, digests, subjects; ${count(evidence)} evidence`;
+}
+
+function registryText({ findings }: Verified, registry: NonNullable<Verified["registry"]>): string {
+  const own = findings.filter((each) => each.part === "registry");
+  const number = (verdict: "no" | "cannot tell") => own.filter((each) => each.verdict === verdict).length;
+  const [wrong, open] = [number("no"), number("cannot tell")];
+  const parts = [
+    ...(wrong > 0 ? [`${wrong} ${wrong === 1 ? "difference" : "differences"} from the ledger`] : []),
+    ...(open > 0 ? [`${open} could not be told`] : []),
+  ];
+  if (parts.length > 0) return parts.join(", ");
+  const read = registry.reduce((sum, each) => sum + (each.read ?? 0), 0);
+  const anchored = registry.filter((each) => (each.anchor ?? null) !== null).length;
+  return [
+    "champion and challenger are what the ledger says",
+    ...(read > 0 ? [`${read} ${read === 1 ? "model" : "models"} read anew`] : []),
+    ...(anchored > 0 ? [anchored === 1 ? "its anchor is in the chain" : `${anchored} anchors are in the chain`] : []),
+  ].join("; ");
+}
+
+function problems({ findings }: Verified, style: Style): string[] {
+  const order = { no: 0, "cannot tell": 1, note: 2 } as const;
+  const marks = { no: style.bad(MARK.fail), "cannot tell": style.warn(MARK.error), note: style.warn(MARK.note) };
+  const lines = [...findings]
+    .sort((a, b) => order[a.verdict] - order[b.verdict])
+    .flatMap(({ verdict, message, fix }) => [
+      `  ${marks[verdict]} ${shortened(message)}`,
+      ...(fix === undefined ? [] : [`    ${style.dim("→")} ${fix}`]),
+    ]);
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** Whole digests are in `--json`; on a screen twelve digits tell them apart. */
+function shortened(message: string): string {
+  return message.replace(/sha256:([0-9a-f]{64})/g, (_, digest: string) => shortDigest(digest));
+}

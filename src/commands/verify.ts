@@ -1,0 +1,172 @@
+import * as z from "zod";
+import { auditBundles } from "../audit/audit-bundles.ts";
+import { auditLedger } from "../audit/audit-ledger.ts";
+import { anchorOf, auditBytes, openNotes, registryFindings } from "../audit/audit-registry.ts";
+import { type Finding, outcomeOf } from "../audit/finding.ts";
+import { type Look, lookAtRegistries } from "../audit/look.ts";
+import { placeAsksNetwork } from "../audit/network.ts";
+import { objectSource } from "../audit/object-source.ts";
+import { pendingEntries } from "../audit/pending.ts";
+import { defineCommand } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
+import { LINE_OPTIONS } from "../cli/line-world.ts";
+import { renderVerify, verifyShape } from "../cli/verify-lines.ts";
+import { printHead } from "../ledger/entry.ts";
+import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { withTask } from "../lib/progress.ts";
+import { findLine } from "../promotion/find-line.ts";
+import type { Line } from "../promotion/line.ts";
+
+export const command = defineCommand({
+  name: "verify",
+  summary: "prove ledger, bundles and registries against each other",
+  description:
+    "Three questions: is the ledger whole and signed; does every bundle that it names, with its evidence, hold; are the registries\n" +
+    "what the ledger says, the bytes of what serves read anew. The first two need no network when the objects are in the cache.\n" +
+    "Exit 3: something does not hold. Exit 4: nothing is wrong, but something could not be told.",
+  options: [
+    {
+      flags: "--offline",
+      description: "ask no network: the registries are left out, objects come from the cache alone",
+    },
+    {
+      flags: "--policy-digest <sha>",
+      description:
+        "digest of the policy with which the ledger must have been opened, as you were told it by another way",
+    },
+    ...LINE_OPTIONS,
+  ],
+  examples: [
+    "factory verify",
+    "factory verify --offline",
+    "factory verify --policy governance/policy.yaml --project claims-triage --json",
+  ],
+  input: z.object({
+    offline: z.boolean().default(false),
+    policyDigest: z
+      .string()
+      .regex(/^(?:sha256:)?[0-9a-fA-F]{64}$/, "the whole SHA-256, 64 hex digits")
+      .optional(),
+    policy: z.string().min(1).optional(),
+    project: z.string().min(1).optional(),
+  }),
+  output: verifyShape,
+  async run(input, context) {
+    let place: LedgerPlace | undefined;
+    const open = async (asked: LedgerPlace): Promise<LedgerStore> => {
+      if (input.offline && placeAsksNetwork(asked))
+        throw usageError(
+          "verify.offline",
+          "the ledger is in a git repository that is reached over the network, and --offline asks none",
+          "leave --offline out; or verify an export without any network: factory evidence export",
+        );
+      place = asked;
+      return context.clients.ledger(asked);
+    };
+    const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
+    const { line, folder } = await findLine(where, open, context.now());
+    const given = input.policyDigest?.replace(/^sha256:/, "").toLowerCase();
+    const ledger = auditLedger(line, pendingEntries(folder), given);
+    const { bundles, asked } = await bundlesOf(line, input.offline, context);
+    const network = asked || (place !== undefined && placeAsksNetwork(place));
+    const registry = input.offline ? undefined : await registryOf(line, context);
+    const findings: Finding[] = [
+      ...ledger.findings,
+      ...openNotes(line.state, line.state.environments),
+      ...bundles.findings,
+      ...(registry?.findings ?? []),
+    ];
+    const outcome = outcomeOf(findings);
+    const data = {
+      outcome,
+      project: line.project,
+      model: line.model,
+      ledger: {
+        place: line.ledger.place,
+        entries: ledger.entries,
+        head: printHead(ledger.head),
+        tornBytes: ledger.tornBytes,
+        pending: [...ledger.pending],
+        firstPolicy: ledger.firstPolicy ?? null,
+        policy: ledger.policy ?? null,
+        ...(given !== undefined && { given }),
+      },
+      bundles: { named: bundles.named, good: bundles.good, evidence: bundles.evidence },
+      registry: registry === undefined ? null : registry.environments,
+      network,
+      findings,
+    };
+    if (outcome !== "cannot tell") return { ok: outcome === "yes", data };
+    return { ok: false, data, failure: cannotTell(findings) };
+  },
+  render: renderVerify,
+});
+
+async function bundlesOf(line: Line, offline: boolean, context: Context) {
+  const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
+  const storeOf = async (name: string) => {
+    const environment = environments.find((each) => each.name === name);
+    return environment && context.clients.objects(environment, line.model);
+  };
+  const source = objectSource(context.places.cache, offline ? undefined : storeOf);
+  const bundles = await withTask(
+    context.report,
+    "audit.bundles",
+    "bundles and evidence",
+    (advance) => auditBundles(line.view, source, advance),
+    { unit: "steps" },
+  );
+  return { bundles, asked: source.asked() };
+}
+
+async function registryOf(line: Line, { clients, report }: Context) {
+  const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
+  const looks = await lookAtRegistries(environments, line.model, clients.registry);
+  const findings: Finding[] = [];
+  const seen = [];
+  for (const look of looks) {
+    const name = look.environment.name;
+    const state = line.state.environment(name);
+    if (!look.answered) {
+      findings.push(unanswered(look));
+      seen.push({ environment: name, name: look.name, answered: false });
+      continue;
+    }
+    const bytes = await auditBytes(look, state, report);
+    findings.push(...registryFindings(look.picture, state, line.view.entries), ...bytes.findings);
+    const { versions, model } = look.picture;
+    seen.push({
+      environment: name,
+      name: look.name,
+      place: look.place,
+      answered: true,
+      versions: versions.length,
+      read: bytes.read,
+      champion: model?.aliases.champion ?? null,
+      challenger: model?.aliases.challenger ?? null,
+      anchor: anchorOf(look.picture) ?? null,
+    });
+  }
+  return { environments: seen, findings };
+}
+
+function unanswered(look: Extract<Look, { answered: false }>): Finding {
+  return {
+    part: "registry",
+    verdict: "cannot tell",
+    environment: look.environment.name,
+    message: `the registry of ${look.environment.name} did not answer: ${look.why}`,
+    ...(look.fix !== undefined && { fix: look.fix }),
+  };
+}
+
+function cannotTell(findings: readonly Finding[]): FactoryError {
+  const open = findings.filter((each) => each.verdict === "cannot tell");
+  return new FactoryError(
+    "verify.cannot-tell",
+    EXIT.outside,
+    `nothing is wrong, but ${open.length} ${open.length === 1 ? "thing" : "things"} could not be told`,
+    { problems: open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) },
+  );
+}
