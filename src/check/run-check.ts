@@ -148,15 +148,18 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const trainedOn = await digestsOf(open);
   const after = await codeState(await world.history(open.folder));
   let peopleProblem: string | undefined;
-  const people = await peopleSince(
-    await world.history(open.folder),
-    champion.kind === "version" ? champion.commit : undefined,
-  ).catch((error: unknown) => {
-    world.signal.throwIfAborted();
-    peopleProblem =
-      error instanceof FactoryError && error.hint !== undefined ? `${error.message} (${error.hint})` : messageOf(error);
-    return undefined;
-  });
+  // Only what serves in the last environment was approved by somebody else than its authors; they count until then.
+  const approved = champion.kind === "version" && champion.environment === environmentsOf(open).at(-1)?.name;
+  const people = await peopleSince(await world.history(open.folder), approved ? champion.commit : undefined).catch(
+    (error: unknown) => {
+      world.signal.throwIfAborted();
+      peopleProblem =
+        error instanceof FactoryError && error.hint !== undefined
+          ? `${error.message} (${error.hint})`
+          : messageOf(error);
+      return undefined;
+    },
+  );
   const facts = factsOf({
     open,
     factoryVersion: request.factoryVersion,

@@ -2,7 +2,6 @@ import { approvalStatement } from "../evidence/approval.ts";
 import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
-import { durationMs } from "../policy/durations.ts";
 import type { Rules } from "../project/rules.ts";
 import { appendOn, changed } from "./append.ts";
 import { decide, outcomeOf } from "./decide.ts";
@@ -10,7 +9,7 @@ import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { actorOf } from "./promote.ts";
 import type { Verdict } from "./rule.ts";
-import { approverRole } from "./rules-approvals.ts";
+import { approvalTtlMs, approverRole } from "./rules-approvals.ts";
 import type { LineWorld } from "./world.ts";
 
 /** What somebody is about to sign. */
@@ -33,9 +32,6 @@ export interface ApprovalPlan {
   /** Whether the rules are those of the last release here; undefined: there was none. */
   rulesSince: { version: string; same: boolean } | undefined;
 }
-
-/** An approval lasts this long where the policy does not say. */
-const DEFAULT_TTL = "P7D";
 
 /** Verifies the evidence and decides early what `promote` would refuse. Writes nothing. */
 export async function planApproval(
@@ -82,7 +78,7 @@ export async function planApproval(
 }
 
 function notAfter(rules: Rules, now: Date): string {
-  return new Date(now.getTime() + durationMs(rules.stage.approvalTtl ?? DEFAULT_TTL)).toISOString();
+  return new Date(now.getTime() + approvalTtlMs(rules)).toISOString();
 }
 
 /**

@@ -6,25 +6,31 @@ const TOLERANCE_MS = 5 * 60_000;
 
 /**
  * The moment of a decision: the local clock, if the registry's server and the ledger's last entry agree with it within five
- * minutes; else which clock is wrong. Times are milliseconds since 1970. Pure.
+ * minutes; else which clock is wrong. Times are milliseconds since 1970. Comparisons are written so that what is no time does
+ * not pass. Pure.
  */
 export function momentOfDecision(
   localMs: number,
   server: { serverMs: number; localMs: number } | undefined,
   last: Pick<Entry, "at" | "seq"> | undefined,
 ): Known<Date> {
-  const lastMs = last === undefined ? Number.NEGATIVE_INFINITY : new Date(last.at).getTime();
-  const behindLedger = localMs < lastMs - TOLERANCE_MS;
-  const offMs = server === undefined ? 0 : server.localMs - server.serverMs;
-  const differs = Math.abs(offMs) > TOLERANCE_MS;
   const told = `this machine says ${iso(localMs)}`;
-  if (differs && server !== undefined) {
+  if (server === undefined)
+    return unknown(
+      `${told}, and the registry's server does not say what time it is (no header Date): nothing confirms it`,
+      "see what stands between: a proxy must pass that header on",
+    );
+  const lastMs = last === undefined ? Number.NEGATIVE_INFINITY : Date.parse(last.at);
+  const isBehindLedger = (ms: number): boolean => !(ms >= lastMs - TOLERANCE_MS);
+  const localBehind = isBehindLedger(localMs);
+  const offMs = server.localMs - server.serverMs;
+  if (!(Math.abs(offMs) <= TOLERANCE_MS)) {
     const serverNow = localMs - offMs;
-    const serverBehind = serverNow < lastMs - TOLERANCE_MS;
+    const serverBehind = isBehindLedger(serverNow);
     const which =
-      behindLedger && !serverBehind
+      localBehind && !serverBehind
         ? "the clock of this machine is wrong: the ledger is ahead of it too"
-        : serverBehind && !behindLedger
+        : serverBehind && !localBehind
           ? "the clock of the registry's server is wrong: the ledger is ahead of it"
           : "one of the two clocks is wrong";
     return unknown(
@@ -32,14 +38,16 @@ export function momentOfDecision(
       "set the clock (NTP), then run it again",
     );
   }
-  if (behindLedger && last !== undefined)
+  if (localBehind)
     return unknown(
-      `${told}, but entry ${last.seq} of the ledger was signed at ${last.at}: the clock of this machine is wrong, or that of its signer was`,
+      `${told}, but entry ${last?.seq} of the ledger was signed at ${last?.at}: the clock of this machine is wrong, or that of its signer was`,
       "set the clock (NTP), then run it again",
     );
   return known(new Date(localMs));
 }
 
+/** A server can say anything. */
 function iso(ms: number): string {
-  return new Date(ms).toISOString();
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? "what is no time" : time.toISOString();
 }

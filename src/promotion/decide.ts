@@ -2,10 +2,18 @@ import type { DecisionFacts } from "./facts.ts";
 import type { Rule, Verdict } from "./rule.ts";
 import { APPROVAL_RULES } from "./rules-approvals.ts";
 import { CANDIDATE_RULES } from "./rules-candidate.ts";
+import { EVIDENCE_RULES } from "./rules-evidence.ts";
+import { GATE_RULES } from "./rules-gates.ts";
 import { WORLD_RULES } from "./rules-world.ts";
 
 /** The table of rules. A later rule is a new row. */
-export const RULES: readonly Rule[] = [...CANDIDATE_RULES, ...APPROVAL_RULES, ...WORLD_RULES];
+export const RULES: readonly Rule[] = [
+  ...CANDIDATE_RULES,
+  ...EVIDENCE_RULES,
+  ...GATE_RULES,
+  ...APPROVAL_RULES,
+  ...WORLD_RULES,
+];
 
 /** Every rule's verdict on the facts. Pure. */
 export function decide(facts: DecisionFacts, rules: readonly Rule[] = RULES): Verdict[] {

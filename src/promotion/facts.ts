@@ -29,6 +29,14 @@ export interface SeenApproval {
   withdrawn: boolean;
 }
 
+export interface ServingChampion {
+  environment: string;
+  version: string;
+  digest: string;
+  /** Commits under which the ledger had these bytes registered when they were released. */
+  commits: readonly string[];
+}
+
 export interface SeenEvidence {
   digest: string;
   facts: EvidenceFacts;
@@ -74,13 +82,15 @@ export interface DecisionFacts {
   /** What does not hold in the chain, in its order of entries, or against the anchors in the registries. */
   ledger: Known<readonly string[]>;
   /** The champion of the last environment that has one, by the ledger. */
-  champion: Known<{ environment: string; version: string; digest: string } | undefined>;
+  champion: Known<ServingChampion | undefined>;
   /** What the registries hold against what the ledger says. */
   registry: Known<readonly string[]>;
   approvals: Known<readonly SeenApproval[]>;
   /** The role in which somebody wants to approve; of `approve` only. */
   role: string | undefined;
-  /** The ticket that was named, as its system tells it, and the candidate that used it up. */
+  /** How it is to be released; of `release` only. */
+  strategy: string | undefined;
+  /** The ticket that was named, as its system tells it, and what else used it up. */
   ticket: Known<{ id: string; ticket: Ticket | undefined; spentOn: string | undefined } | undefined>;
 }
 

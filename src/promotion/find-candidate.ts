@@ -29,6 +29,12 @@ export function parseVersionName(text: string): { model: string | undefined; num
 /** The candidate behind a number. Throws exit 2 when the ledger knows no such registration. Pure. */
 export function findCandidate(state: LineState, model: string, number: string): Candidate {
   const registered = state.registered.findLast((each) => each.body.version === number && each.body.model === model);
+  if (registered === undefined && state.project === undefined)
+    throw usageError(
+      "ledger.empty",
+      `the ledger is empty or missing, so that it knows no ${model || "model"} v${number}`,
+      "nothing was registered under a policy in force yet: factory register; if something was, bring the ledger back: factory ledger restore",
+    );
   if (registered === undefined) {
     const numbers = [...new Set(state.registered.map((each) => each.body.version))];
     throw usageError(
@@ -44,6 +50,7 @@ export function findCandidate(state: LineState, model: string, number: string): 
   }
   const { digest, commit, run } = registered.body;
   // Whatever number it was registered under, the newest evidence about these bytes counts.
-  const newest = state.registered.findLast((each) => each.body.digest === digest) ?? registered;
+  const newest =
+    state.registered.findLast((each) => each.body.digest === digest && each.body.model === model) ?? registered;
   return { number, digest, evidence: newest.body.evidence, commit, run, registered: newest };
 }

@@ -42,7 +42,7 @@ export async function findLine(
         : policyLedger(policyFile.policy.ledger, here, project);
     if (asked === undefined) return undefined;
     const model = here?.project.project === project ? here.project.model.name : undefined;
-    const ledger = openLedger(await store(asked.place));
+    const ledger = openLedger(await store(asked.place), project);
     const line = await openLine(project, model ?? "", ledger, policyFile, at);
     // Outside of the project its ledger says which model it is.
     return model === undefined ? { ...line, model: line.state.model ?? "" } : line;

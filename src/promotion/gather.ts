@@ -1,22 +1,27 @@
 import { join } from "node:path";
-import { type Approval, parseApproval } from "../evidence/approval.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
-import { openSigned } from "../evidence/signed-statement.ts";
 import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
-import { FactoryError, usageError } from "../lib/error.ts";
-import { identityOfKey, listedKey } from "../policy/identity.ts";
+import { usageError } from "../lib/error.ts";
+import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
 import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 import { momentOfDecision } from "./clock.ts";
-import { type Action, type DecisionFacts, type Known, known, type SeenApproval, unknown } from "./facts.ts";
+import { type Action, type DecisionFacts, type Known, known, type ServingChampion, unknown } from "./facts.ts";
+import { approvalsOf } from "./facts-of-approvals.ts";
 import { type EvidenceMaterial, gatherEvidence } from "./facts-of-evidence.ts";
+import { ticketOf } from "./facts-of-ticket.ts";
 import type { Candidate } from "./find-candidate.ts";
 import type { Line } from "./line.ts";
-import { anchorProblem, recordedVersions, registryDifferences } from "./registry-differences.ts";
+import {
+  anchorProblem,
+  misplacedRegistrations,
+  recordedVersions,
+  registryDifferences,
+} from "./registry-differences.ts";
 import type { LineWorld } from "./world.ts";
 
 export interface Question {
@@ -139,6 +144,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     ),
     approvals: known(approvalsOf(line, policy, at)),
     role: question.role,
+    strategy: undefined,
     ticket,
   };
   return {
@@ -217,6 +223,7 @@ function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {
     ...(line.state.project !== undefined && line.state.project !== line.project
       ? [`the chain is that of project ${line.state.project}`]
       : []),
+    ...misplacedRegistrations(line.view),
     ...pictures.flatMap((each) => anchorProblem(each.model, each.environment.name, line.view.entries) ?? []),
   ];
 }
@@ -228,65 +235,19 @@ function rulesOf(evidence: EvidenceMaterial, policy: Policy, target: Environment
 }
 
 /** The champion of the last environment that has one, as check looks for it. Pure. */
-export function championOf(state: LineState, policy: Policy) {
+export function championOf(state: LineState, policy: Policy): ServingChampion | undefined {
   for (const environment of policy.environments.toReversed()) {
     const { champion } = state.environment(environment.name);
-    if (champion !== undefined)
-      return { environment: environment.name, version: champion.version, digest: champion.digest };
-  }
-  return undefined;
-}
-
-function approvalsOf(line: Line, policy: Policy, at: Date): SeenApproval[] {
-  return line.state.approvals.flatMap(({ entry, withdrawn }) => {
-    const { envelope } = entry.body;
-    const read = readApproval(envelope);
-    if (read === undefined) return [];
-    const { digest, evidence, ...approval } = read;
-    const opened = openSigned(envelope, (id) => listedKey(policy, id), "the approval");
-    // The envelope and its entry are signed by one key: another one's statement cannot be brought in under a name.
-    const by =
-      "flaw" in opened
-        ? { problem: opened.flaw.message }
-        : opened.keyId === entry.key
-          ? identityOfKey(policy, opened.keyId, at)
-          : { problem: "signed by another key than its entry" };
-    const seen = { hash: entry.hash, seq: entry.seq, at: new Date(entry.at), by, approval };
-    return [{ ...seen, model: digest, evidence, withdrawn: withdrawn !== undefined }];
-  });
-}
-
-/** What an entry carries that is no approval approves nothing. */
-function readApproval(envelope: Envelope): Approval | undefined {
-  try {
-    return parseApproval(Buffer.from(envelope.payload, "base64"));
-  } catch (error) {
-    if (error instanceof FactoryError) return undefined;
-    throw error;
-  }
-}
-
-async function ticketOf(question: Question, line: Line, world: LineWorld): Promise<DecisionFacts["ticket"]> {
-  const id = question.ticket;
-  if (id === undefined) return known(undefined);
-  const system = await world.tickets();
-  if (system === undefined)
-    return unknown("the policy names no ticket system", "tickets: { system: file, path: tickets.yaml } in policy.yaml");
-  return known({ id, ticket: await system.ticket(id), spentOn: spentOn(line.state, id, question) });
-}
-
-/** What a ticket was used for, other than this candidate in this environment; undefined when it is fresh. Pure. */
-export function spentOn(
-  state: LineState,
-  id: string,
-  question: Pick<Question, "candidate" | "environment">,
-): string | undefined {
-  for (const name of state.environments) {
-    for (const { entry, started } of state.environment(name).promoted) {
-      if (started.body.ticket !== id) continue;
-      if (name !== question.environment || entry.body.digest !== question.candidate.digest)
-        return `${name} v${entry.body.version}`;
-    }
+    if (champion === undefined) continue;
+    const { version, digest, released } = champion;
+    // What was registered later about these bytes says nothing about the code that was released.
+    const before = state.registered.filter((each) => each.body.digest === digest && each.seq < released.seq);
+    return {
+      environment: environment.name,
+      version,
+      digest,
+      commits: [...new Set(before.map((each) => each.body.commit))],
+    };
   }
   return undefined;
 }

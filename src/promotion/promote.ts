@@ -36,6 +36,8 @@ export async function promote(
     return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   }
   if (dryRun) return { kind: "planned", plan };
+  const other = resumed && differenceOf(resumed.body, plan.start);
+  if (resumed !== undefined && other !== undefined) await abandonStale(resumed, other, gathered, line, world);
   const actor = actorOf(gathered.facts, world);
   const { started, view } =
     resumed === undefined
@@ -82,6 +84,35 @@ async function moved(line: Line, fact: Extract<Fact, { body: { environment: stri
       ? "the ledger moved while this was planned"
       : `${holder.by} was faster: ${fact.body.environment} is held by entry ${holder.seq} (${holder.kind})`,
     "plan again: run the same command",
+  );
+}
+
+/** What is decided on otherwise now than when it was started; undefined: nothing that its bundle rests on. Pure. */
+function differenceOf(
+  before: EntryOf<"promotion.started">["body"],
+  now: EntryOf<"promotion.started">["body"],
+): string | undefined {
+  if (before.evidence !== now.evidence) return "newer evidence was registered";
+  if (before.rules !== now.rules) return "the rules were changed";
+  if (before.ticket !== now.ticket) return "the ticket is another one";
+  return undefined;
+}
+
+/** Its bundle would speak of evidence that does not count any more: it is ended, and can be started anew. */
+async function abandonStale(
+  started: EntryOf<"promotion.started">,
+  what: string,
+  gathered: Gathered,
+  line: Line,
+  world: LineWorld,
+): Promise<never> {
+  const body = { started: started.seq, environment: started.body.environment, reason: `${what} since it was started` };
+  const actor = actorOf(gathered.facts, world);
+  await appendOn(line.ledger, [{ kind: "abandoned", body }], actor, line.view.head, world.now());
+  throw changed(
+    "promotion.stale",
+    `${what} since the promotion was started by entry ${started.seq}; it was abandoned`,
+    "promote again: it is decided anew",
   );
 }
 

@@ -18,6 +18,7 @@ import { demandBytes, setAnchor } from "./apply-promotion.ts";
 import { momentOfDecision } from "./clock.ts";
 import type { Line } from "./line.ts";
 import { notRegistrable } from "./not-registrable.ts";
+import { anchorProblem } from "./registry-differences.ts";
 import type { LineWorld } from "./world.ts";
 
 export interface RegisterRequest {
@@ -95,6 +96,9 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   ]);
   if (known !== undefined && taken === undefined)
     reasons.push(`${name} v${known} has these bytes by the ledger, and is not in the registry any more: train again`);
+  // A chain that was cut, or is missing, must not get a new end here: the anchor that tells of it would be written over.
+  const cut = anchorProblem(current, environment.name, line.view.entries);
+  if (cut !== undefined) reasons.push(`${cut}; factory ledger restore brings back a whole copy`);
   const now = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
   if (!now.known) throw outsideError("clock.wrong", now.why, now.fix);
   const recording = recorderOf(line, world.signer.keyId, now.value);
@@ -180,7 +184,7 @@ function recorderOf(
   const no = (why: string) => ({ by: undefined, why, refused: undefined });
   if (!line.policy.known) return no("there is no policy: it goes no further than here");
   const { inForce, problem } = line.policy.value;
-  if (inForce.policy.projects[line.project] === undefined)
+  if (!Object.hasOwn(inForce.policy.projects, line.project))
     return no("a pilot: the policy does not list the project, so it goes no further than here");
   const broken = line.view.problems[0];
   if (broken !== undefined)

@@ -1,5 +1,6 @@
 import type { Entry, PlacedVersion } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
+import type { LedgerView } from "../ledger/open-ledger.ts";
 import { MODEL_TAGS, type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
 
 /** What a registry holds for one environment. */
@@ -73,6 +74,22 @@ export function anchorProblem(
   return entries.length < Number(seq)
     ? `the ledger ends with entry ${entries.length}, but ${environment} was written to when it had ${seq}: entries are missing`
     : `entry ${seq} of the ledger is not the one that ${environment} was anchored to: history was changed`;
+}
+
+/**
+ * Registrations that the ledger has for another environment than the first of the policy that was in force then: only promotion
+ * brings a version further, so that whoever wrote such an entry wants a version made by hand to pass for a known one. Pure.
+ */
+export function misplacedRegistrations({ entries, policyAt }: Pick<LedgerView, "entries" | "policyAt">): string[] {
+  return entries.flatMap((entry) => {
+    if (entry.kind !== "registered") return [];
+    const first = policyAt(entry.seq)?.policy.environments[0]?.name;
+    return entry.body.environment === first
+      ? []
+      : [
+          `entry ${entry.seq} of ${entry.by} registers v${entry.body.version} in ${entry.body.environment}, not in ${first}`,
+        ];
+  });
 }
 
 /** All versions of an environment that the ledger recorded. */

@@ -1,6 +1,9 @@
-import { normaliseAddress } from "../policy/address.ts";
+import { normaliseName } from "../policy/address.ts";
+import { durationMs } from "../policy/durations.ts";
 import { personOf } from "../policy/identity.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { Rules } from "../project/rules.ts";
+import { assignRoles } from "./assign-roles.ts";
 import { type DecisionFacts, type Known, known, type SeenApproval, unknown } from "./facts.ts";
 import { given, no, type Rule, yes } from "./rule.ts";
 
@@ -22,22 +25,34 @@ export interface ApprovalSetting {
   ticket: string | undefined;
   /** Addresses of everyone who changed the code, normalised. */
   authors: readonly string[];
+  /** How long an approval lasts by the rules, counted from its signing. */
+  ttlMs: number;
   now: Date;
+}
+
+/** An approval lasts this long where the policy does not say. */
+const DEFAULT_TTL = "P7D";
+
+/** How long an approval lasts, in milliseconds. Pure. */
+export function approvalTtlMs(rules: Rules): number {
+  return durationMs(rules.stage.approvalTtl ?? DEFAULT_TTL);
 }
 
 /** The members of a role; `project-owner` is the owner whom the policy lists for the project. */
 export function membersOf(policy: Policy, role: string, project: string): readonly string[] {
   if (role === "project-owner") {
-    const owner = policy.projects[project]?.owner;
+    const owner = Object.hasOwn(policy.projects, project) ? policy.projects[project]?.owner : undefined;
     return owner === undefined ? [] : [owner];
   }
-  return policy.roles[role] ?? [];
+  // A role's name comes out of an approval: it may be any word.
+  return Object.hasOwn(policy.roles, role) ? (policy.roles[role] ?? []) : [];
 }
 
 /** Whether a person of the policy is among those who changed the code, under any of their addresses. */
 export function isAuthor(policy: Policy, address: string, authors: readonly string[]): boolean {
+  const normal = normaliseName(address);
   return authors.some(
-    (author) => personOf(policy, author) === address || normaliseAddress(author) === normaliseAddress(address),
+    (author) => personOf(policy, author) === address || (normal !== undefined && normaliseName(author) === normal),
   );
 }
 
@@ -65,8 +80,11 @@ function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string |
   if (approval.rules !== setting.rules)
     return "under other rules: a threshold, a count or a lifetime was changed since";
   if (approval.ticket !== setting.ticket) return `for ticket ${approval.ticket ?? "none"}`;
-  if (!(new Date(approval.notAfter) > setting.now)) return `ended at ${approval.notAfter}`;
+  // Whoever signs can write any end into it: it lasts no longer than the rules let it.
+  const end = new Date(Math.min(Date.parse(approval.notAfter), seen.at.getTime() + setting.ttlMs));
+  if (!(end > setting.now)) return `ended at ${Number.isNaN(end.getTime()) ? approval.notAfter : end.toISOString()}`;
   if ("problem" in by) return by.problem;
+  if (approval.approver !== by.address) return `in the name of ${approval.approver}, by the key of ${by.address}`;
   if (by.kind !== "person") return `${by.address} is a ${by.kind}: only people approve`;
   if (!membersOf(setting.policy, approval.role, setting.project).includes(by.address))
     return `${by.address} does not have the role ${approval.role}`;
@@ -90,6 +108,7 @@ export const APPROVAL_RULES: readonly Rule[] = [
             const used = assignRoles(
               asked,
               good.map((each) => each.approval),
+              ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
             );
             const missing = asked.filter((each, i) => (used[i]?.length ?? 0) < each.count);
             const refused = counted
@@ -198,26 +217,7 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
     rules: rules.value.digest,
     ticket: ticket.value?.id,
     authors: people.people.map((each) => each.address),
+    ttlMs: approvalTtlMs(rules.value.rules),
     now: now.value,
   });
-}
-
-/** Gives each person to one role at most; roles with fewer candidates choose first. The approvals used, by role. */
-export function assignRoles(
-  asked: readonly { role: string; count: number }[],
-  approvals: readonly SeenApproval[],
-): SeenApproval[][] {
-  const taken = new Set<string>();
-  const result: SeenApproval[][] = asked.map(() => []);
-  const order = asked
-    .map((each, i) => ({ ...each, i, candidates: approvals.filter((one) => one.approval.role === each.role) }))
-    .sort((a, b) => a.candidates.length - a.count - (b.candidates.length - b.count));
-  for (const { i, count, candidates } of order) {
-    for (const one of candidates) {
-      if ("problem" in one.by || taken.has(one.by.address) || (result[i]?.length ?? 0) >= count) continue;
-      taken.add(one.by.address);
-      result[i]?.push(one);
-    }
-  }
-  return result;
 }

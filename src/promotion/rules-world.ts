@@ -27,7 +27,7 @@ export const WORLD_RULES: readonly Rule[] = [
     actions: EVERYWHERE,
     judge: (facts) =>
       given(facts.policy, ({ inForce: { policy } }) => {
-        const listing = policy.projects[facts.project];
+        const listing = Object.hasOwn(policy.projects, facts.project) ? policy.projects[facts.project] : undefined;
         return listing === undefined
           ? no(
               `${facts.project} is a pilot: the policy does not list it, so it goes no further than ${policy.environments[0]?.name}`,
@@ -95,9 +95,10 @@ export const WORLD_RULES: readonly Rule[] = [
           if (ticket.environment !== undefined && ticket.environment !== facts.environment.name)
             return no(`ticket ${id} is for ${ticket.environment}`, "a ticket of its own");
           return given(facts.now, (now) => {
-            if (facts.action !== "approve" && ticket.from !== undefined && now < new Date(ticket.from))
+            // Written so that what is no time does not pass.
+            if (facts.action !== "approve" && ticket.from !== undefined && !(now >= new Date(ticket.from)))
               return no(`ticket ${id} allows the change from ${ticket.from} only`, "wait for its window");
-            if (ticket.until !== undefined && now > new Date(ticket.until))
+            if (ticket.until !== undefined && !(now <= new Date(ticket.until)))
               return no(`ticket ${id} allowed the change until ${ticket.until}`, "have the ticket renewed");
             return yes(`ticket ${id} is approved`);
           });
@@ -110,11 +111,28 @@ export const WORLD_RULES: readonly Rule[] = [
     judge: (facts) =>
       given(facts.rules, ({ rules }) =>
         rules.stage.humanReview === "required"
-          ? cannotTell(
-              `${facts.environment.name} asks for a human review, which this version of factory cannot record`,
+          ? no(
+              `${facts.environment.name} asks for a human review, and none is recorded: this version of factory cannot`,
               "the policy of this tier must do without it, or wait for a version that can",
             )
           : yes("none asked for"),
       ),
+  },
+  {
+    name: "strategy",
+    actions: ["release"],
+    judge: (facts) =>
+      given(facts.rules, ({ rules }) => {
+        const { strategy } = facts;
+        if (strategy === undefined) return cannotTell("how it is to be released was not said", "--strategy NAME");
+        const allowed = [rules.stage.strategy ?? []].flat();
+        if (rules.stage.strategy === undefined) return yes(`${strategy}: the policy leaves it open`);
+        return allowed.some((each) => each === strategy)
+          ? yes(`${strategy}, which the policy allows`)
+          : no(
+              `the policy allows ${allowed.join(", ") || "no strategy"} in ${facts.environment.name}, not ${strategy}`,
+              "leave --strategy out",
+            );
+      }),
   },
 ];

@@ -47,7 +47,7 @@ export function planRelease(
   const rollback: RollbackTarget = champion === undefined ? "none" : { ...champion, signature };
   const firstRelease = facts.rules.known ? facts.rules.value.rules.firstRelease : "deny";
   const verdicts: Verdict[] = [
-    ...decide(facts),
+    ...decide({ ...facts, strategy }),
     { rule: "rollback target", ...rollbackVerdict(rollback, firstRelease, serves) },
   ];
   const outcome = outcomeOf(verdicts);

@@ -1,0 +1,38 @@
+import { type Approval, parseApproval } from "../evidence/approval.ts";
+import { openSigned } from "../evidence/signed-statement.ts";
+import type { Envelope } from "../lib/dsse.ts";
+import { FactoryError } from "../lib/error.ts";
+import { identityOfKey, listedKey } from "../policy/identity.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { SeenApproval } from "./facts.ts";
+import type { Line } from "./line.ts";
+
+/** Every approval of a chain, and whose it is by a policy at a moment. Pure. */
+export function approvalsOf(line: Pick<Line, "state">, policy: Policy, at: Date): SeenApproval[] {
+  return line.state.approvals.flatMap(({ entry, withdrawn }) => {
+    const { envelope } = entry.body;
+    const read = readApproval(envelope);
+    if (read === undefined) return [];
+    const { digest, evidence, ...approval } = read;
+    const opened = openSigned(envelope, (id) => listedKey(policy, id), "the approval");
+    // The envelope and its entry are signed by one key: another one's statement cannot be brought in under a name.
+    const by =
+      "flaw" in opened
+        ? { problem: opened.flaw.message }
+        : opened.keyId === entry.key
+          ? identityOfKey(policy, opened.keyId, at)
+          : { problem: "signed by another key than its entry" };
+    const seen = { hash: entry.hash, seq: entry.seq, at: new Date(entry.at), by, approval };
+    return [{ ...seen, model: digest, evidence, withdrawn: withdrawn !== undefined }];
+  });
+}
+
+/** What an entry carries that is no approval approves nothing. */
+function readApproval(envelope: Envelope): Approval | undefined {
+  try {
+    return parseApproval(Buffer.from(envelope.payload, "base64"));
+  } catch (error) {
+    if (error instanceof FactoryError) return undefined;
+    throw error;
+  }
+}
