@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Signer } from "../lib/signing.ts";
+import { makeWorkFolder } from "../lib/work-folder.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import type { TicketSystem } from "../tickets/ticket.ts";
 import type { Option } from "./command.ts";
@@ -26,14 +25,14 @@ export async function withLineWorld<T>(
   parts: { signer: Signer; tickets: TicketSystem | undefined },
   work: (world: LineWorld) => Promise<T>,
 ): Promise<T> {
-  const workFolder = await mkdtemp(join(tmpdir(), "factory-line-"));
+  const workFolder = makeWorkFolder(join(context.places.cache, "work"));
   try {
     return await work({
       registry: context.clients.registry,
       objects: context.clients.objects,
       tickets: async () => parts.tickets,
       cacheFolder: context.places.cache,
-      workFolder,
+      workFolder: workFolder.path,
       signer: parts.signer,
       factoryVersion: context.version,
       report: context.report,
@@ -41,6 +40,6 @@ export async function withLineWorld<T>(
       now: context.now,
     });
   } finally {
-    await rm(workFolder, { recursive: true, force: true });
+    workFolder.remove();
   }
 }

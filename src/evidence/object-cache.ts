@@ -54,6 +54,7 @@ function walk(folder: string, below = ""): string[] {
 /** Puts a fetched object in its place, unless a whole one has come there meanwhile: somebody may be reading it. */
 export async function keep(temporary: string, folder: string, digest: string, indexName: IndexName): Promise<void> {
   if (await holds(folder, digest, indexName)) return;
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
   rmSync(folder, { recursive: true, force: true });
   try {
     renameSync(temporary, folder);

@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
 import { lstat, readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { messageOf, outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { inParallel } from "../lib/parallel.ts";
+import { makeWorkFolder } from "../lib/work-folder.ts";
 import type { PlannedBundle } from "./bundle-index.ts";
 import { type EvidenceFile, INDEX_FILE } from "./evidence-index.ts";
 import { filesOfIndex, holds, type IndexName, keep, keepSignatures, MAX_INDEX_BYTES, place } from "./object-cache.ts";
@@ -39,7 +38,8 @@ export async function fetchObject(
       "it was removed from the registry, or never arrived there",
     );
   try {
-    if (!(await holds(folder, digest, indexName))) await fetchWhole(store, digest, indexName, folder);
+    if (!(await holds(folder, digest, indexName)))
+      await fetchWhole(store, digest, indexName, folder, join(cacheFolder, "work"));
     await refreshSignatures(store, digest, stored, folder);
   } catch (error) {
     throw fileError(error, folder);
@@ -122,10 +122,15 @@ function demandSize(indexName: IndexName, files: readonly EvidenceFile[]): void 
     );
 }
 
-async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexName, folder: string): Promise<void> {
-  const temporary = join(dirname(folder), `.${randomBytes(6).toString("hex")}.tmp`);
+async function fetchWhole(
+  store: ObjectStore,
+  digest: string,
+  indexName: IndexName,
+  folder: string,
+  workFolder: string,
+): Promise<void> {
+  const { path: temporary, remove } = makeWorkFolder(workFolder);
   try {
-    mkdirSync(temporary, { recursive: true, mode: 0o700 });
     const index = await demand(store, digest, indexName, MAX_INDEX_BYTES);
     if (sha256(index) !== digest)
       throw outsideError(
@@ -146,7 +151,7 @@ async function fetchWhole(store: ObjectStore, digest: string, indexName: IndexNa
     place(join(temporary, indexName), index);
     await keep(temporary, folder, digest, indexName);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    remove();
   }
 }
 

@@ -1,7 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pid } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, outsideError } from "./error.ts";
@@ -38,7 +48,10 @@ export async function acquireLock(request: LockRequest): Promise<() => void> {
   const deadline = Date.now() + request.waitMs;
   for (let told = false; ; ) {
     request.signal?.throwIfAborted();
-    if (tryCreate(request.path, mine)) return () => release(request.path, mine);
+    if (tryCreate(request.path, mine)) {
+      removeLeft(request.path);
+      return () => release(request.path, mine);
+    }
     const holder = readHolder(request.path);
     if (holder === undefined) continue;
     if (isStale(holder)) {
@@ -77,6 +90,23 @@ function tryCreate(path: string, text: string): boolean {
   } finally {
     unlinkSync(temporary);
   }
+}
+
+/** What processes left that were killed while they tried to create this lock. Only its holder gets here. */
+function removeLeft(path: string): void {
+  const start = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const temporary = join(dirname(path), name);
+    const isTry = name.startsWith(start) && /^[0-9a-f]{12}$/.test(name.slice(start.length));
+    const holder = isTry ? readHolder(temporary) : undefined;
+    // One without its text belongs to somebody who is about to write it, or was killed before.
+    if (holder !== undefined && isStale(holder) && isOld(temporary, holder.text === "" ? GUARD_STALE_MS : 0))
+      rmSync(temporary, { force: true });
+  }
+}
+
+function isOld(path: string, ms: number): boolean {
+  return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) >= ms;
 }
 
 function readHolder(path: string): Holder | undefined {
