@@ -23,7 +23,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "quickstart",
     group: "Start",
-    summary: "one model from a CSV to a green check, in a folder of its own",
+    summary: "one model from a CSV to production and back, in a folder of its own",
     load: async () => (await import("./commands/quickstart.ts")).command,
   },
   {

@@ -1,20 +1,17 @@
 import { existsSync } from "node:fs";
 import { delimiter, join, relative, resolve } from "node:path";
 import * as z from "zod";
-import { checkReport } from "../check/report.ts";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
-import { count, MARK, type Style, seconds } from "../cli/style.ts";
+import { MARK, type Style, seconds } from "../cli/style.ts";
+import { APPROVER, AUTHOR, type Person } from "../quickstart/people.ts";
 import { runQuickstart } from "../quickstart/run-quickstart.ts";
+import { PROJECT } from "../quickstart/stage.ts";
+import { type StoryStep, story } from "../quickstart/story.ts";
 import { quickstartVariables } from "../quickstart/variables.ts";
 
-const step = z.object({ name: z.string(), what: z.string(), durationMs: z.number() });
-const output = z.object({
+const output = story.extend({
   folder: z.string(),
-  project: z.string(),
-  steps: z.array(step),
-  check: checkReport,
-  mlflow: z.string(),
   /** A shell line that makes `factory` a command, when PATH has none. */
   alias: z.string().optional(),
   durationMs: z.number(),
@@ -23,11 +20,12 @@ type Output = z.infer<typeof output>;
 
 export const command = defineCommand({
   name: "quickstart",
-  summary: "one model, from a CSV to a green check",
+  summary: "one model, from a CSV to production and back",
   description:
-    "Makes a folder of its own with a policy and a project, starts a real MLflow server there, trains on real health-insurance\n" +
-    "records, runs the seven gates over the model and seals the evidence. It uses an identity of its own and nothing is left running.\n" +
-    "A folder that an earlier quickstart made is replaced; any other is refused.",
+    "Makes a folder of its own with two people, their keys, a signed policy and a project; starts a real MLflow server there; trains\n" +
+    "on real health-insurance records, checks, registers, approves, promotes, releases, and rolls back. On the way it shows what is\n" +
+    "refused: approving one's own change, promoting without approval, a worse model. Nothing is left running. A folder that an\n" +
+    "earlier quickstart made is replaced; any other is refused. Exit 3: the model did not pass its gates on this machine.",
   arguments: [{ name: "folder", description: "default: ./demo" }],
   examples: ["factory quickstart", "factory quickstart ~/factory-demo"],
   input: z.object({ folder: z.string().min(1).default("demo") }),
@@ -38,20 +36,20 @@ export const command = defineCommand({
     const { clients, places, report, signal } = context;
     // Its commands have a home of their own, where the user's settings of pip are not found.
     const uv = await clients.uv(report);
-    const story = await runQuickstart(folder, {
-      program: {
-        argv: [places.node, places.program],
-        env: { ...uv.settings, ...quickstartVariables(context.variables, folder, places) },
-        report,
-        signal,
-      },
-      host: await clients.localHost(),
-      uv: async () => uv,
+    const as = (person: Person) => ({
+      argv: [places.node, places.program],
+      env: { ...uv.settings, ...quickstartVariables(context.variables, folder, places, person) },
+      report,
+      signal,
     });
+    const told = await runQuickstart(
+      { folder, project: join(folder, PROJECT), author: as(AUTHOR), approver: as(APPROVER), uv: async () => uv },
+      await clients.localHost(),
+    );
     return {
-      ok: story.check.verdict === "pass",
+      ok: told.rollback !== undefined,
       data: {
-        ...story,
+        ...told,
         folder: relative(context.cwd, folder) || ".",
         ...aliasOf(context),
         durationMs: Math.round(performance.now() - began),
@@ -71,35 +69,36 @@ function aliasOf(context: Context): { alias?: string } {
 
 function renderQuickstart(data: Output, style: Style): string {
   const width = Math.max(...data.steps.map((each) => each.name.length));
-  const what = Math.max(...data.steps.map((each) => [...each.what].length));
-  const ok = data.check.verdict === "pass";
-  const lines = data.steps.map((each) => {
-    const failed = each.name === "check" && !ok;
-    return `  ${failed ? style.bad(MARK.fail) : style.ok(MARK.pass)} ${each.name.padEnd(width)}  ${each.what.padEnd(what)}  ${style.dim(seconds(each.durationMs).padStart(9))}`;
+  const texts = data.steps.map(textOf);
+  const what = Math.max(...texts.map((each) => [...each].length));
+  const lines = data.steps.map((each, i) => {
+    const mark = each.outcome === "done" ? style.ok(MARK.pass) : style.bad(MARK.fail);
+    const text = `${texts[i]}`;
+    return `  ${mark} ${each.name.padEnd(width)}  ${text.padEnd(what)}  ${style.dim(seconds(each.durationMs).padStart(8))}`;
   });
   const bad = data.check.gates
     .filter((gate) => gate.verdict !== "pass")
     .map((gate) => `      ${style.bad(MARK.fail)} ${gate.gate}: ${gate.summary}`);
+  const project = join(data.folder, data.project);
   const slowest = [...data.steps]
     .sort((a, b) => b.durationMs - a.durationMs)
     .slice(0, 3)
     .map((each) => `${each.name} ${seconds(each.durationMs)}`);
   return [
     "",
-    style.bold("factory quickstart: one model, from a CSV to a green check"),
+    style.bold("factory quickstart: one model, from a CSV to production and back"),
     "",
     ...lines,
     ...bad,
-    ...(data.check.evidence === undefined
-      ? []
-      : [
-          `  ${style.ok(MARK.pass)} ${"evidence".padEnd(width)}  sha256:${data.check.evidence.digest.slice(0, 12)}…, ${count(data.check.evidence.files)} files: ${data.project}/.factory/evidence/`,
-        ]),
     "",
     ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
-    `  Look around:   cd ${join(data.folder, data.project)} && factory evidence show`,
-    `  MLflow:        factory local start          (nothing was left running; ${data.mlflow})`,
-    `  Break it:      edit data/claims.csv or a test there, then factory check`,
-    style.dim(`  ${seconds(data.durationMs)} in all; slowest: ${slowest.join(", ")}`),
+    `  Look around:   cd ${project} && factory ledger show`,
+    `  As the author: export XDG_CONFIG_HOME=${join(data.folder, AUTHOR.home)}/.config   (or ${APPROVER.home}: each has a key there)`,
+    `  MLflow:        factory local start   (nothing was left running; ${data.mlflow})`,
+    style.dim(`  ${seconds(data.durationMs)} in all, some steps at the same time; slowest: ${slowest.join(", ")}`),
   ].join("\n");
+}
+
+function textOf(each: StoryStep): string {
+  return each.outcome === "refused" ? `refused, as it should be: ${each.what}` : each.what;
 }

@@ -6,16 +6,20 @@ export interface StarterPolicy {
   uri: string;
   /** Projects to list; a product line that the starter does not have is added. */
   projects?: Policy["projects"];
+  /** Lines for `people`, as `factory keys new` prints them. */
+  people?: readonly string[];
+  /** Addresses by role; those of `policy-owner` sign the policy, those of `model-risk` approve. */
+  roles?: { "policy-owner": readonly string[]; "model-risk": readonly string[] };
 }
 
 const ALL_GATES = "[lint, unit, data, model, baseline, docs, secrets]";
 const LINES = ["claims", "revenue", "quality"];
 
 /**
- * The text of a first policy.yaml: three environments on one local server, three risk tiers, and nobody in any role,
- * so that nothing can be approved until people are named. It parses with `policySchema`.
+ * The text of a first policy.yaml: three environments on one local server and three risk tiers. Unless people are given, nobody
+ * is in any role, so that nothing can be approved until they are named. It parses with `policySchema`.
  */
-export function starterPolicy({ organisation, uri, projects = {} }: StarterPolicy): string {
+export function starterPolicy({ organisation, uri, projects = {}, people = [], roles }: StarterPolicy): string {
   const lines = [...new Set([...LINES, ...Object.values(projects).map((project) => project.productLine)])];
   return `# yaml-language-server: $schema=./.factory/schemas/policy.schema.json
 # The organisation: environments, people, and what each risk tier asks for.
@@ -38,13 +42,7 @@ ${lines.map((line) => `  ${line}: { capacity: 4, owner: unassigned }`).join("\n"
 # A project that is not listed is a pilot: it goes no further than the first environment.
 ${projectsText(projects)}
 
-# Nobody yet: no approval is possible until people are named here and under people. Owners then sign: factory policy sign
-roles:
-  policy-owner: []                      # sign this file
-  model-risk: []                        # approve releases
-policyQuorum: 1
-people: {}                              # factory keys new prints the line
-#   someone@example.com: { keys: [{ key: "ed25519:…", from: 2026-01-01 }], aliases: [someone-on-git] }
+${peopleText(people, roles)}
 
 riskTiers:
   low:
@@ -76,6 +74,21 @@ function projectsText(projects: Policy["projects"]): string {
       `  ${name}: { productLine: ${at.productLine}, riskTier: ${at.riskTier}, owner: ${quote(at.owner)} }`,
   );
   return `projects:\n${lines.join("\n")}`;
+}
+
+function peopleText(people: readonly string[], roles: StarterPolicy["roles"]): string {
+  const members = (role: "policy-owner" | "model-risk") => `[${(roles?.[role] ?? []).map(quote).join(", ")}]`;
+  const head =
+    people.length === 0
+      ? "# Nobody yet: no approval is possible until people are named here and under people. Owners then sign: factory policy sign"
+      : "# Who may do what. Nobody approves what they changed themselves, whatever their roles.";
+  return `${head}
+roles:
+  policy-owner: ${members("policy-owner").padEnd(23)} # sign this file
+  model-risk: ${members("model-risk").padEnd(25)} # approve releases
+policyQuorum: 1
+people:${people.length === 0 ? " {}                              # factory keys new prints the line" : `\n${people.join("\n")}`}
+#   someone@example.com: { keys: [{ key: "ed25519:…", from: 2026-01-01 }], aliases: [someone-on-git] }`;
 }
 
 /** A JSON string is a YAML string, whatever is in it. */

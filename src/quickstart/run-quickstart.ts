@@ -1,152 +1,130 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { type CheckReport, checkReport } from "../check/report.ts";
+import type { CheckReport } from "../check/report.ts";
 import { outsideError } from "../lib/error.ts";
-import type { Report } from "../lib/progress.ts";
-import { runProcess } from "../lib/run-process.ts";
 import type { LocalHost } from "../local/server.ts";
-import { starterPolicy } from "../policy/starter-policy.ts";
-import { childEnvironment } from "../training/child-environment.ts";
-import { projectEnvironment, type Uv } from "../training/project-environment.ts";
+import { commit } from "./code.ts";
+import { registerModel, releaseFirst, step } from "./first-release.ts";
 import { folderState, renewFolder } from "./folder.ts";
-import { type Program, runFactory } from "./step.ts";
+import { checkModel, countRows, preparePython, trainModel } from "./model.ts";
+import { makeOrganisation } from "./organisation.ts";
+import { AUTHOR } from "./people.ts";
+import { buildSecond, releaseSecond, rollBack } from "./second-version.ts";
+import { PROJECT, type Stage } from "./stage.ts";
+import { type Program, runFactory, type StepResult } from "./step.ts";
+import type { Story, StoryStep } from "./story.ts";
+import { together } from "./together.ts";
+import { refuseWorse, trainWorse } from "./worse-model.ts";
 
-const PROJECT = "claims-triage";
 const PREFERRED_PORT = 5210;
 
-export interface QuickstartWorld {
-  program: Program;
-  host: LocalHost;
-  uv(): Promise<Uv>;
-}
-
-export interface QuickstartStory {
-  project: string;
-  /** What was done, in order, with figures as measured. */
-  steps: { name: string; what: string; durationMs: number }[];
-  check: CheckReport;
-  /** Where the MLflow server answered while it ran. */
-  mlflow: string;
-}
-
 /**
- * Tells the story in `folder`, which is quickstart's own: policy, server, project, training, check. Returns what each step
- * measured. Stops the server whatever happens.
+ * Tells the story in the stage's folder, which is quickstart's own: one model from a CSV to production and back. Returns what
+ * each step measured. A step that should succeed and does not, and a refusal that does not come, are errors. Stops the server
+ * whatever happens.
  */
-export async function runQuickstart(folder: string, world: QuickstartWorld): Promise<QuickstartStory> {
-  if (folderState(folder) === "ours") await stopServer(world.program, folder);
+export async function runQuickstart(stage: Stage, host: LocalHost): Promise<Story> {
+  const { folder, author } = stage;
+  if (folderState(folder) === "ours") await stopServer(author, folder);
   renewFolder(folder);
   try {
-    return await tell(folder, world);
+    return await tell(stage, host);
   } finally {
     // Also after a failure or Ctrl-C: nothing of quickstart's may be left running.
-    await stopServer({ ...world.program, signal: new AbortController().signal }, folder).catch(() => undefined);
+    await stopServer({ ...author, signal: new AbortController().signal }, folder).catch(() => undefined);
   }
 }
 
-async function tell(folder: string, { program, host, uv }: QuickstartWorld): Promise<QuickstartStory> {
-  const steps: QuickstartStory["steps"] = [];
-  const { env: variables, report, signal } = program;
-  const project = join(folder, PROJECT);
-  mkdirSync(join(folder, "home"), { recursive: true, mode: 0o700 });
-
-  const managed = await timed(() => host.python(report, signal));
-  steps.push({
-    name: "Python environment",
-    what: `factory's own, with MLflow ${managed.value.mlflow}`,
-    durationMs: managed.durationMs,
-  });
-
+async function tell(stage: Stage, host: LocalHost): Promise<Story> {
+  const { author, project } = stage;
+  const began = performance.now();
+  const managed = await host.python(author.report, author.signal);
+  const python = plain("Python environment", `factory's own, with MLflow ${managed.mlflow}`, performance.now() - began);
   const port = await freePort(host.isPortFree);
-  writeFileSync(join(folder, "policy.yaml"), policyText(`http://127.0.0.1:${port}`));
-  const server = await runFactory(
-    program,
-    "starting the MLflow server",
-    ["local", "start", "--dir", folder, "--port", String(port)],
-    folder,
-    z.object({ uri: z.string(), mlflow: z.string() }),
-  );
-  steps.push({ name: "MLflow server", what: `${server.data.uri}  (SQLite)`, durationMs: server.durationMs });
+  const organisation = await makeOrganisation(stage, `http://127.0.0.1:${port}`);
+  const [server, made] = await together(stage, (both) => startServer(both, port), makeProject);
+  const rows = `${countRows(project)} real member-years`;
+  const trained = await trainModel(stage, project, `training on ${rows}`);
+  const checked = await checkModel(stage, project, "checking: seven gates");
+  const auc = trained.auc === null ? "" : `  AUC ${trained.auc.toFixed(3)}`;
+  const steps = [
+    python,
+    organisation,
+    plain("MLflow server", `${server.data.uri}  (SQLite)`, server.durationMs, server.command),
+    ...made,
+    step("train", AUTHOR, `${rows} → run ${trained.run.slice(0, 8)}…${auc}`, trained),
+    {
+      ...step("check", AUTHOR, checkText(checked.data), checked),
+      outcome: checked.ok ? ("done" as const) : ("failed" as const),
+    },
+  ];
+  const start = { project: PROJECT, mlflow: server.data.uri, check: checked.data };
+  if (!checked.ok) return { ...start, steps };
 
+  const first = await registerModel(stage);
+  // From here on the first version's commands read nothing of the project but factory.yaml and ledger.
+  const [line, worse] = await together(stage, (both) => releaseFirst(both, first), trainWorse);
+  const [refused, second] = await together(stage, (both) => refuseWorse(both, worse), buildSecond);
+  const better = await releaseSecond(stage, second);
+  const back = await rollBack(stage);
+  return {
+    ...start,
+    steps: [
+      ...steps,
+      step("register", AUTHOR, `${first.name} v${first.number}   sha256:${first.digest.slice(0, 12)}…`, first),
+      ...line,
+      refused.step,
+      better.step,
+      back.step,
+    ],
+    worse: refused.worse,
+    versions: [
+      { run: trained.run, auc: trained.auc, number: first.number, digest: first.digest, evidence: first.evidence },
+      {
+        run: second.trained.run,
+        auc: second.trained.auc,
+        number: better.registered.number,
+        digest: better.registered.digest,
+        evidence: better.registered.evidence,
+      },
+    ],
+    rollback: back.rollback,
+  };
+}
+
+function startServer({ author, folder }: Stage, port: number): Promise<StepResult<{ uri: string }>> {
+  const args = ["local", "start", "--dir", folder, "--port", String(port)];
+  return runFactory(author, "starting the MLflow server", args, folder, z.object({ uri: z.string() }));
+}
+
+async function makeProject(stage: Stage): Promise<StoryStep[]> {
+  const { author, folder, project } = stage;
   const made = await runFactory(
-    program,
+    author,
     "making the project",
     ["new", PROJECT, "--yes"],
     folder,
     z.object({ template: z.object({ name: z.string(), version: z.string() }), files: z.int() }),
   );
-  steps.push({
-    name: `new ${PROJECT}`,
-    what: `template ${made.data.template.name} ${made.data.template.version}, ${made.data.files} files`,
-    durationMs: made.durationMs,
-  });
-
-  const python = await timed(() => projectEnvironment(project, uv, variables, withoutNotes(report), signal));
-  await commitLock(project, variables, signal);
-  steps.push({ name: "project's Python", what: "locked, installed, uv.lock committed", durationMs: python.durationMs });
-
-  const rows = `${countRows(join(project, "data/claims.csv")).toLocaleString("en-US")} real member-years`;
-  const trained = await runFactory(
-    program,
-    `training on ${rows}`,
-    ["train"],
-    project,
-    z.object({
-      outcome: z.string(),
-      run: z.string(),
-      metrics: z.record(z.string(), z.number().nullable()).default({}),
-      problems: z.array(z.string()).default([]),
-    }),
-  );
-  if (!trained.ok)
-    throw outsideError(
-      "quickstart.train",
-      `training failed: ${trained.data.problems.join("; ")}`,
-      `see ${project}/.factory/cache`,
-    );
-  const auc = trained.data.metrics.roc_auc ?? undefined;
-  steps.push({
-    name: "train",
-    what: `${rows} → run ${trained.data.run.slice(0, 8)}…${auc === undefined ? "" : `  AUC ${auc.toFixed(2)}`}`,
-    durationMs: trained.durationMs,
-  });
-
-  const checked = await runFactory(program, "checking: seven gates", ["check"], project, checkReport);
-  const cases = (gate: string) => checked.data.gates.find((each) => each.gate === gate)?.cases ?? 0;
-  const passed = checked.data.gates.filter((gate) => gate.verdict === "pass").length;
-  steps.push({
-    name: "check",
-    what: `${passed} of ${checked.data.gates.length} gates pass, ${cases("unit") + cases("model")} tests, ${cases("data")} data checks`,
-    durationMs: checked.durationMs,
-  });
-  return { project: PROJECT, steps, check: checked.data, mlflow: server.data.uri };
+  const { template, files } = made.data;
+  const began = performance.now();
+  await preparePython(stage, project);
+  await commit(author, project, ["uv.lock"], "Lock the Python packages");
+  return [
+    step(`new ${PROJECT}`, AUTHOR, `template ${template.name} ${template.version}, ${files} files`, made),
+    plain("project's Python", "locked, installed, uv.lock committed", performance.now() - began),
+  ];
 }
 
-function policyText(uri: string): string {
-  return starterPolicy({
-    organisation: "Example Mutual",
-    uri,
-    projects: { [PROJECT]: { productLine: "claims", riskTier: "medium", owner: "author@example.com" } },
-  });
+function checkText({ gates }: CheckReport): string {
+  const cases = (name: string) => gates.find((each) => each.gate === name)?.cases ?? 0;
+  const passed = gates.filter((gate) => gate.verdict === "pass").length;
+  return `${passed} of ${gates.length} gates pass, ${cases("unit") + cases("model")} tests, ${cases("data")} data checks`;
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<{ value: T; durationMs: number }> {
-  const started = performance.now();
-  const value = await work();
-  return { value, durationMs: performance.now() - started };
-}
-
-/** The note about a missing uv.lock is for people in their own project; here it is committed right away. */
-function withoutNotes(report: Report): Report {
-  return (event) => {
-    if (event.type !== "note") report(event);
-  };
-}
-
-/** Lines after the header; the file ends with a line feed. */
-function countRows(csv: string): number {
-  return readFileSync(csv, "latin1").split("\n").length - 2;
+function plain(name: string, what: string, durationMs: number, ...commands: string[]): StoryStep {
+  return { name, outcome: "done", what, commands, durationMs };
 }
 
 async function freePort(isFree: (port: number) => Promise<boolean>): Promise<number> {
@@ -161,33 +139,4 @@ async function freePort(isFree: (port: number) => Promise<boolean>): Promise<num
 async function stopServer(program: Program, folder: string): Promise<void> {
   if (!existsSync(join(folder, ".factory/local"))) return;
   await runFactory(program, "stopping the MLflow server", ["local", "stop", "--dir", folder], folder, z.unknown());
-}
-
-async function commitLock(
-  project: string,
-  variables: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const argv of [
-    ["git", "add", "uv.lock"],
-    ["git", "commit", "--quiet", "--no-verify", "--message", "Lock the Python packages"],
-  ]) {
-    const result = await runProcess({
-      argv,
-      cwd: project,
-      env: childEnvironment(variables, gitIdentity(variables)),
-      signal,
-      timeoutMs: 60_000,
-    });
-    if (result.status !== 0)
-      throw outsideError(
-        "quickstart.git",
-        `${argv.join(" ")} failed: ${result.stderr.trim()}`,
-        "git is needed: factory doctor",
-      );
-  }
-}
-
-function gitIdentity(variables: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(variables).filter(([name]) => name.startsWith("GIT_")));
 }

@@ -1,11 +1,12 @@
 import * as z from "zod";
-import { FactoryError, outsideError } from "../lib/error.ts";
+import { EXIT, FactoryError, outsideError } from "../lib/error.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { stripControls } from "../lib/redact.ts";
 import { runProcess } from "../lib/run-process.ts";
 
+/** The built program, as one person starts it. */
 export interface Program {
-  /** Node and the built program. */
+  /** Node and the program's file. */
   argv: readonly string[];
   env: Readonly<Record<string, string>>;
   report: Report;
@@ -21,6 +22,9 @@ const document = z.object({
       exit: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(5), z.literal(130)]),
       message: z.string(),
       hint: z.string().optional(),
+      problems: z
+        .array(z.object({ message: z.string(), file: z.string().optional(), line: z.int().optional() }))
+        .default([]),
     })
     .optional(),
 });
@@ -28,10 +32,15 @@ const document = z.object({
 export interface StepResult<T> {
   ok: boolean;
   data: T;
+  /** As it would be typed, without --json. */
+  command: string;
   durationMs: number;
 }
 
-/** Runs one factory command as a user would, with --json, and returns what it answered; an error of it is passed on as it is. */
+/**
+ * Runs one factory command as a user would, with --json, and returns what it answered: yes (exit 0) or no (exit 3). An error of
+ * it is passed on as it is; an exit status that does not go with the answer is an error too.
+ */
 export async function runFactory<T>(
   program: Program,
   label: string,
@@ -39,7 +48,7 @@ export async function runFactory<T>(
   cwd: string,
   data: z.ZodType<T>,
 ): Promise<StepResult<T>> {
-  return withTask(program.report, `quickstart.${args[0]}`, label, async (advance) => {
+  return withTask(program.report, `quickstart: ${label}`, label, async (advance) => {
     const result = await runProcess({
       argv: [...program.argv, ...args, "--json"],
       cwd,
@@ -61,15 +70,29 @@ export async function runFactory<T>(
     });
     const answer = parse(result.stdout, args, result.stderr);
     if (answer.error !== undefined) {
-      throw new FactoryError(
-        answer.error.code,
-        answer.error.exit,
-        `factory ${args.join(" ")}: ${answer.error.message}`,
-        answer.error.hint === undefined ? {} : { hint: answer.error.hint },
-      );
+      const { code, exit, message, hint, problems } = answer.error;
+      throw new FactoryError(code, exit, `${commandLine(args)}: ${message}`, {
+        ...(hint !== undefined && { hint }),
+        problems: problems.map(({ message, file, line }) => ({
+          message,
+          ...(file !== undefined && { file }),
+          ...(line !== undefined && { line }),
+        })),
+      });
     }
-    return { ok: answer.ok, data: data.parse(answer.data), durationMs: result.durationMs };
+    const command = commandLine(args);
+    if (result.status !== (answer.ok ? EXIT.yes : EXIT.no))
+      throw outsideError(
+        "quickstart.status",
+        `${command} answered ${answer.ok ? "yes" : "no"} with exit ${result.status}`,
+      );
+    return { ok: answer.ok, data: data.parse(answer.data), command, durationMs: result.durationMs };
   });
+}
+
+/** The words after `factory`, quoted where a shell needs it. */
+function commandLine(args: readonly string[]): string {
+  return ["factory", ...args.map((word) => (/^[\w./:@=+-]+$/.test(word) ? word : `"${word}"`))].join(" ");
 }
 
 function parse(stdout: string, args: readonly string[], stderr: string): z.infer<typeof document> {

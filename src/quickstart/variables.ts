@@ -1,18 +1,20 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Person } from "./people.ts";
 
 /** What may come from the user's environment: where programs, caches and package indexes are. No identity, no credential of a service. */
 const TAKEN =
   /^(?:PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|TERM|CI|NO_COLOR|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_[A-Z_]+|UV_[A-Z_]+|PYENV_ROOT|PYENV_VERSION)$/;
 
-/** The environment of quickstart's commands: a home and an identity of its own; the caches of packages stay the user's. */
+/** The environment of one person's commands: a home and an identity of their own; the caches of packages stay the user's. */
 export function quickstartVariables(
   variables: Readonly<Record<string, string>>,
   folder: string,
   places: { data: string },
+  person: Person,
 ): Record<string, string> {
   const taken = Object.fromEntries(Object.entries(variables).filter(([name]) => TAKEN.test(name)));
-  const home = join(folder, "home");
+  const home = join(folder, person.home);
   const userHome = variables.HOME;
   return {
     ...taken,
@@ -27,10 +29,10 @@ export function quickstartVariables(
     ...(userHome !== undefined && variables.PYENV_ROOT === undefined && { PYENV_ROOT: join(userHome, ".pyenv") }),
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_GLOBAL: join(home, ".gitconfig"),
-    GIT_AUTHOR_NAME: "Author",
-    GIT_AUTHOR_EMAIL: "author@example.com",
-    GIT_COMMITTER_NAME: "Author",
-    GIT_COMMITTER_EMAIL: "author@example.com",
+    GIT_AUTHOR_NAME: person.name,
+    GIT_AUTHOR_EMAIL: person.address,
+    GIT_COMMITTER_NAME: person.name,
+    GIT_COMMITTER_EMAIL: person.address,
   };
 }
 

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { EXIT, FactoryError } from "../lib/error.ts";
+import { changeCode, git } from "./code.ts";
+import { checkModel, preparePython, type Trained, trainModel } from "./model.ts";
+import { AUTHOR } from "./people.ts";
+import { PROJECT, type Stage } from "./stage.ts";
+import type { Story, StoryStep } from "./story.ts";
+
+/** A second clone, so that the first one stays as it is while both are worked in. */
+const CLONE = `${PROJECT}-trial`;
+const ROWS = 300;
+
+export interface Worse {
+  folder: string;
+  trained: Trained;
+  durationMs: number;
+}
+
+/** A model of the first few rows: a line that was left from trying something out. Committed and trained in a clone. */
+export async function trainWorse(stage: Stage): Promise<Worse> {
+  const began = performance.now();
+  const folder = join(stage.folder, CLONE);
+  await git(stage.author, stage.folder, ["clone", "--quiet", PROJECT, CLONE]);
+  const edit = {
+    path: "src/claims_triage/train.py",
+    before: "model = fit(training, seed, **overrides)",
+    after: `model = fit(training.head(${ROWS}), seed, **overrides)`,
+  };
+  await changeCode(stage.author, folder, [edit], "Train on fewer rows");
+  await preparePython(stage, folder);
+  const trained = await trainModel(stage, folder, `training a worse model, on ${ROWS} rows`);
+  return { folder, trained, durationMs: performance.now() - began };
+}
+
+/** The gates over the worse model, which have to say no: below the floor, and below the champion. */
+export async function refuseWorse(
+  stage: Stage,
+  worse: Worse,
+): Promise<{ step: StoryStep; worse: NonNullable<Story["worse"]> }> {
+  const { trained } = worse;
+  const checked = await checkModel(stage, worse.folder, "checking the worse model", "--only", "model,baseline");
+  const found = (gate: string) => {
+    const result = checked.data.gates.find((each) => each.gate === gate);
+    return result?.verdict === "fail" ? result.findings.map((each) => each.message) : [];
+  };
+  const floor = found("model").find((message) => /^roc_auc [\d.]+ < [\d.]+$/.test(message));
+  const drop = found("baseline").find((message) => /^roc_auc fell by [\d.]+$/.test(message));
+  const { evidence, model } = checked.data;
+  if (checked.ok || floor === undefined || drop === undefined || evidence === undefined || model === undefined)
+    throw new FactoryError("quickstart.story", EXIT.bug, "the worse model was not refused by floor and champion", {
+      problems: checked.data.gates.map(({ gate, verdict, summary }) => ({
+        message: `${gate}: ${verdict}, ${summary}`,
+      })),
+      hint: "this must not happen: please report it",
+    });
+  const baseline = checked.data.gates.find((each) => each.gate === "baseline")?.summary ?? "";
+  return {
+    step: {
+      name: "a worse model",
+      outcome: "refused",
+      what: `${floor}; ${baseline}`,
+      by: AUTHOR.address,
+      commands: [trained.command, checked.command],
+      durationMs: worse.durationMs + checked.durationMs,
+    },
+    worse: {
+      run: trained.run,
+      digest: model.digest,
+      evidence: evidence.digest,
+      auc: trained.auc,
+      findings: [floor, drop],
+    },
+  };
+}
