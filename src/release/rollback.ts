@@ -11,7 +11,7 @@ import type { Environment } from "../policy/policy.ts";
 import { appendEnd, appendOn, changed, demandFree } from "../promotion/append.ts";
 import { setAnchor } from "../promotion/apply-promotion.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
-import { decisionBundle } from "../promotion/decision-bundle.ts";
+import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
@@ -232,7 +232,7 @@ async function writeDecision(
         environment: body.environment,
         project: line.project,
         factory: world.factoryVersion,
-        policy: line.policy.value.inForce.digest,
+        policy: policyRecordAt(line.view.entries, started.seq).digest,
         rules: released.started.body.rules,
         evidence: released.started.body.evidence,
         verdicts: [],

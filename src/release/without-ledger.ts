@@ -46,7 +46,9 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
   return { project: here.project.project, model: here.project.model.name, policy: file.policy, folder: here.folder };
 }
 
-export type UnrecordedRollback = { kind: "refused" | "planned" | "unrecorded"; plan: RollbackPlan; pending?: string };
+export type UnrecordedRollback =
+  | { kind: "refused" | "planned"; plan: RollbackPlan }
+  | { kind: "unrecorded"; plan: RollbackPlan /** The file that waits. */; pending: string };
 
 /**
  * A rollback while the ledger cannot be reached: the target is the copy in the registry, and counts only if its bytes have the

@@ -1,0 +1,162 @@
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as z from "zod";
+import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
+import type { EvidenceFacts } from "../../src/evidence/facts.ts";
+import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { makeLine, putArtifact, type SmallLine } from "../support/small-line.ts";
+
+describe("release and rollback", () => {
+  let server: MlflowServer;
+  const lines: SmallLine[] = [];
+  beforeAll(async () => {
+    server = await startMlflowServer();
+  });
+  afterAll(async () => {
+    for (const line of lines) line.remove();
+    await server.stop();
+  });
+
+  const make = (wish: Parameters<typeof makeLine>[1] = {}): SmallLine => {
+    const line = makeLine(server, wish);
+    lines.push(line);
+    return line;
+  };
+  const champion = async (line: SmallLine, environment = "prod") =>
+    (await openMlflow(server.uri, { variables: {} }).registry.model(`${environment}.${line.model}`))?.aliases.champion;
+
+  /** A candidate in test and prod, released there. */
+  async function released(line: SmallLine, text: string, facts: Partial<EvidenceFacts> = {}): Promise<string> {
+    const number = await line.candidate({ text, facts });
+    await good(line.promote(number, "test"));
+    await good(line.approve(number, "prod"));
+    await good(line.promote(number, "prod"));
+    await good(line.release(number, "prod"));
+    return number;
+  }
+  async function good(answer: ReturnType<SmallLine["register"]>) {
+    const given = await answer;
+    expect(given.status, JSON.stringify(given.against)).toBe(0);
+    return given.data ?? {};
+  }
+
+  it("a first release that is rolled back leaves no champion, and history says which release it undoes", async () => {
+    const line = make();
+    await released(line, "one");
+    expect(await champion(line)).toBe("1");
+    const back = await good(line.rollback("prod", "--incident", "INC-77"));
+    expect(back).toMatchObject({
+      outcome: "rolledback",
+      to: "none",
+      incident: "INC-77",
+      undoes: line.ledger().at(-3)?.seq,
+    });
+    expect(back).not.toHaveProperty("detectedToRestoredMs");
+    expect(await champion(line)).toBeUndefined();
+    const again = await line.rollback("prod");
+    expect(again).toMatchObject({ status: 3, against: [expect.stringContaining("nothing serves"), expect.anything()] });
+  });
+
+  /** What evidence says of the champion that it was compared with. */
+  async function comparedWith(line: SmallLine, version: string): Promise<Partial<EvidenceFacts>> {
+    const found = await openMlflow(server.uri, { variables: {} }).registry.version(`prod.${line.model}`, version);
+    const digest = found?.tags["factory.digest"] ?? "";
+    return { champion: { environment: "prod", version, digest, commit: line.commit() } };
+  }
+
+  it("a second release goes back to the first, whatever freeze there is", async () => {
+    const line = make();
+    await released(line, "one");
+    await released(line, "two", await comparedWith(line, "1"));
+    expect(await champion(line)).toBe("2");
+    line.writePolicy((policy) => {
+      policy.version += 1;
+      for (const environment of policy.environments) environment.freeze = ["2020-01-01/2099-12-31"];
+    });
+    const frozen = await line.release("1", "prod");
+    expect(frozen).toMatchObject({ status: 3 });
+    expect(frozen.against.join("\n")).toContain("freeze: ");
+    const seen = new Date(Date.now() - 60_000).toISOString();
+    const back = await good(line.rollback("prod", "--detected-at", seen));
+    expect(back).toMatchObject({ from: { version: "2" }, to: { version: "1" } });
+    expect(Number(back.detectedToRestoredMs)).toBeGreaterThanOrEqual(60_000);
+    expect(Number(back.detectedToRestoredMs)).toBeLessThan(120_000);
+    expect(await champion(line)).toBe("1");
+  });
+
+  it("without a reason, for an unknown environment, detected in the future: wrong flags", async () => {
+    const line = make();
+    await released(line, "one");
+    for (const args of [
+      ["rollback", "--env", "prod"],
+      ["rollback", "--env", "prod", "--reason", "x"],
+      ["rollback", "--env", "moon", "--reason", "a good one"],
+      ["rollback", "--env", "prod", "--reason", "a good one", "--detected-at", "2099-01-01"],
+      ["release", "1", "--env", "prod", "--strategy", "canary"],
+    ])
+      expect((await line.run("ci", args)).status, args.join(" ")).toBe(2);
+    expect(await champion(line)).toBe("1");
+  });
+
+  it("a target whose bytes were changed is refused", async () => {
+    const line = make();
+    await released(line, "one");
+    await released(line, "two", await comparedWith(line, "1"));
+    const registry = openMlflow(server.uri, { variables: {} }).registry;
+    const version = await registry.version(`prod.${line.model}`, "1");
+    if (version === undefined) throw new Error("no version");
+    const asked = `${server.uri}/api/2.0/mlflow/model-versions/get-download-uri?name=prod.${line.model}&version=1`;
+    const { artifact_uri: uri } = z.object({ artifact_uri: z.string() }).parse(await (await fetch(asked)).json());
+    await putArtifact(server.uri, `${uri.replace("mlflow-artifacts:/", "")}/data/weights`, "other bytes");
+    const back = await line.rollback("prod");
+    expect(back.status).toBe(3);
+    expect(back.against.join("\n")).toContain("they were changed");
+    expect(await champion(line)).toBe("2");
+  });
+
+  it("goes on when the ledger is gone, says so, and the next command of the same person records it", async () => {
+    const line = make();
+    await released(line, "one");
+    await released(line, "two", await comparedWith(line, "1"));
+    const kept = `${line.ledgerPath}.kept`;
+    const entries = line.ledger().length;
+    renameSync(line.ledgerPath, kept);
+    const back = await good(line.rollback("prod"));
+    expect(back).toMatchObject({ outcome: "unrecorded", from: { version: "2" }, to: { version: "1" } });
+    expect(await champion(line)).toBe("1");
+    expect(existsSync(line.ledgerPath)).toBe(false);
+    const pending = join(line.folder, ".factory", "pending");
+    expect(readdirSync(pending)).toHaveLength(1);
+    // Nothing else may be decided on a ledger that is gone.
+    expect((await line.release("2", "prod")).status).not.toBe(0);
+    rmSync(line.ledgerPath, { force: true });
+    renameSync(kept, line.ledgerPath);
+    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
+    expect(readdirSync(pending)).toHaveLength(0);
+    const kinds = line
+      .ledger()
+      .slice(entries)
+      .map((each) => each.kind);
+    expect(kinds).toEqual(["rollback.started", "rolledback", "registered"]);
+    const last = readFileSync(line.ledgerPath, "utf8")
+      .split("\n")
+      .find((text) => text.includes('"effectiveAt"'));
+    expect(last).toContain('"version":"1"');
+  });
+
+  it("a pending rollback that was changed by hand is not recorded", async () => {
+    const line = make();
+    await released(line, "one");
+    const kept = `${line.ledgerPath}.kept`;
+    renameSync(line.ledgerPath, kept);
+    await good(line.rollback("prod"));
+    renameSync(kept, line.ledgerPath);
+    const folder = join(line.folder, ".factory", "pending");
+    const path = join(folder, readdirSync(folder)[0] ?? "");
+    writeFileSync(path, readFileSync(path, "utf8").replace("escalations doubled", "escalations halved"));
+    const next = await line.register();
+    expect(next.status).toBe(2);
+    expect(next.against.join("\n") + JSON.stringify(next.error)).toContain("its signature does not hold");
+  });
+});
