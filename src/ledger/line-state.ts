@@ -18,6 +18,8 @@ export interface Serving extends PlacedVersion {
 export interface EnvironmentState {
   /** Started and neither done nor abandoned: each is a lock on the environment. */
   open: readonly Started[];
+  /** Started and given up: what they wrote so far is still there. */
+  abandoned: readonly Started[];
   /** Promotions that were done, with what they started from. */
   promoted: readonly { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: readonly { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
@@ -43,6 +45,7 @@ export interface LineState {
 
 interface MutableEnvironment {
   open: Started[];
+  abandoned: Started[];
   promoted: { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
   champion: Serving | undefined;
@@ -52,6 +55,7 @@ interface MutableEnvironment {
 
 const nothingYet = (): MutableEnvironment => ({
   open: [],
+  abandoned: [],
   promoted: [],
   released: [],
   champion: undefined,
@@ -139,7 +143,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         const here = at(entry.body.environment);
         const index = here.open.findIndex((each) => each.seq === entry.body.started);
         if (index < 0) problems.push(unstarted(entry));
-        else here.open.splice(index, 1);
+        else here.abandoned.push(...here.open.splice(index, 1));
         break;
       }
       default:

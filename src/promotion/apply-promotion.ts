@@ -31,6 +31,7 @@ export async function applyPromotion(
   line: Line,
   actor: Actor,
   world: LineWorld,
+  resumed: boolean,
 ): Promise<Promoted> {
   const { body } = started;
   const { target, evidence, model, signatures } = gathered;
@@ -59,7 +60,14 @@ export async function applyPromotion(
     await putEvidence(objects, evidence, signatures, line.model);
     await putBundle(objects, bundle, line.model);
   });
-  const version = await arrive(gathered, registry, body, bundle.digest, world);
+  const tries = view.entries.filter(
+    (each) =>
+      each.kind === "promotion.started" &&
+      each.body.environment === body.environment &&
+      each.body.digest === body.digest,
+  );
+  const earlierTry = resumed || tries.length > 1;
+  const version = await arrive(gathered, registry, body, bundle.digest, earlierTry, world);
   await demandBytes(registry, version, body.digest, world);
   if (line.state.environment(target.name).champion?.version !== version.version)
     await registry.setAlias(body.target, "challenger", version.version);
@@ -95,6 +103,7 @@ async function arrive(
   registry: ModelRegistry,
   body: EntryOf<"promotion.started">["body"],
   bundle: string,
+  earlierTry: boolean,
   world: LineWorld,
 ): Promise<ModelVersion> {
   const { present, model, facts } = gathered;
@@ -112,6 +121,7 @@ async function arrive(
       environment: body.environment,
       folder: model.folder,
       files: model.files,
+      seen: { earlierTry, model: gathered.hasModel },
       tags: {
         [VERSION_TAGS.digest]: body.digest,
         [VERSION_TAGS.evidence]: body.evidence,
@@ -139,6 +149,23 @@ export async function demandBytes(
       `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
       "somebody wrote to its artifacts: factory verify",
     );
+}
+
+/**
+ * Ends what was cut off after its last entry: the anchor, unless a later one is there. True: it was behind, so that the command
+ * that wrote the entry did not come to its end.
+ */
+export async function catchUpAnchor(
+  registry: ModelRegistry,
+  name: string,
+  entry: { seq: number; hash: string },
+  policy: string,
+): Promise<boolean> {
+  const model = await registry.model(name);
+  const seq = Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0);
+  if (seq >= entry.seq) return false;
+  await setAnchor(registry, name, entry, policy);
+  return true;
 }
 
 /** The anchor: the end of the chain as the registry saw it, and the policy under which it was written to. */

@@ -3,7 +3,7 @@ import type { Evidence } from "../evidence/read-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
-import { usageError } from "../lib/error.ts";
+import { FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
@@ -18,6 +18,7 @@ import type { Candidate } from "./find-candidate.ts";
 import type { Line } from "./line.ts";
 import {
   anchorProblem,
+  leftVersion,
   misplacedRegistrations,
   recordedVersions,
   registryDifferences,
@@ -44,9 +45,11 @@ export interface Gathered {
   model: (FetchedModel & { folder: string }) | undefined;
   evidence: Evidence | undefined;
   signatures: readonly SignedFile[];
+  /** Whether the target has the registered model. */
+  hasModel: boolean;
   /** Highest number at the target now. */
   highest: number;
-  /** The candidate's version at the target, if the ledger knows one. */
+  /** The candidate's version at the target, if the ledger knows one or a promotion that was cut off made one. */
   present: string | undefined;
   approvals: readonly { hash: string; envelope: Envelope }[];
 }
@@ -88,11 +91,18 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
       "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
     );
-  const [pictures, version, ticket] = await Promise.all([
+  const place = standing && { model: registeredName(source.catalog, line.model), version: standing.version };
+  // Nothing of this waits for anything else of it.
+  const [pictures, bytes, ticket] = await Promise.all([
     Promise.all([...new Set([target, source])].map((each) => pictureOf(each, line.model, of))),
-    standing === undefined ? undefined : versionOf(await of(source), source, line.model, standing.version),
+    action === "approve" || place === undefined
+      ? undefined
+      : bytesOf(await of(source), place, join(world.workFolder, "model"), world),
     ticketOf(question, line, world),
   ]);
+  const versionsIn = (environment: Environment) =>
+    pictures.find((each) => each.environment === environment)?.versions ?? [];
+  const version = versionsIn(source).find((each) => each.version === standing?.version);
   const now = momentOfDecision(world.now().getTime(), targetRegistry.clock(), line.view.entries.at(-1));
   const at = now.known ? now.value : world.now();
   const chain = [...pictures].reverse().map((each) => each.environment);
@@ -100,11 +110,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
   );
   const evidence = await gatherEvidence(candidate.evidence, stores, policy, world.cacheFolder, at);
-  const bytes =
-    action === "approve" || version === undefined
-      ? undefined
-      : await bytesOf(await of(source), version, join(world.workFolder, "model"), world);
-  const targetVersions = pictures.find((each) => each.environment === target)?.versions ?? [];
+  const targetVersions = versionsIn(target);
   const facts: DecisionFacts = {
     action,
     project: line.project,
@@ -155,9 +161,11 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     model: bytes?.model,
     evidence: evidence.evidence,
     signatures: evidence.signatures,
+    hasModel: pictures.some((each) => each.environment === target && each.model !== undefined),
     highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
-    present: recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)
-      ?.version,
+    present:
+      recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)?.version ??
+      leftVersion(targetVersions, candidate.digest, line.state.environment(target.name)),
     approvals: line.state.approvals.map(({ entry }) => ({ hash: entry.hash, envelope: entry.body.envelope })),
   };
 }
@@ -192,28 +200,26 @@ function standingOf(state: LineState, source: Environment, digest: string, first
   return body && { version: body.version, digest, createdAt: body.createdAt };
 }
 
-async function versionOf(
-  registry: ModelRegistry,
-  environment: Environment,
-  modelName: string,
-  number: string,
-): Promise<ModelVersion | undefined> {
-  return registry.version(registeredName(environment.catalog, modelName), number);
-}
-
-/** Fetches the bytes once: they are digested on the way and uploaded from the same folder. */
+/**
+ * Fetches the bytes once: they are digested on the way and uploaded from the same folder. Undefined: the version is not there.
+ * Missing bytes are a refusal and not a failure: the server answered, and there is nothing.
+ */
 async function bytesOf(
   registry: ModelRegistry,
-  version: ModelVersion,
+  version: Pick<ModelVersion, "model" | "version">,
   folder: string,
   world: LineWorld,
-): Promise<{ fact: Known<string>; model: (FetchedModel & { folder: string }) | undefined }> {
+): Promise<{ fact: Known<string>; model: (FetchedModel & { folder: string }) | undefined } | undefined> {
   const source = registry.filesOf(version);
-  if ((await source.files()).length === 0)
-    // Missing bytes are a refusal and not a failure: the server answered, and there is nothing.
-    return { fact: known("none"), model: undefined };
-  const model = await fetchModel(source, folder, world.report);
-  return { fact: known(model.digest), model: { ...model, folder } };
+  try {
+    const model = await fetchModel(source, folder, world.report);
+    return { fact: known(model.digest), model: { ...model, folder } };
+  } catch (error) {
+    if (!(error instanceof FactoryError)) throw error;
+    if (error.code === "model.empty") return { fact: known("none"), model: undefined };
+    if (error.code === "version.missing") return undefined;
+    throw error;
+  }
 }
 
 function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {

@@ -3,7 +3,7 @@ import type { EntryOf } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { appendOn, changed, demandFree } from "./append.ts";
-import { applyPromotion, type Promoted } from "./apply-promotion.ts";
+import { applyPromotion, catchUpAnchor, type Promoted } from "./apply-promotion.ts";
 import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
@@ -36,6 +36,9 @@ export async function promote(
     return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   }
   if (dryRun) return { kind: "planned", plan };
+  const done = resumed === undefined ? promotedAlready(question, line) : undefined;
+  if (done !== undefined)
+    return { kind: "promoted", plan, promoted: await endOf(done, gathered, world), resumed: true };
   const other = resumed && differenceOf(resumed.body, plan.start);
   if (resumed !== undefined && other !== undefined) await abandonStale(resumed, other, gathered, line, world);
   const actor = actorOf(gathered.facts, world);
@@ -44,8 +47,29 @@ export async function promote(
       ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor)
       : { started: resumed, view: line.view };
   if (started.kind !== "promotion.started") throw new TypeError("a start came back as another kind");
-  const promoted = await applyPromotion(started, view, gathered, line, actor, world);
+  const promoted = await applyPromotion(started, view, gathered, line, actor, world, resumed !== undefined);
   return { kind: "promoted", plan, promoted, resumed: resumed !== undefined };
+}
+
+/**
+ * The promotion of this candidate with this evidence, when it is the newest one there or serves: nothing is left to do but what
+ * comes after its entry. Pure.
+ */
+function promotedAlready({ candidate, environment }: Question, line: Line) {
+  const { promoted, challenger, champion } = line.state.environment(environment);
+  const last = promoted.findLast((each) => each.entry.body.digest === candidate.digest);
+  if (last?.entry.body.evidence !== candidate.evidence) return undefined;
+  return [challenger?.version, champion?.version].includes(last.entry.body.version) ? last : undefined;
+}
+
+async function endOf(
+  { entry, started }: NonNullable<ReturnType<typeof promotedAlready>>,
+  { target, name }: Gathered,
+  world: LineWorld,
+): Promise<Promoted> {
+  await catchUpAnchor(await world.registry(target), name, entry, started.body.policy);
+  const { environment, version, bundle } = entry.body;
+  return { environment, name, version, bundle, entry };
 }
 
 /** Who acts: decided by the rule `actor`, which said yes. */

@@ -1,4 +1,4 @@
-import type { Entry, PlacedVersion } from "../ledger/entry.ts";
+import type { Entry, EntryBody, PlacedVersion } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/open-ledger.ts";
 import { MODEL_TAGS, type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
@@ -36,14 +36,11 @@ export function registryDifferences(
     if (entry.kind === "rollback.started") return [entry.body.to === "none" ? undefined : entry.body.to.version];
     return [];
   });
-  const promoting = state.open.flatMap((entry) => (entry.kind === "promotion.started" ? [entry.body] : []));
-  const isBegun = (version: ModelVersion) =>
-    promoting.some(
-      (each) => Number(version.version) > each.highest && version.tags[VERSION_TAGS.digest] === each.digest,
-    );
+  const promoting = unfinishedPromotions(state);
+  const isBegun = (version: ModelVersion) => promoting.some((each) => isVersionOf(each, version));
   const challengers = [
     ...versions.filter(isBegun).map((each) => each.version),
-    ...(promoting.length > 0 ? recorded.map((each) => each.version) : []),
+    ...recorded.filter((each) => promoting.some((one) => one.digest === each.digest)).map((each) => each.version),
     ...(state.open.some((each) => each.kind === "release.started") ? [undefined] : []),
   ];
   const strangers = isFirst
@@ -58,6 +55,28 @@ export function registryDifferences(
     ...alias("challenger", state.challenger, challengers),
     ...strangers.map((each) => `${environment} v${each.version} was made by hand: the ledger does not know it`),
   ];
+}
+
+/** Promotions that were cut off, abandoned or not: a version and the alias challenger may be what they left. Pure. */
+function unfinishedPromotions({ open, abandoned }: EnvironmentState): EntryBody<"promotion.started">[] {
+  return [...open, ...abandoned].flatMap((entry) => (entry.kind === "promotion.started" ? [entry.body] : []));
+}
+
+function isVersionOf({ highest, digest }: EntryBody<"promotion.started">, { version, tags }: ModelVersion): boolean {
+  return Number(version) > highest && tags[VERSION_TAGS.digest] === digest;
+}
+
+/** The version of these bytes that a promotion made which was cut off; undefined without one. The lowest number counts. Pure. */
+export function leftVersion(
+  versions: readonly ModelVersion[],
+  digest: string,
+  state: EnvironmentState,
+): string | undefined {
+  const begun = unfinishedPromotions(state).filter((each) => each.digest === digest);
+  return versions
+    .filter((version) => begun.some((each) => isVersionOf(each, version)))
+    .map((each) => each.version)
+    .sort((a, b) => Number(a) - Number(b))[0];
 }
 
 /** Why the anchor that a registry holds says that history was cut; undefined when it is an entry of the chain, or there is none. */

@@ -27,8 +27,8 @@ export interface ModelReader {
   /** The version behind an alias; undefined when the model or the alias does not exist. */
   versionByAlias(model: string, alias: string): Promise<ModelVersion | undefined>;
   version(model: string, version: string): Promise<ModelVersion | undefined>;
-  /** Where the bytes of a version are. */
-  filesOf(version: ModelVersion): ModelSource;
+  /** Where the bytes of a version are. Its methods throw exit 4, code `version.missing`, when there is no such version. */
+  filesOf(version: Pick<ModelVersion, "model" | "version">): ModelSource;
 }
 
 /** What factory asks of a model registry. */
@@ -48,10 +48,16 @@ export interface ModelRegistry extends ModelReader {
   createFromRun(request: VersionRequest & { runId: string; loggedModelId: string }): Promise<ModelVersion>;
   /**
    * A version with bytes of its own, uploaded from a folder that holds exactly `files`; tags inside the create. After a lost
-   * reply it finds what it made. Does not verify what arrived: the caller reads it back.
+   * reply it finds what it made. Does not verify what arrived: the caller reads it back. `seen`: what the caller, who is alone
+   * here, knows of the target, so that it is not looked for again: whether an earlier try may have left something, and
+   * whether the registered model is there.
    */
   createFromFolder(
-    request: VersionRequest & { folder: string; files: FetchedModel["files"] },
+    request: VersionRequest & {
+      folder: string;
+      files: FetchedModel["files"];
+      seen?: { earlierTry: boolean; model: boolean };
+    },
     report: Report,
   ): Promise<ModelVersion>;
   /** Removes a version that carries no alias; only for one that this very command has just made. */

@@ -90,6 +90,16 @@ export async function appendPending(folder: string | undefined, line: Line, acto
   const [first] = waiting;
   if (first === undefined) return false;
   const { pending, path } = first;
+  const remove = (): true => {
+    rmSync(path);
+    syncFolder(pendingFolder(folder));
+    return true;
+  };
+  // Recorded by a command that was killed before it could remove the file.
+  const isRecorded = line.state
+    .environment(pending.started.environment)
+    .served.some(({ entry }) => entry.kind === "rolledback" && entry.body.effectiveAt === pending.at);
+  if (isRecorded) return remove();
   const { environment, model, digest, to, reason, incident, detectedAt, from } = pending.started;
   const { champion } = line.state.environment(environment);
   if (pending.done && (champion === undefined || champion.version !== from.version || champion.digest !== from.digest))
@@ -99,12 +109,18 @@ export async function appendPending(folder: string | undefined, line: Line, acto
       "look at factory history and at the registry, then move that file away",
     );
   if (pending.done) {
+    // Begun by a command that was killed between the two entries.
+    const begun = line.state
+      .environment(environment)
+      .open.find(
+        (each) => each.kind === "rollback.started" && each.key === actor.signer.keyId && each.body.reason === reason,
+      );
     const undoes = champion?.released.seq;
     const start: Fact = {
       kind: "rollback.started",
       body: { ...pending.started, ...(undoes !== undefined && { undoes }) },
     };
-    const started = line.view.head.seq + (line.first === undefined ? 1 : 2);
+    const started = begun?.seq ?? line.view.head.seq + (line.first === undefined ? 1 : 2);
     const end: Fact = {
       kind: "rolledback",
       body: {
@@ -121,7 +137,15 @@ export async function appendPending(folder: string | undefined, line: Line, acto
       },
     };
     const first = line.first === undefined ? [] : [line.first];
-    if ((await appendOn(line.ledger, [...first, start, end], actor, line.view.head, now)) === undefined)
+    if (
+      (await appendOn(
+        line.ledger,
+        [...first, ...(begun === undefined ? [start] : []), end],
+        actor,
+        line.view.head,
+        now,
+      )) === undefined
+    )
       throw changed(
         "ledger.moved",
         "the ledger moved while a pending rollback was recorded",
@@ -129,7 +153,5 @@ export async function appendPending(folder: string | undefined, line: Line, acto
       );
   }
   // What never moved the alias is nothing to record.
-  rmSync(path);
-  syncFolder(pendingFolder(folder));
-  return true;
+  return remove();
 }

@@ -5,7 +5,7 @@ import type { EntryOf } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
-import { setAnchor } from "../promotion/apply-promotion.ts";
+import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
@@ -53,6 +53,12 @@ export async function release(
   const registry = await world.registry(gathered.target);
   const signature = await signatureVerdict(gathered, line, registry, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, line.view.head);
+  const served = state.champion?.version === plan.version ? state.released.at(-1) : undefined;
+  if (!dryRun && resumed === undefined && served?.entry.body.version === plan.version) {
+    const { entry, started } = served;
+    if (await catchUpAnchor(registry, gathered.name, entry, started.body.policy))
+      return { kind: "released", plan: { ...plan, rollback: entry.body.rollback }, entry, resumed: true };
+  }
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);

@@ -9,7 +9,7 @@ import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
 import { appendEnd, appendOn, changed, demandFree } from "../promotion/append.ts";
-import { setAnchor } from "../promotion/apply-promotion.ts";
+import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
@@ -60,6 +60,14 @@ async function tryOnce(
   const open = state.open.filter((each) => each.kind === "rollback.started");
   const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key: world.signer.keyId };
   const resumed = demandFree(open, mine, world.now());
+  const done = resumed === undefined ? rolledBackAlready(request, line, world.signer.keyId) : undefined;
+  if (done !== undefined) {
+    const plan = planOf(done.entry, done.started, request);
+    if (dryRun) return { kind: "refused", plan: { ...plan, outcome: "no" } };
+    const policy = line.policy.known ? line.policy.value.inForce.digest : "";
+    await catchUpAnchor(registry, name, done.entry, policy);
+    return { kind: "rolledback", plan: { ...plan, verdicts: [] }, entry: done.entry, resumed: true };
+  }
   const model = await registry.model(name);
   const alias = model?.aliases.champion;
   const serving = resumed === undefined ? servingOf(line.state, environment.name, alias) : recorded(resumed);
@@ -112,6 +120,36 @@ async function tryOnce(
     world,
   );
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
+}
+
+/**
+ * The rollback that is asked for, when it is the last that happened to the environment, by this key and in the same words: then
+ * the command was cut off at its end and is run again. To go back one more version takes another reason. Pure.
+ */
+function rolledBackAlready({ environment, reason, incident, detectedAt }: RollbackRequest, line: Line, key: string) {
+  const entry = line.state.environment(environment).served.at(-1)?.entry;
+  if (entry?.kind !== "rolledback" || entry.key !== key) return undefined;
+  const { body } = entry;
+  if (body.reason !== reason || body.incident !== incident || body.detectedAt !== detectedAt) return undefined;
+  const started = line.view.entries.find((each) => each.seq === body.started);
+  return started?.kind === "rollback.started" ? { entry, started } : undefined;
+}
+
+function planOf(
+  { seq, body }: EntryOf<"rolledback">,
+  started: EntryOf<"rollback.started">,
+  { environment }: RollbackRequest,
+): RollbackPlan {
+  const why = `entry ${seq} is this very rollback, in the same words`;
+  const fix = "to go back one more version, give another --reason";
+  return {
+    verdicts: [{ rule: "serving", verdict: "no", why, fix }],
+    outcome: "yes",
+    environment,
+    from: started.body.from,
+    to: body.to,
+    start: undefined,
+  };
 }
 
 /** The plan of a rollback that was cut off is kept: where it came from and where it goes. */

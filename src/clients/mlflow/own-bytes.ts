@@ -9,6 +9,7 @@ import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
 import { ensureOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
+import { makeModel } from "./registered-models.ts";
 import { pairs, tagFilter } from "./runs.ts";
 import { type LoggedModelBody, loggedModels, oneLoggedModel } from "./schemas.ts";
 
@@ -20,6 +21,8 @@ export interface OwnBytes {
   /** Holds exactly `files`. */
   folder: string;
   files: FetchedModel["files"];
+  /** Absent: everything is looked for. */
+  seen?: { earlierTry: boolean; model: boolean };
 }
 
 /**
@@ -41,18 +44,35 @@ export async function createFromFolder(
       );
   }
   const modelName = request.model.slice(request.model.indexOf(".") + 1);
+  const { seen = { earlierTry: true, model: true } } = request;
   const [there, experimentId] = await Promise.all([
-    earlierVersion(api, request),
+    seen.earlierTry ? earlierVersion(api, request) : undefined,
     ensureOwnExperiment(api, request.environment, modelName),
   ]);
   if (there !== undefined) return there;
-  const { model, fresh } = await ensureLoggedModel(api, experimentId, modelName, request);
-  await upload(api, model, request, report);
-  const json = { model_id: model.info.model_id, status: "LOGGED_MODEL_READY" };
-  const path = `logged-models/${encodeURIComponent(model.info.model_id)}`;
-  await demand(api, { method: "PATCH", path, json, idempotent: true }, oneLoggedModel);
+  const [{ model, fresh }] = await Promise.all([
+    bytesOf(api, experimentId, modelName, request, report),
+    seen.model ? undefined : makeModel(api, request.model),
+  ]);
   // A try that was cut off a moment ago may have its version by now: its last call can have been on the way.
   return createVersion(api, request, { loggedModelId: model.info.model_id }, { looked: fresh });
+}
+
+/** The logged model with all its bytes, finished. */
+async function bytesOf(
+  api: MlflowApi,
+  experimentId: string,
+  modelName: string,
+  request: VersionRequest & OwnBytes,
+  report: Report,
+): Promise<{ model: LoggedModelBody; fresh: boolean }> {
+  const made = await ensureLoggedModel(api, experimentId, modelName, request);
+  const { model_id } = made.model.info;
+  await upload(api, made.model, request, report);
+  const json = { model_id, status: "LOGGED_MODEL_READY" };
+  const path = `logged-models/${encodeURIComponent(model_id)}`;
+  await demand(api, { method: "PATCH", path, json, idempotent: true }, oneLoggedModel);
+  return made;
 }
 
 async function ensureLoggedModel(
@@ -79,7 +99,7 @@ async function ensureLoggedModel(
     };
     return (await demand(api, { method: "POST", path: "logged-models", json }, oneLoggedModel)).model;
   };
-  const found = await look();
+  const found = request.seen?.earlierTry === false ? undefined : await look();
   return { model: found ?? (await remake(api, look, make)), fresh: found === undefined };
 }
 

@@ -27,6 +27,11 @@ export async function findModel(api: MlflowApi, name: string): Promise<Registere
 
 /** Makes the registered model when it is not there. Safe to repeat: the server keeps names unique. */
 export async function ensureModel(api: MlflowApi, name: string): Promise<RegisteredModel> {
+  return (await findModel(api, name)) ?? makeModel(api, name);
+}
+
+/** Makes a registered model that was not there a moment ago. When somebody else has made it meanwhile, it is that one. */
+export function makeModel(api: MlflowApi, name: string): Promise<RegisteredModel> {
   const look = () => findModel(api, name);
   const make = async (): Promise<RegisteredModel> => {
     const { request, reply } = await attempt(api, {
@@ -38,5 +43,5 @@ export async function ensureModel(api: MlflowApi, name: string): Promise<Registe
     const there = reply.status === 400 ? await look() : undefined;
     return there ?? accept(request, reply, registeredModel).registered_model;
   };
-  return (await look()) ?? remake(api, look, make);
+  return remake(api, look, make);
 }

@@ -1,5 +1,6 @@
+import { outsideError } from "../../lib/error.ts";
 import { inParallel } from "../../lib/parallel.ts";
-import type { ModelRegistry } from "../../registry/registry.ts";
+import type { ModelRegistry, RegisteredModel } from "../../registry/registry.ts";
 import { artifactSource } from "./artifacts.ts";
 import { createVersion } from "./create-version.ts";
 import { demand, find, type MlflowApi } from "./mlflow-api.ts";
@@ -17,6 +18,13 @@ export function mlflowRegistry(api: MlflowApi): ModelRegistry {
       demand(api, { method: "POST", path, json: { ...what, key, value }, idempotent: true }, nothing),
     );
   };
+  /** Who asks while the same is being asked gets the same answer. */
+  const asked = new Map<string, Promise<RegisteredModel | undefined>>();
+  const model = (name: string): Promise<RegisteredModel | undefined> => {
+    const answer = asked.get(name) ?? findModel(api, name).finally(() => asked.delete(name));
+    asked.set(name, answer);
+    return answer;
+  };
   return {
     place: api.uri,
     local: isLoopback(new URL(api.uri).hostname),
@@ -29,12 +37,13 @@ export function mlflowRegistry(api: MlflowApi): ModelRegistry {
     filesOf({ model, version }) {
       return artifactSource(api, `${model} v${version}`, async () => {
         const query = { name: model, version };
-        return (await demand(api, { method: "GET", path: "model-versions/get-download-uri", query }, downloadUri))
-          .artifact_uri;
+        const found = await find(api, { method: "GET", path: "model-versions/get-download-uri", query }, downloadUri);
+        if (found === undefined) throw outsideError("version.missing", `there is no ${model} v${version}`);
+        return found.artifact_uri;
       });
     },
-    model: (model) => findModel(api, model),
-    versions: (model) => allVersions(api, model),
+    model,
+    versions: (name) => allVersions(api, name, () => model(name)),
     async ensureModel(model) {
       await ensureModel(api, model);
     },

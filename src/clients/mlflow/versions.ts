@@ -1,7 +1,7 @@
 import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
-import type { ModelVersion } from "../../registry/registry.ts";
+import type { ModelVersion, RegisteredModel } from "../../registry/registry.ts";
 import { demand, find, type MlflowApi } from "./mlflow-api.ts";
-import { type ModelVersionBody, modelVersions, nothing, oneModelVersion, registeredModel } from "./schemas.ts";
+import { type ModelVersionBody, modelVersions, nothing, oneModelVersion } from "./schemas.ts";
 
 const PAGE = 500;
 const MAX_PAGES = 200;
@@ -16,13 +16,14 @@ export async function findVersion(api: MlflowApi, model: string, version: string
 }
 
 /** Every version, highest number first, with aliases; empty when there is no such model. */
-export async function allVersions(api: MlflowApi, model: string): Promise<readonly ModelVersion[]> {
+export async function allVersions(
+  api: MlflowApi,
+  model: string,
+  registered: () => Promise<RegisteredModel | undefined>,
+): Promise<readonly ModelVersion[]> {
   // The search does not say the aliases.
-  const [versions, registered] = await Promise.all([
-    searchVersions(api, model, nameFilter(model)),
-    find(api, { method: "GET", path: "registered-models/get", query: { name: model } }, registeredModel),
-  ]);
-  const byAlias = Object.entries(registered?.registered_model.aliases ?? {});
+  const [versions, found] = await Promise.all([searchVersions(api, model, nameFilter(model)), registered()]);
+  const byAlias = Object.entries(found?.aliases ?? {});
   return versions
     .map((each) => ({
       ...each,
