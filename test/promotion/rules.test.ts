@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { decide, outcomeOf, RULES } from "../../src/promotion/decide.ts";
+import type { Action } from "../../src/promotion/facts.ts";
+import { CASES } from "./cases.ts";
+import { goodFacts } from "./good-facts.ts";
+
+describe("the table of rules", () => {
+  it.each(["approve", "promote", "release"] satisfies Action[])(
+    "says yes to all when nothing is against it: %s",
+    (action) => {
+      const verdicts = decide(goodFacts({ action }));
+      expect(verdicts.filter((each) => each.verdict !== "yes")).toEqual([]);
+      expect(verdicts.length).toBeGreaterThan(12);
+      expect(outcomeOf(verdicts)).toBe("yes");
+    },
+  );
+
+  it("names each rule once", () => {
+    expect(new Set(RULES.map((each) => each.name)).size).toBe(RULES.length);
+  });
+
+  it.each(RULES.map((rule) => rule.name))("has a pass, a refusal and a cannot tell for %s", (name) => {
+    expect([...new Set((CASES[name] ?? []).map(([, verdict]) => verdict))].sort()).toEqual([
+      "cannot tell",
+      "no",
+      "yes",
+    ]);
+  });
+
+  it("has no cases for a rule that is not there", () => {
+    expect(Object.keys(CASES).filter((name) => !RULES.some((rule) => rule.name === name))).toEqual([]);
+  });
+
+  it("says no when nothing was asked, and a no beats what cannot be told", () => {
+    expect(outcomeOf([])).toBe("no");
+    expect(decide(goodFacts(), [])).toEqual([]);
+    const say = (verdict: "yes" | "no" | "cannot tell") => ({ rule: "x", verdict, why: "" });
+    expect(outcomeOf([say("yes"), say("cannot tell"), say("no")])).toBe("no");
+    expect(outcomeOf([say("yes"), say("cannot tell")])).toBe("cannot tell");
+    expect(outcomeOf([say("yes")])).toBe("yes");
+  });
+});
+
+for (const [name, cases] of Object.entries(CASES)) {
+  describe(`rule ${name}`, () => {
+    it.each(cases)("%s: %s", (_, verdict, changes, why) => {
+      const verdicts = decide(goodFacts(changes));
+      const said = verdicts.find((each) => each.rule === name);
+      expect(said, `${name} decides for ${changes.action ?? "promote"}`).toBeDefined();
+      expect(said).toMatchObject({ verdict, why: why === undefined ? expect.any(String) : expect.stringMatching(why) });
+      if (verdict !== "yes") expect(outcomeOf(verdicts)).not.toBe("yes");
+    });
+  });
+}
