@@ -50,7 +50,7 @@ export function auditLedger(
   if (pending.length > 0)
     no(
       `${pending.length} ${pending.length === 1 ? "file" : "files"} in .factory/pending wait for the ledger: ${pending.slice(0, 5).join(", ")}`,
-      "run a command that writes as soon as the ledger can be reached",
+      "the next command that writes, by whoever made them, puts them into the ledger",
     );
   if (given !== undefined && firstPolicy !== undefined && given !== firstPolicy)
     no(

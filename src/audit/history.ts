@@ -49,7 +49,8 @@ export function changesOf(view: View, environment?: string): Change[] {
 }
 
 function changeOf(entry: EntryOf<"released" | "rolledback">, view: View, state: LineState): Change {
-  const { seq, at, by } = entry;
+  const { seq, by } = entry;
+  const at = effectiveAt(entry);
   const { environment, model } = entry.body;
   const base = { seq, at, by, environment, name: fullName(view, entry, environment, model) };
   if (isKind(entry, "released")) {
@@ -60,7 +61,7 @@ function changeOf(entry: EntryOf<"released" | "rolledback">, view: View, state: 
       ...base,
       kind: "released",
       release: releaseOf(entry, view, state),
-      undoneBy: undone && { seq: undone.seq, at: undone.at },
+      undoneBy: undone && { seq: undone.seq, at: effectiveAt(undone) },
     };
   }
   const { to, reason, incident, undoes, detectedAt, started } = entry.body;
@@ -120,31 +121,44 @@ export interface ServedThen {
 }
 
 /**
- * Who served in each environment at a moment. The order of the chain decides, not its times: an entry counts when its own time
- * and those of all before it had come. Clocks may differ by five minutes, so that times can run back; where another reading of
- * them gives another answer, it is named. Pure.
+ * Who served in each environment at a moment. The order of the chain decides, not its times: a change counts when its own time
+ * and those of all changes before it had come. Clocks may differ by five minutes, so that times can run back; where another
+ * reading of them gives another answer, it is named. Pure.
  */
 export function servedAt(view: View, environments: readonly string[], at: Date): ServedThen[] {
-  const { entries } = view;
-  const later = entries.findIndex((each) => Date.parse(each.at) > at.getTime());
-  const sure = entries.slice(0, later < 0 ? entries.length : later);
-  const perhaps = entries.slice(0, entries.findLastIndex((each) => Date.parse(each.at) <= at.getTime()) + 1);
-  const [then, other] = [lineState(sure), lineState(perhaps)];
+  const state = lineState(view.entries);
   return environments.map((environment) => {
+    const changes = state.environment(environment).served.map(({ entry }) => entry);
+    const later = changes.findIndex((each) => momentOfChange(each) > at.getTime());
+    const sure = changes.slice(0, later < 0 ? changes.length : later).at(-1);
+    const perhaps = changes.findLast((each) => momentOfChange(each) <= at.getTime());
+    const then = stateAfter(view, sure);
     const champion = then.environment(environment).champion;
-    const unsure = other.environment(environment).champion;
-    const last = sure.at(-1);
+    const other = stateAfter(view, perhaps).environment(environment).champion;
     return {
       environment,
-      name: fullName(view, champion?.since ?? last, environment, then.model ?? ""),
+      name: fullName(view, sure ?? view.entries[0], environment, state.model ?? ""),
       champion: champion && servingThen(champion),
       release: champion && releaseOf(champion.released, view, then),
       or:
-        unsure?.version === champion?.version && unsure?.digest === champion?.digest
+        other?.version === champion?.version && other?.digest === champion?.digest
           ? undefined
-          : (unsure?.version ?? "none"),
+          : (other?.version ?? "none"),
     };
   });
+}
+
+function stateAfter({ entries }: View, change: Entry | undefined): LineState {
+  return lineState(entries.slice(0, change?.seq ?? 0));
+}
+
+/** When the alias was moved, milliseconds since 1970. A rollback without a reachable ledger was made before its entry. */
+function momentOfChange(entry: EntryOf<"released" | "rolledback">): number {
+  return Date.parse(effectiveAt(entry));
+}
+
+function effectiveAt(entry: EntryOf<"released" | "rolledback">): string {
+  return isKind(entry, "rolledback") ? (entry.body.effectiveAt ?? entry.at) : entry.at;
 }
 
 function servingThen({ version, digest, createdAt, since }: Serving) {

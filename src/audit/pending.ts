@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { pendingFolder } from "../release/pending.ts";
 
 /**
- * Names of the files in which a rollback left its entries while the ledger could not be reached, sorted; they wait for the next
- * command that writes. Empty outside of a project's folder.
+ * Names of the files in which rollbacks wait that were made while the ledger could not be reached, sorted: the next command of
+ * the same person that writes puts them into the ledger. Empty outside of a project's folder.
  */
 export function pendingEntries(projectFolder: string | undefined): string[] {
-  const folder = projectFolder === undefined ? undefined : join(projectFolder, ".factory", "pending");
+  const folder = projectFolder === undefined ? undefined : pendingFolder(projectFolder);
   if (folder === undefined || !existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => !name.startsWith("."))

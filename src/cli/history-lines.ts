@@ -79,7 +79,10 @@ export function renderHistory(data: History, style: Style): string {
     ].join("\n");
   const changes = data.changes ?? [];
   if (changes.length === 0) return `Nothing of ${data.project} was released yet.   factory status`;
-  return changes.map((each) => changeLines(each, style).join("\n")).join("\n");
+  return [
+    `${style.bold(data.project)}  ${data.model}   ${style.dim("times in UTC")}`,
+    ...changes.flatMap((each) => changeLines(each, style)),
+  ].join("\n");
 }
 
 function servedLines(each: NonNullable<History["served"]>[number], style: Style): string[] {
@@ -102,30 +105,29 @@ function servedLines(each: NonNullable<History["served"]>[number], style: Style)
   ];
 }
 
+/** Two lines a change: what happened, and why it was right or wrong. */
 function changeLines(change: Change, style: Style): string[] {
-  const head = `${minute(change.at)}  ${change.name}`;
+  const head = `${minute(change.at)}  ${change.environment}  `;
+  const below = " ".repeat(head.length);
+  const entry = style.dim(`entry ${change.seq}`);
   if (change.kind === "released") {
-    const { release } = change;
+    const { release, undoneBy } = change;
     const undone =
-      change.undoneBy === undefined
+      undoneBy === undefined
         ? ""
-        : style.warn(
-            `  rolled back ${minute(change.undoneBy.at)}, after ${span(Date.parse(change.undoneBy.at) - Date.parse(change.at))}`,
-          );
+        : `   ${style.warn(`rolled back after ${span(Date.parse(undoneBy.at) - Date.parse(change.at))}`)}`;
     return [
-      `${head} ${style.bold(`v${release.version}`)}  ${shortDigest(release.digest)}  released by ${release.by}  ${approvedBy(release)}${undone}  ${style.dim(`entry ${change.seq}`)}`,
+      `${head}${style.bold(`v${release.version}`)}  ${shortDigest(release.digest)}  released by ${release.by}   ${entry}`,
+      `${below}${approvedBy(release)}${undone}`,
     ];
   }
   const from = change.from === undefined ? "?" : `v${change.from.version}`;
-  const to =
-    change.to === undefined ? "none: nothing serves" : `v${change.to.version}  ${shortDigest(change.to.digest)}`;
+  const to = change.to === undefined ? "none" : `v${change.to.version}`;
   const took =
-    change.detectedToRestoredMs === undefined
-      ? "detected: not stated"
-      : `detected → restored: ${seconds(change.detectedToRestoredMs)}`;
+    change.detectedToRestoredMs === undefined ? "not stated" : seconds(Math.max(0, change.detectedToRestoredMs));
   return [
-    `${head} ${style.bad(`${from} → ${to}`)}  rolled back by ${change.by}  ${style.dim(`entry ${change.seq}${change.undoes === undefined ? "" : `, undoes ${change.undoes}`}`)}`,
-    `                  ${change.reason}${change.incident === undefined ? "" : ` (${change.incident})`}   ${took}`,
+    `${head}${style.bad(`${from} → ${to}`)}  rolled back by ${change.by}: ${change.reason}${change.incident === undefined ? "" : ` (${change.incident})`}   ${entry}`,
+    `${below}${change.undoes === undefined ? "" : `undoes the release of entry ${change.undoes}   `}detected → restored: ${took}`,
   ];
 }
 
