@@ -1,5 +1,5 @@
-import { isSignedBy } from "../lib/signing.ts";
-import { type Identity, identityOfKey, listedKey } from "../policy/identity.ts";
+import { isSignedBy, keyIdOf } from "../lib/signing.ts";
+import { type Identity, identityOfKey } from "../policy/identity.ts";
 import { type PolicyInForce, policyAfter } from "../policy/in-force.ts";
 import type { Policy } from "../policy/policy.ts";
 import { EMPTY_HEAD, type Entry, type Head } from "./entry.ts";
@@ -70,21 +70,23 @@ function refuseKind(kind: Entry["kind"], { address, kind: who }: Identity): Refu
 
 type Holder = Identity & { key: string };
 
-/** A local date changes at full quarters of an hour only, whatever the zone. */
-const QUARTER_MS = 15 * 60_000;
-const holders = new WeakMap<Policy, Map<string, Holder | Refusal>>();
+/** No zone is further from UTC than this, so that two days inside of a key's first and last one its day is the same everywhere. */
+const SURE_MS = 2 * 86_400_000;
+const holders = new WeakMap<Policy, Map<string, { holder: Holder; fromMs: number; untilMs: number }>>();
 
-/** As `identityOfKey`, with the key itself. A chain asks for the same few keys again and again, and each answer costs a hash. */
+/** As `identityOfKey`, with the key itself. A chain asks for the same few keys again and again, and each answer costs hashes. */
 function holderOf(policy: Policy, keyId: string, at: Date): Holder | Refusal {
-  const known = holders.get(policy) ?? new Map<string, Holder | Refusal>();
+  const known = holders.get(policy) ?? new Map<string, { holder: Holder; fromMs: number; untilMs: number }>();
   holders.set(policy, known);
-  const question = `${keyId} ${Math.floor(at.getTime() / QUARTER_MS)}`;
-  const answered = known.get(question);
-  if (answered !== undefined) return answered;
+  const before = known.get(keyId);
+  if (before !== undefined && at.getTime() >= before.fromMs && at.getTime() <= before.untilMs) return before.holder;
   const identity = identityOfKey(policy, keyId, at);
-  const key = listedKey(policy, keyId);
-  const answer =
-    "problem" in identity ? identity : key === undefined ? { problem: "it is not listed" } : { ...identity, key };
-  known.set(question, answer);
-  return answer;
+  if ("problem" in identity) return identity;
+  const listed = policy.people[identity.address]?.keys?.find((each) => keyIdOf(each.key) === keyId);
+  if (listed === undefined) return { problem: "it is not listed" };
+  const holder = { ...identity, key: listed.key };
+  const fromMs = Date.parse(listed.from) + SURE_MS;
+  const untilMs = listed.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(listed.until) - SURE_MS;
+  known.set(keyId, { holder, fromMs, untilMs });
+  return holder;
 }

@@ -14,11 +14,21 @@ export interface Signer {
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 const KEY = /^ed25519:([A-Za-z0-9+/]{43}=)$/;
 
+/** Keys that were read; a chain is checked with the same few again and again. */
+const known = new Map<string, KeyObject>();
+const MAX_KNOWN = 1000;
+
 /** The key that `ed25519:<base64>` stands for; undefined when it is not in that form, byte for byte. */
 export function publicKeyOf(text: string): KeyObject | undefined {
+  const found = known.get(text);
+  if (found !== undefined) return found;
   const der = spkiOf(text);
   try {
-    return der === undefined ? undefined : createPublicKey({ key: der, format: "der", type: "spki" });
+    if (der === undefined) return undefined;
+    const key = createPublicKey({ key: der, format: "der", type: "spki" });
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(text, key);
+    return key;
   } catch {
     return undefined;
   }

@@ -35,28 +35,28 @@ describe("a line", () => {
     ["a key of the body twice", (line) => line.replace('"run":"run1"', '"run":"run0","run":"run1"'), /one form/],
     ["an escape that is not needed", (line) => line.replace('"run1"', '"\\u0072un1"'), /one form/],
     ["a number in another spelling", (line) => line.replace('"seq":2', '"seq":2.0'), /one form/],
-    ["an unknown key", (line) => line.replace(',"by"', ',"to":1,"by"'), /Unrecognized key/],
+    ["an unknown key", (line) => line.replace(',"by"', ',"to":1,"by"'), /one form/],
     ["an unknown key in the body", (line) => line.replace('"run":', '"ran":1,"run":'), /Unrecognized key/],
     ["__proto__", (line) => line.replace('"run":', '"__proto__":{},"run":'), /./],
     ["an unknown kind", (line) => line.replace('"registered"', '"registred"'), /kind/],
     ["the body of another kind", (line) => line.replace('"registered"', '"promoted"'), /started/],
-    ["a version before the first", (line) => line.replace('"v":1', '"v":0'), /v: /],
+    ["a version before the first", (line) => line.replace('"v":1', '"v":0'), /one form/],
     ["a later version", (line) => line.replace('"v":1', '"v":2'), /newer factory/],
-    ["a time without milliseconds", (line) => line.replace(".000Z", "Z"), /at: /],
-    ["a day that is none", (line) => line.replace("2026-11-25T08", "2026-11-31T08"), /at: /],
-    ["a time with an offset", (line) => line.replace(".000Z", ".000+00:00"), /at: /],
+    ["a time without milliseconds", (line) => line.replace(".000Z", "Z"), /one form/],
+    ["a day that is none", (line) => line.replace("2026-11-25T08", "2026-11-31T08"), /one form/],
+    ["a time with an offset", (line) => line.replace(".000Z", ".000+00:00"), /one form/],
     [
       "a capital letter in a hash",
       (line) => line.replace(/"hash":"([^"]+)"/, (_, hash) => `"hash":"${hash.toUpperCase()}"`),
-      /hash: /,
+      /one form/,
     ],
     ["unused bits in the signature", (line) => line.replace(/(.)=="/, (_, digit) => `${other(digit)}=="`), /one form/],
-    ["number 0", (line) => line.replace('"seq":2', '"seq":0'), /seq: /],
-    ["a number beyond the safe ones", (line) => line.replace('"seq":2', '"seq":9007199254740993'), /seq: /],
+    ["number 0", (line) => line.replace('"seq":2', '"seq":0'), /one form/],
+    ["a number beyond the safe ones", (line) => line.replace('"seq":2', '"seq":9007199254740993'), /one form/],
     ["a lone surrogate", (line) => line.replace('"run1"', '"\\ud800"'), /one form/],
-    ["nothing", () => "", /no JSON/],
+    ["nothing", () => "", /one form/],
     ["an array", () => "[]", /./],
-    ["arrays 100,000 deep", () => "[".repeat(100_000), /no JSON/],
+    ["arrays 100,000 deep", () => "[".repeat(100_000), /one form/],
   ])("is refused with %s", (_, change, why) => {
     const changed = change(second);
     expect(changed).not.toBe(second);
@@ -73,7 +73,7 @@ describe("a line", () => {
     expect(parseLine(Buffer.from(line))).toHaveProperty("seq", 2);
     const broken = Buffer.from(Buffer.from(line).toString("latin1").replace("\u00ef\u00bf\u00bd", "\u00ff"), "latin1");
     expect(broken.toString("utf8")).toBe(line);
-    expect(parseLine(broken)).toHaveProperty("problem", "is not written in the one form that an entry has");
+    expect(parseLine(broken)).toHaveProperty("problem", "is not UTF-8");
   });
 });
 
