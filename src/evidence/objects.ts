@@ -173,14 +173,23 @@ async function refreshSignatures(
   stored: readonly string[],
   folder: string,
 ): Promise<void> {
+  keepSignatures(folder, await signaturesIn(store, digest, stored));
+}
+
+/** The signatures that a store holds now over an evidence, yet to be verified; empty when it does not hold that evidence. */
+export async function fetchSignatures(store: ObjectStore, digest: string): Promise<SignedFile[]> {
+  const files = await signaturesIn(store, digest, await store.list(digest));
+  return files.map(({ path, bytes }) => ({ path, text: bytes.toString("utf8") }));
+}
+
+function signaturesIn(store: ObjectStore, digest: string, stored: readonly string[]) {
   const paths = [...new Set(stored)].filter((path) => SIGNATURE_PATH.test(path)).sort();
   if (paths.length > MAX_SIGNATURE_FILES)
     throw outsideError("object.size", `${paths.length} files of signatures are stored under ${digest}`);
-  const files = await inParallel(paths, AT_ONCE, async (path) => ({
+  return inParallel(paths, AT_ONCE, async (path) => ({
     path,
     bytes: await demand(store, digest, path, MAX_SIGNATURE_BYTES),
   }));
-  keepSignatures(folder, files);
 }
 
 function understood<T>(indexName: string, digest: string, read: () => T): T {

@@ -1,3 +1,4 @@
+import type { Identity } from "./identity.ts";
 import type { Policy } from "./policy.ts";
 
 /**
@@ -10,4 +11,16 @@ export function effectiveSignedBy(policy: Policy, environmentName: string): read
   if (policy.environments.at(-1)?.name !== environmentName) return undefined;
   const services = Object.entries(policy.people).filter(([, entry]) => entry.kind === "service");
   return services.length === 0 ? undefined : services.map(([address]) => address);
+}
+
+/** The first signer whose signature on evidence an environment accepts; undefined when there is none. Pure. */
+export function acceptedSigner(
+  policy: Policy,
+  environmentName: string,
+  signers: readonly (Identity | { problem: string })[],
+): Identity | undefined {
+  const accepted = effectiveSignedBy(policy, environmentName);
+  return signers
+    .flatMap((each) => ("problem" in each ? [] : [each]))
+    .find(({ kind, address }) => kind !== "bot" && (accepted === undefined || accepted.includes(address)));
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
-import { fetchEvidence } from "../evidence/objects.ts";
+import { fetchEvidence, fetchSignatures } from "../evidence/objects.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
@@ -11,6 +11,7 @@ import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import { identityOfKey, listedKey } from "../policy/identity.ts";
 import type { Policy } from "../policy/policy.ts";
+import { acceptedSigner } from "../policy/signed-by.ts";
 import { type Project, projectSchema } from "../project/project.ts";
 import { type Known, known, type SeenEvidence, unknown } from "./facts.ts";
 
@@ -23,11 +24,15 @@ export interface EvidenceMaterial {
   signatures: readonly SignedFile[];
 }
 
-/** Fetches evidence from the first store that has it, and finds out what holds. A broken one is a fact, not an error. */
+/**
+ * Fetches evidence from the first store that has it, and finds out what holds. A broken one is a fact, not an error. When nobody
+ * whom the environment accepts has signed it there, the last store is asked too: `register` puts later signatures only there.
+ */
 export async function gatherEvidence(
   digest: string,
   stores: readonly ObjectStore[],
-  policy: Policy | undefined,
+  environment: string,
+  policy: Policy,
   cacheFolder: string,
   at: Date,
 ): Promise<EvidenceMaterial> {
@@ -35,7 +40,13 @@ export async function gatherEvidence(
   for (const store of stores) {
     try {
       const { evidence, signatures } = await fetchEvidence(store, digest, cacheFolder);
-      return await judge(evidence, signatures, policy, at);
+      const found = await judge(evidence, signatures, policy, at);
+      const registered = stores.at(-1);
+      if (registered === undefined || registered === store || isAccepted(found, policy, environment)) return found;
+      const later = (await fetchSignatures(registered, digest)).filter(
+        ({ path }) => !signatures.some((each) => each.path === path),
+      );
+      return later.length === 0 ? found : await judge(evidence, [...signatures, ...later], policy, at);
     } catch (error) {
       if (!(error instanceof FactoryError)) throw error;
       if (error.code !== "object.missing") {
@@ -58,18 +69,18 @@ export async function gatherEvidence(
   };
 }
 
+function isAccepted({ seen }: EvidenceMaterial, policy: Policy, environment: string): boolean {
+  return seen.known && acceptedSigner(policy, environment, seen.value.signedBy) !== undefined;
+}
+
 async function judge(
   evidence: Evidence,
   signatures: readonly SignedFile[],
-  policy: Policy | undefined,
+  policy: Policy,
   at: Date,
 ): Promise<EvidenceMaterial> {
-  const verified = await verifySignedEvidence(evidence, signatures, (id) =>
-    policy === undefined ? undefined : listedKey(policy, id),
-  );
-  const signedBy = verified.signedBy.map((id) =>
-    policy === undefined ? { problem: "there is no policy" } : identityOfKey(policy, id, at),
-  );
+  const verified = await verifySignedEvidence(evidence, signatures, (id) => listedKey(policy, id));
+  const signedBy = verified.signedBy.map((id) => identityOfKey(policy, id, at));
   const seen: SeenEvidence = {
     digest: evidence.digest,
     facts: evidence.facts,

@@ -109,7 +109,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
   const stores = await Promise.all(
     [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
   );
-  const evidence = await gatherEvidence(candidate.evidence, stores, policy, world.cacheFolder, at);
+  const evidence = await gatherEvidence(candidate.evidence, stores, target.name, policy, world.cacheFolder, at);
   const targetVersions = versionsIn(target);
   const facts: DecisionFacts = {
     action,

@@ -1,7 +1,6 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import * as z from "zod";
 import { openMlflow } from "../../../src/clients/mlflow/open-mlflow.ts";
 import { type MlflowServer, startMlflowServer } from "../../support/mlflow-server.ts";
 import { type Clones, type Handed, makeClones } from "./clones.ts";
@@ -110,5 +109,75 @@ describe("author, approvers and CI on their own machines", () => {
       "rollback.started author",
       "rolledback author",
     ]);
+  });
+});
+
+describe("who signed the evidence, and which policy counts", () => {
+  it("evidence that the author registered goes to test and not to prod, until CI has signed it too", async () => {
+    second = await clones.handOver({ text: "second" });
+    const registered = await clones.run("author", ["register", "--evidence", second.folder]);
+    expect(registered.status, registered.ran.stdout + registered.ran.stderr).toBe(0);
+    const moved = await clones.run("ci", ["promote", "2", "--to", "test", "--yes"]);
+    expect(moved.status, moved.ran.stdout + moved.ran.stderr).toBe(0);
+    const before = clones.chain();
+    const ask = [`${clones.model}/2`, "--to", "prod", "--ticket", "CHG-2", "--yes"];
+    const signer =
+      "evidence signer: prod accepts evidence signed by ci@example.com; this was signed by author@example.com";
+    const approved = await clones.run("approver", ["approve", ...ask]);
+    expect(approved.status).toBe(3);
+    expect(approved.against).toEqual([signer]);
+    const promoted = await clones.run("ci", ["promote", ...ask]);
+    expect(promoted.status).toBe(3);
+    expect(promoted.against).toContain(signer);
+    expect(clones.chain()).toEqual(before);
+    expect(await versions("prod")).toHaveLength(1);
+
+    const again = await clones.run("ci", ["register", "--evidence", second.folder]);
+    expect(again.status, again.ran.stdout + again.ran.stderr).toBe(0);
+    expect(again.data).toMatchObject({ version: "2", again: true });
+    const later = await clones.run("approver", ["approve", ...ask, "--dry-run"]);
+    expect(later.status, later.ran.stdout + later.ran.stderr).toBe(0);
+  });
+
+  it("a policy that adds a person is adopted by the next writing command", async () => {
+    await clones.changePolicy((policy) => {
+      policy.version = 2;
+      policy.people = {
+        ...policy.people,
+        "new@example.com": { keys: [{ key: `ed25519:${"A".repeat(43)}=`, from: "2026-01-01" }] },
+      };
+    });
+    clones.pull("ci");
+    const third = await clones.handOver({ text: "third" });
+    const said = await clones.run("ci", ["register", "--evidence", third.folder]);
+    expect(said.status, said.ran.stdout + said.ran.stderr).toBe(0);
+    expect(kinds().slice(-2)).toEqual(["policy.adopted ci", "registered ci"]);
+  });
+
+  it("one that was edited by hand is not, nor is an older signed one that was put back", async () => {
+    const folder = clones.policyOf("ci");
+    const path = join(folder, "policy.yaml");
+    const text = readFileSync(path, "utf8");
+    const before = clones.chain();
+    const refused = async (pattern: RegExp): Promise<void> => {
+      for (const args of [
+        ["promote", "3", "--to", "test", "--yes"],
+        ["register", "--evidence", second.folder],
+      ]) {
+        const said = await clones.run("ci", args);
+        expect(said.status, said.ran.stdout + said.ran.stderr).toBe(3);
+        expect(said.against.join("\n")).toMatch(pattern);
+      }
+      expect(clones.chain()).toEqual(before);
+    };
+    writeFileSync(path, text.replace('"count": 2', '"count": 1'));
+    await refused(/a changed policy needs a higher version/);
+    writeFileSync(path, text.replace('"count": 2', '"count": 1').replace('"version": 2', '"version": 3'));
+    await refused(/signed/);
+    clones.git(folder, "ci", "checkout", "--quiet", "HEAD~1", "--", "policy.yaml", "policy.sigs.jsonl");
+    expect(readFileSync(path, "utf8")).toContain('"version": 1');
+    await refused(/older than/);
+    clones.git(folder, "ci", "checkout", "--quiet", "HEAD", "--", "policy.yaml", "policy.sigs.jsonl");
+    expect((await clones.run("ci", ["promote", "3", "--to", "test", "--yes"])).status).toBe(0);
   });
 });
