@@ -146,9 +146,9 @@ export function openNotes(state: LineState, environments: readonly string[]): Fi
   );
 }
 
-/** `seq:hash` that the registry was anchored to last. Pure. */
+/** `seq:hash` that the registry was anchored to last; undefined for none, or an empty one. Pure. */
 export function anchorOf({ model }: RegistryPicture): string | undefined {
-  return model?.tags[MODEL_TAGS.ledgerHead];
+  return model?.tags[MODEL_TAGS.ledgerHead] || undefined;
 }
 
 function distinct(recorded: readonly PlacedVersion[]): PlacedVersion[] {
