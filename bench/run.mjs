@@ -6,6 +6,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { ledgerRows } from "./ledger.mjs";
+import { rollbackRows } from "./rollback.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const program = join(root, "dist/main.js");
@@ -18,6 +20,8 @@ try {
   startUp();
   makeProject();
   await hashing();
+  for (const each of [...(await ledgerRows()), ...(await rollbackRows())])
+    row(each.what, each.ms, each.peer, each.peerMs, each.limit);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

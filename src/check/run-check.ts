@@ -27,6 +27,7 @@ import { type Code, factsOf } from "./facts.ts";
 import { findChampion } from "./find-champion.ts";
 import { type Found, gateRunners } from "./gate-runners.ts";
 import type { CheckReport } from "./report.ts";
+import { withTests } from "./with-tests.ts";
 
 export interface CheckRequest {
   open: OpenProject;
@@ -177,7 +178,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
     wheel,
     ...collectAttachments(open.folder, open.text, candidate.model.manifest, found.contracts, gates),
   ];
-  const evidence = await sealEvidence(facts, gates, attachments, join(open.folder, ".factory/evidence"));
+  const evidence = await sealEvidence(facts, gates.map(withTests), attachments, join(open.folder, ".factory/evidence"));
   return {
     project: open.project.project,
     subject: "candidate",

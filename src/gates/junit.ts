@@ -1,14 +1,19 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import * as z from "zod";
+import { stripControls } from "../lib/redact.ts";
 
 /** What a JUnit XML report says, counted from its cases and not from its totals. */
 export interface JUnitReport {
   cases: number;
   skipped: number;
+  /** Names of the cases that passed, at most `MAX_NAMES`. */
+  passed: string[];
   failures: { name: string; message: string; kind: "failure" | "error" }[];
 }
 
 export const MAX_REPORT_BYTES = 64 << 20;
+const MAX_NAMES = 2000;
+const MAX_NAME_CHARACTERS = 300;
 
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const problem = z.union([
@@ -56,7 +61,7 @@ export function parseJUnit(xml: string): JUnitReport {
   const { testsuites, testsuite } = parsed.data;
   if (testsuites === undefined && testsuite === undefined)
     throw new Error("the report has neither <testsuites> nor <testsuite>");
-  const report: JUnitReport = { cases: 0, skipped: 0, failures: [] };
+  const report: JUnitReport = { cases: 0, skipped: 0, passed: [], failures: [] };
   if (typeof testsuites === "object") count(testsuites, report);
   for (const each of testsuite ?? []) if (typeof each === "object") count(each, report);
   return report;
@@ -66,10 +71,13 @@ function count(node: Suite, report: JUnitReport): void {
   for (const each of node.testcase ?? []) {
     report.cases += 1;
     const name = [each["@classname"], each["@name"]].filter(Boolean).join(" › ");
+    const good = each.failure === undefined && each.error === undefined;
+    if (good && each.skipped === undefined && report.passed.length < MAX_NAMES)
+      report.passed.push(stripControls(name).slice(0, MAX_NAME_CHARACTERS));
     for (const failure of each.failure ?? [])
       report.failures.push({ name, message: messageOf(failure), kind: "failure" });
     for (const error of each.error ?? []) report.failures.push({ name, message: messageOf(error), kind: "error" });
-    if (each.skipped !== undefined && each.failure === undefined && each.error === undefined) report.skipped += 1;
+    if (each.skipped !== undefined && good) report.skipped += 1;
   }
   for (const child of node.testsuite ?? []) if (typeof child === "object") count(child, report);
 }

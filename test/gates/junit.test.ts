@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { withTests } from "../../src/check/with-tests.ts";
 import { judgeReport } from "../../src/gates/command-gate.ts";
+import type { GateResult } from "../../src/gates/gate.ts";
 import { parseJUnit } from "../../src/gates/junit.ts";
 
 const ONE = '<testcase classname="t" name="a" time="0.1"/>';
@@ -34,5 +36,34 @@ describe("JUnit report", () => {
     ["empty", ""],
   ])("refuses %s", (_, xml) => {
     expect(() => parseJUnit(xml)).toThrow();
+  });
+});
+
+describe("names for the evidence", () => {
+  const xml = `<testsuites><testsuite><testcase classname="a" name="one"/><testcase classname="a" name="two"><skipped/></testcase><testcase classname="a" name="three"><failure message="no"/></testcase></testsuite></testsuites>`;
+  const gate = (files: GateResult["files"]): GateResult => ({
+    gate: "unit",
+    verdict: "fail",
+    summary: "1 of 3 tests failed",
+    findings: [],
+    cases: 3,
+    startedAt: "2026-11-25T08:00:00.000Z",
+    finishedAt: "2026-11-25T08:00:01.000Z",
+    durationMs: 1000,
+    files,
+  });
+  it("passed and failed tests stand in the gate's fact, skipped ones in neither", () => {
+    const fact = withTests(gate([{ name: "unit/junit.xml", content: xml, mediaType: "application/xml" }]));
+    expect(fact).toMatchObject({ passedTests: ["a › one"], failedTests: ["a › three"] });
+  });
+  it("a gate without a report has none", () => {
+    expect(withTests(gate([]))).not.toHaveProperty("passedTests");
+  });
+  it("control characters of a name do not get there, and its length has an end", () => {
+    const long = `<testsuite><testcase name="${"x".repeat(400)}&#x1b;[31m"/></testsuite>`;
+    const [name = ""] =
+      withTests(gate([{ name: "unit/junit.xml", content: long, mediaType: "application/xml" }])).passedTests ?? [];
+    expect(name).toHaveLength(300);
+    expect(name).not.toContain("\u001b");
   });
 });
