@@ -47,7 +47,7 @@ export const command = defineCommand({
       await clients.localHost(),
     );
     return {
-      ok: told.rollback !== undefined,
+      ok: told.verified !== undefined,
       data: {
         ...told,
         folder: relative(context.cwd, folder) || ".",
@@ -92,9 +92,9 @@ function renderQuickstart(data: Output, style: Style): string {
     ...bad,
     "",
     ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
-    `  Look around:   cd ${project} && factory ledger show`,
-    `  As the author: export XDG_CONFIG_HOME=${join(data.folder, AUTHOR.home)}/.config   (or ${APPROVER.home}: each has a key there)`,
-    `  MLflow:        factory local start   (nothing was left running; ${data.mlflow})`,
+    `  Look around:   cd ${project} && factory ${data.verified === undefined ? "check" : "history"}   (also: ledger show, evidence show)`,
+    `  As the author: export XDG_CONFIG_HOME=$PWD/../${AUTHOR.home}/.config   (in that folder; ${APPROVER.home} for the approver)`,
+    `  MLflow UI:     factory local start   (nothing was left running), then factory status, factory verify`,
     style.dim(`  ${seconds(data.durationMs)} in all, some steps at the same time; slowest: ${slowest.join(", ")}`),
   ].join("\n");
 }

@@ -10,6 +10,7 @@ import { folderState, renewFolder } from "./folder.ts";
 import { checkModel, countRows, preparePython, trainModel } from "./model.ts";
 import { makeOrganisation } from "./organisation.ts";
 import { AUTHOR } from "./people.ts";
+import { prove } from "./prove.ts";
 import { buildSecond, releaseSecond, rollBack } from "./second-version.ts";
 import { PROJECT, type Stage } from "./stage.ts";
 import { type Program, runFactory, type StepResult } from "./step.ts";
@@ -68,6 +69,7 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
   const [refused, second] = await together(stage, (both) => refuseWorse(both, worse), buildSecond);
   const better = await releaseSecond(stage, second);
   const back = await rollBack(stage);
+  const proof = await prove(stage, back.rollback.to);
   return {
     ...start,
     steps: [
@@ -77,6 +79,7 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
       refused.step,
       better.step,
       back.step,
+      proof.step,
     ],
     worse: refused.worse,
     versions: [
@@ -90,6 +93,7 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
       },
     ],
     rollback: back.rollback,
+    verified: proof.verified,
   };
 }
 

@@ -31,5 +31,6 @@ export const story = z.object({
     .optional()
     .describe("those that were registered"),
   rollback: z.object({ from: z.string(), to: z.string(), detectedToRestoredMs: z.number() }).optional(),
+  verified: z.object({ entries: z.int(), bundles: z.int(), champion: z.string() }).optional(),
 });
 export type Story = z.infer<typeof story>;

@@ -43,8 +43,8 @@ export async function refuseWorse(
     const result = checked.data.gates.find((each) => each.gate === gate);
     return result?.verdict === "fail" ? result.findings.map((each) => each.message) : [];
   };
-  const floor = found("model").find((message) => /^roc_auc [\d.]+ < [\d.]+$/.test(message));
-  const drop = found("baseline").find((message) => /^roc_auc fell by [\d.]+$/.test(message));
+  const floor = firstMatch(found("model"), /^roc_auc ([\d.]+ < [\d.]+)$/);
+  const drop = firstMatch(found("baseline"), /^roc_auc fell by ([\d.]+)$/);
   const { evidence, model } = checked.data;
   if (checked.ok || floor === undefined || drop === undefined || evidence === undefined || model === undefined)
     throw new FactoryError("quickstart.story", EXIT.bug, "the worse model was not refused by floor and champion", {
@@ -53,12 +53,11 @@ export async function refuseWorse(
       })),
       hint: "this must not happen: please report it",
     });
-  const baseline = checked.data.gates.find((each) => each.gate === "baseline")?.summary ?? "";
   return {
     step: {
       name: "a worse model",
       outcome: "refused",
-      what: `${floor}; ${baseline}`,
+      what: `AUC ${floor[1]}, and ${drop[1]} below the champion`,
       by: AUTHOR.address,
       commands: [trained.command, checked.command],
       durationMs: worse.durationMs + checked.durationMs,
@@ -68,7 +67,11 @@ export async function refuseWorse(
       digest: model.digest,
       evidence: evidence.digest,
       auc: trained.auc,
-      findings: [floor, drop],
+      findings: [floor[0], drop[0]],
     },
   };
+}
+
+function firstMatch(texts: readonly string[], pattern: RegExp): RegExpExecArray | undefined {
+  return texts.map((text) => pattern.exec(text)).find((match) => match !== null) ?? undefined;
 }
