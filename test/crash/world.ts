@@ -24,6 +24,18 @@ export interface Killing {
   when: "before" | "after";
 }
 
+/** What happens to a run. */
+export interface How {
+  /** It is killed at this request. */
+  killing?: Killing;
+  /** It is killed right after this step on the disk, counted from 1. */
+  step?: number;
+  /** Every step on the disk is written to this file. */
+  log?: string;
+  /** For how many milliseconds a request is held back. */
+  hold?(request: Passed): number;
+}
+
 const files = z.record(z.string(), z.string());
 const picture = z.object({
   models: z.record(
@@ -64,8 +76,8 @@ export interface CrashWorld {
   /** Puts server, ledger and caches back. */
   back(name: string): Promise<void>;
   picture(): Promise<Picture>;
-  /** Runs the program; with `killing` it is killed at that request, with `after` right after that step on the disk. */
-  run(who: Name, args: readonly string[], how?: { killing?: Killing; step?: number; log?: string }): Promise<Ran>;
+  /** Runs the program. */
+  run(who: Name, args: readonly string[], how?: How): Promise<Ran>;
   /** Every request of the last run, in the order in which they came. */
   asked(): readonly Passed[];
   /** When requests of the last run came and when their replies were ready, by number. */
@@ -78,6 +90,7 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
   const server = await startMlflowServer();
   let killing: (Killing & { left: number; child: ChildProcess | undefined }) | undefined;
   let dead = false;
+  let holding: How["hold"];
   let times = new Map<number, { from: number; to: number }>();
   const met = async (when: Killing["when"], request: Passed): Promise<void> => {
     if (dead && when === "before") throw new Error("its sender was killed");
@@ -96,6 +109,8 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
     async beforeRequest(n, request) {
       times.set(n, { from: performance.now(), to: Number.NaN });
       await met("before", request);
+      const ms = holding?.(request) ?? 0;
+      if (ms > 0) await pause(ms);
     },
     async afterReply(n, request) {
       times.set(n, { from: times.get(n)?.from ?? Number.NaN, to: performance.now() });
@@ -132,10 +147,11 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
       for (const file of readdirSync(temporary)) rmSync(join(temporary, file), { recursive: true });
     },
     picture: async () => picture.parse(await keeper.ask({ what: "dump" })),
-    async run(who, args, { killing: asked, step, log } = {}) {
+    async run(who, args, { killing: asked, step, log, hold } = {}) {
       proxy.seen.length = 0;
       times = new Map();
       dead = false;
+      holding = hold;
       killing = asked === undefined ? undefined : { ...asked, left: asked.at.nth, child: undefined };
       const preload = step === undefined && log === undefined ? [] : ["--require", join(here, "kill-after.cjs")];
       const ran = await spawned([...preload, join(built, "dist/main.js"), ...args], {
