@@ -72,16 +72,15 @@ export function formatEntry(fact: Fact, place: EntryPlace, signer: Signer): stri
 
 /**
  * What a line says, or what is wrong with it. Only the very bytes that `formatEntry` would write are taken: another order,
- * blanks, a key twice, an unknown key or kind could be read in two ways. `newer`: the version of a later format. Says nothing
- * about the signature or the chain. Pure.
+ * blanks, a key twice, an unknown key or kind could be read in two ways. Says nothing about the signature or the chain. Pure.
  */
-export function parseLine(line: Uint8Array): Entry | { problem: string; newer?: number } {
+export function parseLine(line: Uint8Array): Entry | { problem: string } {
   if (line.length > MAX_LINE_BYTES) return { problem: `is longer than ${MAX_LINE_BYTES} bytes` };
   // Bytes that are no text would be replaced by a reader, and two lines would look the same.
   if (!isUtf8(line)) return { problem: "is not UTF-8" };
   const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8");
   const newer = laterVersion(text);
-  if (newer !== undefined) return { problem: `has format ${newer}, which needs a newer factory`, newer };
+  if (newer !== undefined) return { problem: `has format ${newer}, which needs a newer factory` };
   const before = BEFORE_BODY.exec(text);
   const behind = BEHIND_BODY.exec(text.slice(-BEHIND_BODY_BYTES));
   if (before === null || behind === null) return { problem: NOT_IN_FORM };
@@ -129,6 +128,14 @@ function withSignature(unsigned: string, sig: string): string {
 
 function withHash(unhashed: string): string {
   return `${unhashed},"hash":"${sha256(unhashed)}"}`;
+}
+
+/** The number of the later format that a line has, if it has one and its hash holds: then it is no damaged line. Pure. */
+export function laterFormat(line: Buffer): number | undefined {
+  const end = line.length - HASH_PART_BYTES;
+  const version = laterVersion(line.toString("latin1", 0, 20));
+  const holds = end > 0 && line.toString("latin1", end) === `,"hash":"${sha256(line.subarray(0, end))}"}`;
+  return holds ? version : undefined;
 }
 
 function laterVersion(text: string): number | undefined {

@@ -2,7 +2,7 @@ import { usageError } from "../lib/error.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Entry, Head } from "./entry.ts";
 import { type Judged, judgeEntry, NOTHING_JUDGED } from "./judge.ts";
-import { parseLine } from "./line.ts";
+import { laterFormat, parseLine } from "./line.ts";
 import { walkChain } from "./verify-chain.ts";
 
 /** Something in a chain that does not hold. */
@@ -50,13 +50,14 @@ export function judgeChain(text: Buffer, torn: Buffer, project?: string): { view
   let whole = true;
   for (const { line, bytes } of linesOf(text)) {
     if (broken.has(line)) {
+      const later = whole ? laterFormat(bytes) : undefined;
+      if (later !== undefined) throw needsNewer(later, line + 1);
       whole = false;
       continue;
     }
     if (!whole && problems.length >= MAX_PROBLEMS) break;
     const found = judgeLine(judged, bytes, whole, project);
     if ("problem" in found) {
-      if (found.newer !== undefined && problems.length === 0) throw needsNewer(found.newer, line + 1);
       problems.push({ line, seq: found.seq, message: `entry ${found.seq ?? `of line ${line + 1}`} ${found.problem}` });
       whole = false;
     } else if (whole) {
@@ -77,7 +78,7 @@ export function judgeChain(text: Buffer, torn: Buffer, project?: string): { view
   return { view, judged };
 }
 
-type JudgedLine = { entry: Entry; judged: Judged } | { problem: string; seq: number | undefined; newer?: number };
+type JudgedLine = { entry: Entry; judged: Judged } | { problem: string; seq: number | undefined };
 
 /** Behind the first problem only the form of a line can be told: what its policy is and whose its keys are, nobody knows. */
 function judgeLine(before: Judged, bytes: Buffer, whole: boolean, project: string | undefined): JudgedLine {
