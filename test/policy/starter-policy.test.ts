@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { makeStyle } from "../../src/cli/style.ts";
 import { command } from "../../src/commands/init.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
+import { personLine } from "../../src/policy/person-line.ts";
 import { GATE_NAMES, policySchema } from "../../src/policy/policy.ts";
 import { stageOf } from "../../src/policy/stage-of.ts";
 import { starterPolicy } from "../../src/policy/starter-policy.ts";
@@ -42,6 +44,16 @@ test("projects are listed, and a product line of their own is added", () => {
   expect(policy.projects).toEqual(projects);
   expect(Object.keys(policy.productLines)).toEqual(["claims", "revenue", "quality", "motor"]);
   expect(policy.environments[2]?.registry).toEqual({ kind: "mlflow", uri: "https://mlflow.example.com" });
+});
+
+test("people are listed by the lines that keys new prints, in the roles that are given", () => {
+  const key = `ed25519:${generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }).x?.replaceAll("-", "+").replaceAll("_", "/")}=`;
+  const line = personLine({ address: "o@example.com", kind: "person", key, from: "2026-11-25" });
+  const roles = { "policy-owner": ["o@example.com"], "model-risk": ["o@example.com"] };
+  const policy = parse(starterPolicy({ organisation: "Example", uri: URI, people: [line], roles }));
+  expect(policy.people).toEqual({ "o@example.com": { keys: [{ key, from: "2026-11-25" }] } });
+  expect(policy.roles).toEqual(roles);
+  expect(policy.policyQuorum).toBe(1);
 });
 
 let world: World;
