@@ -1,21 +1,511 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Approval } from "../../src/evidence/approval.ts";
+import { sha256 } from "../../src/lib/hash.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { makeLine } from "../support/small-line.ts";
+import {
+  type CheckWish,
+  GATES,
+  type LineAnswer,
+  makeLine,
+  type Name,
+  type PolicyDraft,
+  passed,
+  putArtifact,
+  type SmallLine,
+} from "../support/small-line.ts";
+import { approvalOf, call, everything, forge, placeOf, sourceOf } from "./front-door.ts";
 
+/** One line on one real server. Each case spoils one thing, is refused, leaves everything as it is, and is mended again. */
 let server: MlflowServer;
+let line: SmallLine;
+/** The candidate that everything is right about. */
+let number: string;
+
+const HOUR_MS = 3_600_000;
+const day = (ms: number) => new Date(Date.now() + ms).toISOString().slice(0, 10);
+
 beforeAll(async () => {
   server = await startMlflowServer();
+  line = makeLine(server, {
+    policy: (policy) => {
+      policy.roles = {
+        ...policy.roles,
+        "model-risk": ["approver@example.com", "second@example.com", "author@example.com"],
+      };
+      stage(policy, { ticket: "required" });
+    },
+  });
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  line.tickets({
+    "CHG-1": { state: "approved", project: line.project, environment: "prod", from: at(-HOUR_MS), until: at(HOUR_MS) },
+    "CHG-2": { state: "approved" },
+    "CHG-OPEN": { state: "open" },
+    "CHG-CLOSED": { state: "closed" },
+    "CHG-REJECTED": { state: "rejected" },
+    "CHG-OTHER": { state: "approved", project: "claims-other" },
+    "CHG-TEST": { state: "approved", environment: "test" },
+    "CHG-EARLY": { state: "approved", from: at(HOUR_MS) },
+    "CHG-LATE": { state: "approved", until: at(-HOUR_MS) },
+  });
+  number = await line.candidate({ text: "weights of the first" });
+  // The same bytes again, with newer evidence, which counts from now on.
+  const again = await line.check(await line.train("weights of the first"));
+  expect(again.digest).toMatch(/^[0-9a-f]{64}$/);
+  expect((await line.register()).data?.version).toBe(number);
+  expect((await line.promote(number, "test", "--ticket", "CHG-2")).against).toEqual([]);
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  line?.remove();
+  await server?.stop();
+});
 
-it("goes the whole way when nothing is against it", async () => {
-  const line = makeLine(server);
-  const number = await line.candidate();
-  const test = await line.promote(number, "test");
-  expect(test.against).toEqual([]);
-  expect((await line.approve(number, "prod")).against).toEqual([]);
-  expect((await line.promote(number, "prod")).against).toEqual([]);
-  expect((await line.release(number, "prod")).against).toEqual([]);
-  expect((await line.rollback("prod")).against).toEqual([]);
-  line.remove();
+function stage(policy: PolicyDraft, change: Partial<Exclude<PolicyDraft["riskTiers"][string]["prod"], undefined>>) {
+  const tier = policy.riskTiers.medium;
+  if (tier !== undefined) tier.prod = { ...tier.prod, ...change };
+}
+
+const promote = (...more: string[]) => line.promote(number, "prod", "--ticket", "CHG-1", ...more);
+
+/** Demands a no by this rule, with everything left as it was. */
+async function refused(act: () => Promise<LineAnswer>, rule: string, why: RegExp): Promise<void> {
+  const before = await everything(server, line);
+  const said = await act();
+  expect(said.against.filter((each) => each.startsWith(`${rule}: `)).join("\n")).toMatch(why);
+  expect(said).toMatchObject({ status: 3, ok: false });
+  expect(await everything(server, line)).toEqual(before);
+}
+
+describe("approvals that do not count", () => {
+  type Forged = [name: string, who: Name, change: () => Partial<Approval> | Promise<Partial<Approval>>, why: RegExp];
+  const forged: Forged[] = [
+    [
+      "over older evidence",
+      "approver",
+      () => ({ evidence: sha256("older evidence") }),
+      /approver@example.com: over other evidence/,
+    ],
+    ["for another environment", "approver", () => ({ environment: "test" }), /0 of 1 of role model-risk/],
+    [
+      "expired a moment ago",
+      "approver",
+      () => ({ notAfter: new Date(Date.now() - 1).toISOString() }),
+      /approver@example.com: ended at/,
+    ],
+    ["wrong role", "owner", () => ({}), /owner@example.com does not have the role model-risk/],
+    ["self-approval", "author", () => ({}), /author@example.com changed the code/],
+    ["under other rules", "approver", () => ({ rules: sha256("other rules") }), /under other rules/],
+    ["for another ticket", "approver", () => ({ ticket: "CHG-2" }), /for ticket CHG-2/],
+    ["for another project", "approver", () => ({ project: "claims-other" }), /for another project/],
+    ["over other bytes", "approver", () => ({ digest: sha256("other bytes") }), /for another model/],
+    [
+      "in another's name",
+      "second",
+      () => ({ approver: "approver@example.com" }),
+      /in the name of approver@example.com/,
+    ],
+    [
+      "in a role by a word of the language",
+      "second",
+      () => ({ role: "constructor" }),
+      /does not have the role constructor/,
+    ],
+  ];
+
+  it("no approval", () => refused(promote, "approvals", /0 of 1 of role model-risk$/));
+
+  it.each(forged)("%s", async (_, who, change, why) => {
+    const envelope = await approvalOf(line, number, line.people[who], await change());
+    await forge(line, who, { kind: "approved", body: { envelope } });
+    await refused(promote, "approvals", why);
+  });
+
+  it("an entry with the envelope of somebody else", async () => {
+    const envelope = await approvalOf(line, number, line.people.approver);
+    await forge(line, "second", { kind: "approved", body: { envelope } });
+    await refused(promote, "approvals", /signed by another key than its entry/);
+  });
+
+  it("withdrawn", async () => {
+    expect((await line.approve(number, "prod", "second", "--ticket", "CHG-1")).against).toEqual([]);
+    const back = ["approve", "withdraw", number, "--to", "prod", "--reason", "seen too late", "--yes"];
+    expect((await line.run("second", back)).against).toEqual([]);
+    await refused(promote, "approvals", /second@example.com: withdrawn/);
+  });
+
+  it("an envelope that is no approval", async () => {
+    const envelope = {
+      ...(await approvalOf(line, number, line.people.second)),
+      payload: Buffer.from("{}").toString("base64"),
+    };
+    await forge(line, "second", { kind: "approved", body: { envelope } });
+    await refused(promote, "approvals", /0 of 1/);
+  });
+});
+
+describe("who may not approve", () => {
+  const approve = (who: Name) => () => line.approve(number, "prod", who, "--ticket", "CHG-1");
+  it("the author", () =>
+    refused(approve("author"), "approver", /author@example.com changed the code \(1 of 1 changes\)/));
+  it("somebody without the role", () => refused(approve("owner"), "approver", /does not have the role model-risk/));
+  it("a service", () => refused(approve("ci"), "actor", /only people approve/));
+  it("anybody, a candidate that stands not in the environment before", async () => {
+    const next = await line.candidate();
+    await refused(() => line.approve(next, "prod", "approver", "--ticket", "CHG-1"), "order", /does not stand in test/);
+    await refused(() => line.promote(next, "prod", "--ticket", "CHG-1"), "order", /does not stand in test/);
+  });
+});
+
+describe("a candidate whose evidence is not enough for production", () => {
+  const floor = () =>
+    JSON.stringify({
+      ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")),
+      environments: { prod: { gates: { model: { metrics: [{ name: "roc_auc", min: 0.7 }] } } } },
+    });
+  const changedFile = (change: Record<string, unknown>) =>
+    JSON.stringify({ ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")), ...change });
+  const people = (address: string) => ({
+    people: { since: null, commits: 1, people: [{ address, known: true, changes: 1 }] },
+  });
+  const old = (ms: number) => {
+    const at = new Date(Date.now() + ms).toISOString();
+    return { facts: { started: at, finished: at }, gates: GATES.map((name) => passed(name, new Date(at))) };
+  };
+  const champion = { environment: "prod", version: "9", digest: sha256("champion"), commit: "2".repeat(40) };
+  type Weak = [name: string, wish: () => CheckWish, rule: string, why: RegExp, refusedIn: "test" | "prod"];
+  const weak: Weak[] = [
+    [
+      "missing required gate",
+      () => ({ gates: [passed("unit"), passed("model")] }),
+      "gates",
+      /asks for the gates .*secrets/,
+      "prod",
+    ],
+    [
+      "a floor that only production sets",
+      () => ({ project: floor() }),
+      "thresholds",
+      /limits of prod: roc_auc 0.67 < 0.7/,
+      "prod",
+    ],
+    ["too old", () => old(-15 * 24 * HOUR_MS), "evidence age", /15 days old, the limit is P14D/, "prod"],
+    ["from the future", () => old(HOUR_MS), "evidence age", /future/, "test"],
+    ["unknown author", () => ({ facts: people("stranger@example.com") }), "authors", /does not know stranger/, "test"],
+    [
+      "people since a commit that a tag made up",
+      () => ({ facts: { people: { since: line.commit(), commits: 0, people: [] } } }),
+      "authors",
+      /nothing serves in prod/,
+      "test",
+    ],
+    [
+      "compared with a champion that does not serve",
+      () => ({ facts: { champion } }),
+      "champion",
+      /does not serve any more/,
+      "test",
+    ],
+    [
+      "a factory.yaml of another project",
+      () => ({ project: changedFile({ project: "claims-other" }) }),
+      "rules",
+      /project claims-other/,
+      "test",
+    ],
+    [
+      "a factory.yaml of another model",
+      () => ({ project: changedFile({ model: { name: "claims.other", train: "true" } }) }),
+      "rules",
+      /model claims.other/,
+      "test",
+    ],
+    [
+      "a factory.yaml without limits",
+      () => ({ project: changedFile({ gates: {} }) }),
+      "thresholds",
+      /limits no metric/,
+      "test",
+    ],
+  ];
+  it.each(weak)("%s", async (_, wish, rule, why, refusedIn) => {
+    const weakNumber = await line.candidate(wish());
+    if (refusedIn === "prod") expect((await line.promote(weakNumber, "test")).against).toEqual([]);
+    await refused(() => line.promote(weakNumber, refusedIn, "--ticket", "CHG-1"), rule, why);
+  });
+
+  it("a signer that production does not accept", async () => {
+    await line.check(await line.train());
+    const version = String((await line.register("author")).data?.version);
+    expect((await line.promote(version, "test")).against).toEqual([]);
+    await refused(
+      () => line.promote(version, "prod"),
+      "evidence signer",
+      /prod accepts evidence signed by ci@example.com/,
+    );
+  });
+});
+
+describe("what cannot be registered", () => {
+  const register = () => line.register();
+  const weak: [name: string, wish: CheckWish, why: RegExp][] = [
+    ["a gate not passed", { gates: [passed("unit", new Date(), { verdict: "fail" })] }, /not every gate passed/],
+    [
+      "a gate not evaluated",
+      { gates: [passed("unit", new Date(), { verdict: "not-evaluated" })] },
+      /not evaluated: unit/,
+    ],
+    ["no gate at all", { gates: [] }, /not every gate passed/],
+    ["no commit", { facts: { commit: null } }, /no commit/],
+    ["checked on a dirty tree", { facts: { dirty: true } }, /differs from its commit/],
+    ["incomplete history", { facts: { people: null } }, /history was incomplete/],
+    ["another project's evidence", { facts: { project: "claims-other" } }, /about project claims-other/],
+  ];
+  const reasons = async (why: RegExp) => {
+    const before = await everything(server, line);
+    const said = await register();
+    expect(said).toMatchObject({ status: 3, ok: false });
+    expect(said.against.join("\n")).toMatch(why);
+    expect(await everything(server, line)).toEqual(before);
+  };
+  it.each(weak)("%s", async (_, wish, why) => {
+    await line.check(await line.train(), wish);
+    await reasons(why);
+  });
+  it("a dirty tree", async () => {
+    await line.check(await line.train());
+    const extra = join(line.folder, "extra.py");
+    writeFileSync(extra, "x = 1\n");
+    await reasons(/working tree differs/);
+    rmSync(extra);
+  });
+  it("bytes that were changed after they were checked", async () => {
+    const run = await line.train();
+    await line.check({ ...run, digest: sha256("x  y\n"), manifest: "x  y\n" });
+    await reasons(/has bytes sha256/);
+  });
+});
+
+describe("what spoils a promotion that was approved", () => {
+  type Spoil = [
+    name: string,
+    /** Spoils something and returns how to mend it. */
+    spoil: () => Promise<() => unknown> | (() => unknown),
+    rule: string,
+    why: RegExp,
+    args?: () => string[],
+  ];
+  const file = (path: () => string, change: (text: string) => string) => () => {
+    const text = readFileSync(path());
+    writeFileSync(path(), change(text.toString("utf8")));
+    return () => writeFileSync(path(), text);
+  };
+  const policyFile = () => join(line.root, "policy.yaml");
+  const policy =
+    (change: (policy: PolicyDraft) => void, signers?: Name[], version = 2) =>
+    () => {
+      const kept = [policyFile(), join(line.root, "policy.sigs.jsonl")].map(
+        (path) => [path, readFileSync(path)] as const,
+      );
+      line.writePolicy(
+        (draft) => {
+          draft.version = version;
+          change(draft);
+        },
+        signers?.map((who) => line.people[who].signer),
+      );
+      return () => kept.map(([path, text]) => writeFileSync(path, text));
+    };
+  const nothing = () => () => {};
+  const alias = (environment: string, name: string) => async () => {
+    const model = `${environment}.${line.model}`;
+    await call(line, "POST", "registered-models/alias", { name: model, alias: name, version: "1" });
+    return () => call(line, "DELETE", "registered-models/alias", { name: model, alias: name });
+  };
+  const ledger = (change: (lines: string[]) => string[]) =>
+    file(
+      () => line.ledgerPath,
+      (text) =>
+        change(text.split("\n").slice(0, -1))
+          .map((each) => `${each}\n`)
+          .join(""),
+    );
+  const withTicket = (id: string) => () => [number, "prod", "--ticket", id];
+
+  const spoils: Spoil[] = [
+    ["no ticket", nothing, "ticket", /asks for a change ticket/, () => [number, "prod"]],
+    ["unknown ticket", nothing, "ticket", /there is no ticket CHG-9/, withTicket("CHG-9")],
+    ["open ticket", nothing, "ticket", /is open/, withTicket("CHG-OPEN")],
+    ["closed ticket", nothing, "ticket", /is closed/, withTicket("CHG-CLOSED")],
+    ["rejected ticket", nothing, "ticket", /is rejected/, withTicket("CHG-REJECTED")],
+    ["ticket of another project", nothing, "ticket", /is for claims-other/, withTicket("CHG-OTHER")],
+    ["ticket for another environment", nothing, "ticket", /is for test/, withTicket("CHG-TEST")],
+    ["ticket before its window", nothing, "ticket", /allows the change from/, withTicket("CHG-EARLY")],
+    ["ticket after its window", nothing, "ticket", /allowed the change until/, withTicket("CHG-LATE")],
+    ["spent ticket", nothing, "ticket", /used for test v1/, withTicket("CHG-2")],
+    [
+      "a ticket closed since the approval",
+      file(
+        () => join(line.root, "tickets.yaml"),
+        (text) => text.replace('"approved"', '"closed"'),
+      ),
+      "ticket",
+      /CHG-1 is closed/,
+    ],
+    [
+      "policy edited by hand",
+      file(policyFile, (text) => text.replace('"P14D"', '"P99D"')),
+      "policy",
+      /a changed policy needs a higher version/,
+    ],
+    [
+      "policy edited by hand, with a higher version",
+      file(policyFile, (text) => text.replace('"version": 1', '"version": 2')),
+      "policy",
+      /signed by 0 of 1/,
+    ],
+    [
+      "policy signed by who is no owner",
+      policy(() => {}, ["approver"]),
+      "policy",
+      /not counted: approver@example.com is not in role policy-owner/,
+    ],
+    ["a pilot by now", policy((draft) => (draft.projects = {})), "project", /is a pilot/],
+    [
+      "slot full",
+      policy((draft) => (draft.productLines = { claims: { capacity: 0, owner: "owner@example.com" } })),
+      "slot",
+      /0 slots/,
+    ],
+    ["frozen on the last day", policy((draft) => freeze(draft, `2026-01-01/${day(0)}`)), "freeze", /prod is frozen/],
+    ["frozen on the first day", policy((draft) => freeze(draft, `${day(0)}/2999-01-01`)), "freeze", /prod is frozen/],
+    [
+      "changed count after the approval",
+      policy((draft) => stage(draft, { approvals: [{ role: "model-risk", count: 2 }] })),
+      "approvals",
+      /under other rules/,
+    ],
+    [
+      "human review asked for",
+      policy((draft) => stage(draft, { humanReview: "required" })),
+      "human review",
+      /none is recorded/,
+    ],
+    ["no gates any more", policy((draft) => stage(draft, { gates: undefined })), "gates", /nothing would be checked/],
+    [
+      "an approver who is in the role no more",
+      policy((draft) => (draft.roles = { ...draft.roles, "model-risk": ["second@example.com"] })),
+      "approvals",
+      /approver@example.com does not have the role/,
+    ],
+    ["an approver whose key ended", policy((draft) => endKey(draft, "approver@example.com")), "approvals", /ended on/],
+    [
+      "a champion by hand",
+      alias("test", "champion"),
+      "registry",
+      /alias champion of test is v1 in the registry, but none in the ledger/,
+    ],
+    [
+      "a version by hand",
+      async () => {
+        const name = `prod.${line.model}`;
+        await call(line, "POST", "registered-models/create", { name });
+        const source = await sourceOf(line, `test.${line.model}`, "1");
+        await call(line, "POST", "model-versions/create", { name, source, model_id: source.replace("models:/", "") });
+        return () => call(line, "DELETE", "registered-models/delete", { name });
+      },
+      "registry",
+      /prod v1 was made by hand/,
+    ],
+    [
+      "changed model file",
+      async () => {
+        const place = `${await placeOf(line, `test.${line.model}`, "1")}/data/weights`;
+        await putArtifact(line.server.uri, place, "weights of somebody");
+        return () => putArtifact(line.server.uri, place, "weights of the first");
+      },
+      "bytes",
+      /they were changed/,
+    ],
+    ["ledger shorter than its anchor", ledger((lines) => lines.slice(0, 4)), "ledger", /entries are missing/],
+    ["an entry dropped", ledger((lines) => lines.filter((_, i) => i !== 4)), "ledger", /stands where entry 5 belongs/],
+    [
+      "one bit flipped",
+      ledger((lines) => lines.map((each, i) => (i === 3 ? each.replace('"at":"2', '"at":"3') : each))),
+      "ledger",
+      /entry 4/,
+    ],
+  ];
+
+  function freeze(draft: PolicyDraft, range: string): void {
+    for (const each of draft.environments) if (each.name === "prod") each.freeze = [range];
+  }
+  function endKey(draft: PolicyDraft, address: string): void {
+    for (const key of draft.people?.[address]?.keys ?? []) key.until = day(-24 * HOUR_MS);
+  }
+
+  it("is approved now", async () => {
+    expect((await line.approve(number, "prod", "approver", "--ticket", "CHG-1")).against).toEqual([]);
+    expect((await promote("--dry-run")).against).toEqual([]);
+  });
+
+  it.each(spoils)("%s", async (_, spoil, rule, why, args = () => [number, "prod", "--ticket", "CHG-1"]) => {
+    const mend = await spoil();
+    try {
+      const [version = "", to = "", ...more] = args();
+      await refused(() => line.promote(version, to, ...more), rule, why);
+    } finally {
+      await mend();
+    }
+  });
+
+  it("a ledger that is missing is no answer", async () => {
+    const text = readFileSync(line.ledgerPath);
+    rmSync(line.ledgerPath);
+    const before = await everything(server, line);
+    expect(await promote()).toMatchObject({ status: 2, error: { code: "ledger.empty" } });
+    // Nor can a new one be begun where an anchor tells of the old one.
+    const said = await line.register();
+    expect(said).toMatchObject({ status: 3 });
+    expect(said.against.join("\n")).toMatch(/entries are missing/);
+    expect(await everything(server, line)).toEqual(before);
+    writeFileSync(line.ledgerPath, text);
+  });
+
+  it("a ledger of another project", async () => {
+    const other = makeLine(server, { project: (project) => (project.project = "claims-triage") });
+    const text = readFileSync(line.ledgerPath);
+    await other.candidate();
+    writeFileSync(line.ledgerPath, readFileSync(other.ledgerPath));
+    const said = await promote();
+    expect(said.status).not.toBe(0);
+    expect(said.against.join("\n")).toMatch(/knows no/);
+    writeFileSync(line.ledgerPath, text);
+    other.remove();
+  });
+
+  it("and goes through when all is mended", async () => {
+    const said = await promote();
+    expect(said.against).toEqual([]);
+    expect(said).toMatchObject({ status: 0, data: { outcome: "promoted" } });
+  });
+
+  it("is not released by a strategy that the policy does not allow", async () => {
+    const mend = policy((draft) => stage(draft, { strategy: ["shadow", "canary"] }))();
+    await refused(
+      () => line.release(number, "prod", "--strategy", "direct"),
+      "strategy",
+      /shadow, canary in prod, not direct/,
+    );
+    mend();
+  });
+
+  it("serves in the end, and an older signed policy put back is refused from then on", async () => {
+    const putBack = policy(() => {}, ["owner"])();
+    expect((await line.release(number, "prod")).against).toEqual([]);
+    expect(line.ledger().map((each) => each.kind)).toContain("policy.adopted");
+    putBack();
+    await refused(promote, "policy", /version 1 is older than version 2, which is in force/);
+    await refused(() => line.release(number, "prod"), "policy", /version 1 is older than version 2/);
+  });
 });
