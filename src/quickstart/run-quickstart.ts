@@ -7,16 +7,17 @@ import type { LocalHost } from "../local/server.ts";
 import { commit } from "./code.ts";
 import { registerModel, releaseFirst, step } from "./first-release.ts";
 import { folderState, renewFolder } from "./folder.ts";
-import { checkModel, countRows, preparePython, trainModel } from "./model.ts";
+import { checkModel, countRows, preparePython, type Trained, trainModel } from "./model.ts";
 import { makeOrganisation } from "./organisation.ts";
 import { AUTHOR } from "./people.ts";
 import { prove } from "./prove.ts";
-import { buildSecond, releaseSecond, rollBack } from "./second-version.ts";
+import { checkSecond, pullSecond, releaseSecond, rollBack } from "./second-version.ts";
 import { PROJECT, type Stage } from "./stage.ts";
 import { type Program, runFactory, type StepResult } from "./step.ts";
 import type { Story, StoryStep } from "./story.ts";
 import { together } from "./together.ts";
-import { refuseWorse, trainWorse } from "./worse-model.ts";
+import { trainTrials } from "./trials.ts";
+import { refuseWorse } from "./worse-model.ts";
 
 const PREFERRED_PORT = 5210;
 
@@ -46,8 +47,7 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
   const organisation = await makeOrganisation(stage, `http://127.0.0.1:${port}`);
   const [server, made] = await together(stage, (both) => startServer(both, port), makeProject);
   const rows = `${countRows(project)} real member-years`;
-  const trained = await trainModel(stage, project, `training on ${rows}`);
-  const checked = await checkModel(stage, project, "checking: seven gates");
+  const [{ trained, checked }, trials] = await together(stage, (both) => buildFirst(both, rows), trainTrials);
   const auc = trained.auc === null ? "" : `  AUC ${trained.auc.toFixed(3)}`;
   const steps = [
     python,
@@ -65,8 +65,13 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
 
   const first = await registerModel(stage);
   // From here on the first version's commands read nothing of the project but factory.yaml and ledger.
-  const [line, worse] = await together(stage, (both) => releaseFirst(both, first), trainWorse);
-  const [refused, second] = await together(stage, (both) => refuseWorse(both, worse), buildSecond);
+  await pullSecond(stage, trials.clone);
+  const line = await releaseFirst(stage, first);
+  const [refused, second] = await together(
+    stage,
+    (both) => refuseWorse(both, trials.worse),
+    (both) => checkSecond(both, trials.second),
+  );
   const better = await releaseSecond(stage, second);
   const back = await rollBack(stage);
   const proof = await prove(stage, back.rollback.to);
@@ -119,6 +124,11 @@ async function makeProject(stage: Stage): Promise<StoryStep[]> {
     step(`new ${PROJECT}`, AUTHOR, `template ${template.name} ${template.version}, ${files} files`, made),
     plain("project's Python", "locked, installed, uv.lock committed", performance.now() - began),
   ];
+}
+
+async function buildFirst(stage: Stage, rows: string): Promise<{ trained: Trained; checked: StepResult<CheckReport> }> {
+  const trained = await trainModel(stage, stage.project, `training on ${rows}`);
+  return { trained, checked: await checkModel(stage, stage.project, "checking: seven gates") };
 }
 
 function checkText({ gates }: CheckReport): string {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import { decided, demandSame, demandYes } from "./answers.ts";
-import { changeCode } from "./code.ts";
+import { changeCode, git } from "./code.ts";
 import { approve, promote, type Registered, registerModel, release, step } from "./first-release.ts";
 import { checkModel, type Trained, trainModel } from "./model.ts";
 import { AUTHOR } from "./people.ts";
@@ -16,18 +16,27 @@ const EDITS = [
   { path: "docs/model-card.md", before: "80 trees", after: "100 trees" },
 ];
 
+/** Changed, committed and trained in a clone, while the first one is judged. Nothing of it is in the project yet. */
+export async function trainSecond(stage: Stage, clone: string): Promise<Trained> {
+  await changeCode(stage.author, clone, EDITS, "More and smaller trees");
+  return trainModel(stage, clone, "training a second version");
+}
+
+/** Takes the clone's branch over; the project must stand at the commit that it was cloned from. */
+export async function pullSecond({ author, project }: Stage, clone: string): Promise<void> {
+  await git(author, project, ["pull", "--quiet", "--ff-only", clone, "main"]);
+}
+
 export interface Second {
   trained: Trained;
   commands: string[];
   durationMs: number;
 }
 
-/** A good second version: changed, committed, trained, and through all gates. */
-export async function buildSecond(stage: Stage): Promise<Second> {
-  const { author, project } = stage;
-  await changeCode(author, project, EDITS, "More and smaller trees");
-  const trained = await trainModel(stage, project, "training a second version");
-  const checked = await checkModel(stage, project, "checking the second version: seven gates");
+/** All gates over the second version, in the project; they have to pass. */
+export async function checkSecond(stage: Stage, trained: Trained): Promise<Second> {
+  const label = "checking the second version: seven gates";
+  const checked = await checkModel(stage, stage.project, label, "--run", trained.run);
   if (!checked.ok)
     throw new FactoryError("quickstart.second", EXIT.outside, "the second version did not pass its gates", {
       problems: checked.data.gates

@@ -1,35 +1,31 @@
-import { join } from "node:path";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import { changeCode, git } from "./code.ts";
-import { checkModel, preparePython, type Trained, trainModel } from "./model.ts";
+import { checkModel, type Trained, trainModel } from "./model.ts";
 import { AUTHOR } from "./people.ts";
-import { PROJECT, type Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 import type { Story, StoryStep } from "./story.ts";
 
-/** A second clone, so that the first one stays as it is while both are worked in. */
-const CLONE = `${PROJECT}-trial`;
 const ROWS = 300;
 
 export interface Worse {
+  /** The clone, with the worse code checked out. */
   folder: string;
   trained: Trained;
   durationMs: number;
 }
 
-/** A model of the first few rows: a line that was left from trying something out. Committed and trained in a clone. */
-export async function trainWorse(stage: Stage): Promise<Worse> {
+/** A model of the first few rows: a line that was left from trying something out. Committed on a branch of the clone. */
+export async function trainWorse(stage: Stage, clone: string): Promise<Worse> {
   const began = performance.now();
-  const folder = join(stage.folder, CLONE);
-  await git(stage.author, stage.folder, ["clone", "--quiet", PROJECT, CLONE]);
   const edit = {
     path: "src/claims_triage/train.py",
     before: "model = fit(training, seed, **overrides)",
     after: `model = fit(training.head(${ROWS}), seed, **overrides)`,
   };
-  await changeCode(stage.author, folder, [edit], "Train on fewer rows");
-  await preparePython(stage, folder);
-  const trained = await trainModel(stage, folder, `training a worse model, on ${ROWS} rows`);
-  return { folder, trained, durationMs: performance.now() - began };
+  await git(stage.author, clone, ["switch", "--quiet", "--create", "trial"]);
+  await changeCode(stage.author, clone, [edit], "Train on fewer rows");
+  const trained = await trainModel(stage, clone, `training a worse model, on ${ROWS} rows`);
+  return { folder: clone, trained, durationMs: performance.now() - began };
 }
 
 /** The gates over the worse model, which have to say no: below the floor, and below the champion. */

@@ -26,7 +26,7 @@ describe("quickstart", () => {
   beforeAll(async () => {
     home = makeHome();
     ran = await quickstart("demo", "--json");
-    expect(ran.status, ran.stderr).toBe(0);
+    expect(ran.status, `${ran.stderr}\n${ran.stdout}`).toBe(0);
     told = z.object({ ok: z.literal(true), data: story }).parse(JSON.parse(ran.stdout)).data;
   }, TIMEOUT_MS);
   afterAll(async () => {
