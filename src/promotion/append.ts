@@ -64,22 +64,24 @@ export function isOpen(state: LineState, started: Started): boolean {
   return state.environment(started.body.environment).open.some((each) => each.hash === started.hash);
 }
 
-/** A start of another key is taken over only when it is this old: until then its holder may be at work. */
+/** A start is taken over only when it is this old, unless its command is known to be cut off: until then it may be at work. */
 const TAKEOVER_MS = 2 * 60_000;
 
 /**
  * The start that this command carries on, or undefined when nothing is open. Anything else that is open in the environment is
- * a lock: exit 5, with holder and age. Pure.
+ * a lock: exit 5, with holder and age. `cutOff`: the last command of this user did not come to its end, so
+ * that nobody is at work on a start of the same key. Pure.
  */
 export function demandFree<K extends Started["kind"]>(
   open: readonly Started[],
-  mine: { kind: K; digest: string; key: string },
+  mine: { kind: K; digest: string; key: string; cutOff: boolean },
   now: Date,
 ): Extract<Started, { kind: K }> | undefined {
   for (const each of open) {
     const ageMs = Math.max(0, now.getTime() - new Date(each.at).getTime());
     const same = each.kind === mine.kind && each.body.digest === mine.digest;
-    if (same && (each.key === mine.key || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) return each;
+    const cutOff = each.key === mine.key && mine.cutOff;
+    if (same && (cutOff || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) return each;
     const minutes = Math.floor(ageMs / 60_000);
     const age = minutes < 1 ? `${Math.floor(ageMs / 1000)} s` : `${minutes} min`;
     throw changed(

@@ -8,6 +8,7 @@ import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
+import { type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
 
 export type PromotionResult =
@@ -24,8 +25,27 @@ export async function promote(
   world: LineWorld,
   dryRun: boolean,
 ): Promise<PromotionResult> {
+  const turn = await takeTurn(line, question.environment, world, dryRun);
+  let done = false;
+  try {
+    const result = await promoteInTurn(question, line, world, dryRun, turn);
+    done = true;
+    return result;
+  } finally {
+    turn.end(done);
+  }
+}
+
+async function promoteInTurn(
+  question: Question,
+  line: Line,
+  world: LineWorld,
+  dryRun: boolean,
+  { cutOff }: Turn,
+): Promise<PromotionResult> {
   const open = line.state.environment(question.environment).open;
-  const mine = { kind: "promotion.started" as const, digest: question.candidate.digest, key: world.signer.keyId };
+  const { digest } = question.candidate;
+  const mine = { kind: "promotion.started" as const, digest, key: world.signer.keyId, cutOff };
   const resumed = demandFree(open, mine, world.now());
   const asked = resumed === undefined ? question : { ...question, ticket: resumed.body.ticket ?? question.ticket };
   const gathered = await gatherFacts(asked, line, world);

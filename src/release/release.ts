@@ -10,6 +10,7 @@ import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
+import { type Turn, takeTurn } from "../promotion/turn.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { signatureInputs } from "./mlmodel.ts";
@@ -43,8 +44,28 @@ export async function release(
   world: LineWorld,
   dryRun: boolean,
 ): Promise<ReleaseResult> {
+  const turn = await takeTurn(line, question.environment, world, dryRun);
+  let done = false;
+  try {
+    const result = await releaseInTurn(question, strategy, line, world, dryRun, turn);
+    done = true;
+    return result;
+  } finally {
+    turn.end(done);
+  }
+}
+
+async function releaseInTurn(
+  question: Question,
+  strategy: string | undefined,
+  line: Line,
+  world: LineWorld,
+  dryRun: boolean,
+  { cutOff }: Turn,
+): Promise<ReleaseResult> {
   const state = line.state.environment(question.environment);
-  const mine = { kind: "release.started" as const, digest: question.candidate.digest, key: world.signer.keyId };
+  const { digest } = question.candidate;
+  const mine = { kind: "release.started" as const, digest, key: world.signer.keyId, cutOff };
   const resumed = demandFree(state.open, mine, world.now());
   const asked = { ...question, ticket: question.ticket ?? resumed?.body.ticket ?? promotedTicket(question, line) };
   const gathered = await gatherFacts(asked, line, world);

@@ -58,7 +58,9 @@ async function tryOnce(
   const state = line.state.environment(environment.name);
   // A promotion that is half done moves no champion, so it is left alone.
   const open = state.open.filter((each) => each.kind === "rollback.started");
-  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key: world.signer.keyId };
+  // Whoever else is at it with this key does the very same, step by step: a rollback does not wait.
+  const { keyId: key } = world.signer;
+  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key, cutOff: true };
   const resumed = demandFree(open, mine, world.now());
   const done = resumed === undefined ? rolledBackAlready(request, line, world.signer.keyId) : undefined;
   if (done !== undefined) {

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import * as z from "zod";
 import type { Entry } from "../../src/ledger/entry.ts";
 import { parseLine } from "../../src/ledger/line.ts";
+import { lockHolder } from "../../src/lib/lock.ts";
 import type { CrashWorld, Picture } from "./world.ts";
 import { filesBelow } from "./world.ts";
 
 /** The entries of the ledger, each checked by itself; a torn rest is no entry. */
-export function entriesOf(path: string): Entry[] {
-  const text = readFileSync(path, "utf8");
+export function entriesOf(world: Pick<CrashWorld, "ledger">): Entry[] {
+  const text = world.ledger();
   return text
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
@@ -75,7 +75,7 @@ const approval = z.looseObject({ predicate: z.looseObject({}), subject: z.unknow
 /** All that a command leaves, without what differs from run to run though nothing does: times, hashes, ids. */
 export async function endState(world: CrashWorld) {
   const picture = await world.picture();
-  const entries = entriesOf(world.line.ledgerPath);
+  const entries = entriesOf(world);
   const bundles = new Set(picture.objects.filter((each) => each.kind === "bundle").map((each) => each.digest));
   const nameBundle = (digest: unknown) => (typeof digest === "string" && bundles.has(digest) ? "a bundle" : digest);
   const created = new Map(
@@ -135,12 +135,17 @@ function anchorOf(tag: string | undefined, entries: readonly Entry[]): string {
   return entry === undefined ? `no entry: ${tag ?? "none"}` : `entry ${entry.seq}`;
 }
 
-/** Files that a later run would never remove: work, locks and halves of files. */
+/** Files that a later run would never remove: work, locks that somebody holds, and halves of files. */
 export function leftOvers({ line, temporary }: Pick<CrashWorld, "line" | "temporary">): string[] {
   const homes = Object.values(line.people).map((each) => each.home);
   return [
     ...filesBelow(temporary),
-    ...filesBelow(`${line.folder}/.factory`).filter((path) => !/^(?:ledger\.jsonl$|evidence\/)/.test(path)),
+    ...filesBelow(`${line.folder}/.factory`).filter(
+      (path) =>
+        !/^(?:ledger\.jsonl$|evidence\/)/.test(path) &&
+        // The lock of a dead process is taken over by the next one that needs it.
+        (path !== "ledger.jsonl.lock" || lockHolder(`${line.folder}/.factory/${path}`) !== undefined),
+    ),
     ...homes.flatMap((home) =>
       filesBelow(`${home}/cache`).filter((path) => !/^factory\/objects\/[0-9a-f]{64}\/[^.]/.test(path)),
     ),

@@ -21,14 +21,14 @@ test.each([...COMMANDS, ...MORE].filter((each) => each.args[0] === "promote"))(
   "$name: few requests in few rounds, nothing read or written twice",
   async (each) => {
     await world.back(each.from);
-    const before = entriesOf(world.line.ledgerPath).length;
+    const before = entriesOf(world).length;
     const hold = (request: Passed) => (isOfRegistry(request) ? HOLD_MS : 0);
     expect(await world.run(each.who, each.args, { hold })).toMatchObject({ status: 0 });
     const asked = world.asked().filter(isOfRegistry);
     const said = asked.map(({ kind }) => kind).join("\n");
     expect(asked.length, said).toBeLessThanOrEqual(MOST_REQUESTS);
     expect(rounds(asked.map(({ n }) => world.times().get(n))), said).toBeLessThanOrEqual(MOST_ROUNDS);
-    expect(entriesOf(world.line.ledgerPath).length - before).toBe(2);
+    expect(entriesOf(world).length - before).toBe(2);
     for (const what of [/\/models\/m-[0-9a-f]+\/artifacts\/(.*)/, /\/factory-evidence\/([0-9a-f]{64}\/.*)/]) {
       const read = transfers("GET", what);
       const written = transfers("PUT", what);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,7 +8,7 @@ import { type Hooks, type LosingProxy, losingProxy, type Passed } from "../fakes
 import type { Ran } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { program, root } from "../support/paths.ts";
-import { type LineWish, makeLine, type Name, type SmallLine } from "../support/small-line.ts";
+import { makeLine, type Name, type SmallLine } from "../support/small-line.ts";
 
 const here = import.meta.dirname;
 
@@ -32,6 +32,8 @@ export interface How {
   step?: number;
   /** Every step on the disk is written to this file. */
   log?: string;
+  /** A folder whose programs are found first. */
+  path?: string;
   /** For how many milliseconds a request is held back. */
   hold?(request: Passed): number;
 }
@@ -75,6 +77,8 @@ export interface CrashWorld {
   keep(name: string): Promise<void>;
   /** Puts server, ledger and caches back. */
   back(name: string): Promise<void>;
+  /** Text of the ledger, wherever it is. */
+  ledger(): string;
   picture(): Promise<Picture>;
   /** Runs the program. */
   run(who: Name, args: readonly string[], how?: How): Promise<Ran>;
@@ -86,8 +90,9 @@ export interface CrashWorld {
 }
 
 /** A server, a proxy before it, a line behind that, and a copy of the program that no build can change meanwhile. */
-export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
+export async function crashWorld({ git = false }: { git?: boolean } = {}): Promise<CrashWorld> {
   const server = await startMlflowServer();
+  const repository = git ? makeRepository(server.folder) : undefined;
   let killing: (Killing & { left: number; child: ChildProcess | undefined }) | undefined;
   let dead = false;
   let holding: How["hold"];
@@ -119,7 +124,8 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
   };
   const proxy = await losingProxy(server.uri, hooks);
   const keeper = openKeeper(server);
-  const line = makeLine(server, { ...wish, through: proxy.uri });
+  const ledger = repository && { kind: "git" as const, url: `file://${repository}`, branch: "ledger" };
+  const line = makeLine(server, { ...(ledger && { ledger }), through: proxy.uri });
   const base = dirname(line.root);
   const temporary = join(base, "temporary");
   const built = join(base, "program");
@@ -136,18 +142,28 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
     async keep(name) {
       const there = [line.ledgerPath, latest].filter((path) => existsSync(path));
       kept.set(name, new Map(there.map((path) => [path, readFileSync(path)])));
+      if (repository !== undefined) cpSync(repository, `${repository}-${name}`, { recursive: true });
       await keeper.ask({ what: "save", name });
     },
     async back(name) {
       await keeper.ask({ what: "restore", name });
       for (const file of readdirSync(dirname(line.ledgerPath)))
         if (file !== "evidence") rmSync(join(dirname(line.ledgerPath), file), { recursive: true });
+      if (repository !== undefined) {
+        rmSync(repository, { recursive: true });
+        cpSync(`${repository}-${name}`, repository, { recursive: true });
+      }
       for (const [path, bytes] of kept.get(name) ?? []) writeFileSync(path, bytes);
       for (const { home } of Object.values(line.people)) rmSync(join(home, "cache"), { recursive: true, force: true });
       for (const file of readdirSync(temporary)) rmSync(join(temporary, file), { recursive: true });
     },
+    ledger() {
+      if (repository === undefined) return existsSync(line.ledgerPath) ? readFileSync(line.ledgerPath, "utf8") : "";
+      const shown = spawnSync("git", ["-C", repository, "show", `ledger:${line.project}.jsonl`], { encoding: "utf8" });
+      return shown.status === 0 ? shown.stdout : "";
+    },
     picture: async () => picture.parse(await keeper.ask({ what: "dump" })),
-    async run(who, args, { killing: asked, step, log, hold } = {}) {
+    async run(who, args, { killing: asked, step, log, hold, path } = {}) {
       proxy.seen.length = 0;
       times = new Map();
       dead = false;
@@ -159,6 +175,7 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
         env: {
           ...line.people[who].variables,
           TMPDIR: temporary,
+          ...(path !== undefined && { PATH: `${path}:${line.people[who].variables.PATH ?? ""}` }),
           ...(step !== undefined && { CRASH_AFTER: String(step) }),
           ...(log !== undefined && { CRASH_LOG: log }),
         },
@@ -178,6 +195,12 @@ export async function crashWorld(wish: LineWish = {}): Promise<CrashWorld> {
       line.remove();
     },
   };
+}
+
+function makeRepository(folder: string): string {
+  const path = join(folder, "ledger.git");
+  execFileSync("git", ["init", "--quiet", "--bare", "--initial-branch", "ledger", path]);
+  return path;
 }
 
 /** What the real server was asked before the sender died may still have its effect. */

@@ -58,8 +58,9 @@ export async function createVersion(
       tried = await create();
     }
     const made = versionOf(accept(tried.request, tried.reply, oneModelVersion).model_version, request.model);
-    if (tries === 1) return made;
-    // An earlier try may have come through late, after it was looked for.
+    // Nobody else can have made one.
+    if (tries === 1 && looked) return made;
+    // An earlier try may have come through late, after it was looked for; or somebody registers the same at this moment.
     const first = await earlierVersion(api, request);
     if (first === undefined || first.version === made.version) return made;
     await removeVersion(api, request.model, made.version);

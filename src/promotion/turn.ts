@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { FactoryError } from "../lib/error.ts";
+import { writeFileAtomic } from "../lib/files.ts";
+import { sha256 } from "../lib/hash.ts";
+import { acquireLock, lockHolder } from "../lib/lock.ts";
+import { changed } from "./append.ts";
+import type { Line } from "./line.ts";
+import type { LineWorld } from "./world.ts";
+
+export interface Turn {
+  /**
+   * The command of this user that had the turn before did not come to its end, and is not at work any more: what it began may be
+   * carried on at once. Of another machine nobody can know that.
+   */
+  cutOff: boolean;
+  /** `done`: the command came to its end. Else the next one is told that it did not. */
+  end(done: boolean): void;
+}
+
+const NOBODY = "0\n";
+
+/**
+ * One command of this user at a time changes something in an environment of a line. Exit 5 when another one is at it.
+ * A dry run only looks.
+ */
+export async function takeTurn(
+  line: Pick<Line, "ledger" | "project">,
+  environment: string,
+  world: Pick<LineWorld, "cacheFolder" | "signal">,
+  dryRun: boolean,
+): Promise<Turn> {
+  const name = sha256([line.ledger.place, line.project, environment].join("\n")).slice(0, 32);
+  const path = join(world.cacheFolder, "turns", name);
+  const cutOff = existsSync(path) && lockHolder(path) === undefined;
+  if (dryRun) return { cutOff, end: () => {} };
+  const what = `${environment} of ${line.project}`;
+  try {
+    const release = await acquireLock({ path, what, waitMs: 0, signal: world.signal });
+    const end = (done: boolean): void => {
+      release();
+      // As a lock that no process holds: this one goes on living for a moment.
+      if (!done) writeFileAtomic(path, NOBODY);
+    };
+    return { cutOff, end };
+  } catch (error) {
+    if (error instanceof FactoryError && error.code === "lock.held")
+      throw changed("environment.busy", error.message, "wait until it is done, then look: factory status");
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { formatEntry } from "../../src/ledger/line.ts";
+import { demandFree } from "../../src/promotion/append.ts";
+import type { Name } from "../support/small-line.ts";
+import { keepStates } from "./commands.ts";
+import { entriesOf, leftOvers, ungated } from "./end-state.ts";
+import { type CrashWorld, crashWorld } from "./world.ts";
+
+const ROUNDS = [1, 2, 3, 4, 5];
+const PROMOTE = ["promote", "1", "--to", "prod", "--ticket", "CHG-1", "--yes", "--json"];
+const APPROVE = ["approve", "1", "--to", "prod", "--ticket", "CHG-1", "--yes", "--json"];
+/** The first request of a promotion that changes something at the target. */
+const BEGUN = { at: { kind: "POST experiments/create", nth: 1 }, when: "after" } as const;
+
+let world: CrashWorld;
+
+beforeAll(async () => {
+  world = await crashWorld();
+  await keepStates(world);
+}, 600_000);
+afterAll(() => world?.remove());
+
+function kindsAfter(before: number): string[] {
+  return entriesOf(world)
+    .slice(before)
+    .map((entry) => entry.kind);
+}
+
+/** Puts the last entry of the ledger so many milliseconds earlier, as if its command had died then. */
+function signEarlier(ms: number): void {
+  const last = entriesOf(world).at(-1);
+  if (last === undefined) throw new Error("the ledger is empty");
+  const { seq, by, prev } = last;
+  const place = { seq, by, prev, at: new Date(Date.parse(last.at) - ms) };
+  const lines = world.ledger().trimEnd().split("\n").slice(0, -1);
+  const line = formatEntry(last, place, world.line.people.ci.signer);
+  writeFileSync(world.line.ledgerPath, [...lines, line, ""].join("\n"));
+}
+
+test.each(ROUNDS)(
+  "two promote at once, round %i: one does it, the other is told that the world has changed",
+  async (round) => {
+    await world.back("approved");
+    const before = entriesOf(world).length;
+    // Two jobs of one service in one home, or two people with homes and keys of their own.
+    const other: Name = round % 2 === 0 ? "ci" : "owner";
+    const both = await Promise.all([world.run("ci", PROMOTE), world.run(other, PROMOTE)]);
+    const said = both.map((ran) => `${ran.status}: ${ran.stdout}${ran.stderr}`).join("\n");
+    expect(both.map((ran) => ran.status).sort(), said).toEqual([0, 5]);
+    expect(kindsAfter(before), said).toEqual(["promotion.started", "promoted"]);
+    const picture = await world.picture();
+    expect(ungated(picture, entriesOf(world))).toEqual([]);
+    expect(picture.models[`prod.${world.line.model}`]?.versions).toHaveLength(1);
+    expect(leftOvers(world)).toEqual([]);
+  },
+);
+
+test.each(ROUNDS)("two approve at once, round %i: both stand in the ledger, one after the other", async () => {
+  await world.back("tested");
+  const before = entriesOf(world).length;
+  const both = await Promise.all([world.run("approver", APPROVE), world.run("second", APPROVE)]);
+  expect(
+    both.map((ran) => ran.status),
+    both.map((ran) => ran.stderr).join("\n"),
+  ).toEqual([0, 0]);
+  expect(kindsAfter(before)).toEqual(["approved", "approved"]);
+  expect(
+    entriesOf(world)
+      .slice(before)
+      .map((entry) => entry.by)
+      .sort(),
+  ).toEqual(["approver@example.com", "second@example.com"]);
+  expect(leftOvers(world)).toEqual([]);
+});
+
+test("what another key began is its own for two minutes", async () => {
+  await world.back("approved");
+  expect((await world.run("ci", PROMOTE, { killing: BEGUN })).status).toBe(null);
+  const begun = entriesOf(world).at(-1);
+  const early = await world.run("owner", PROMOTE);
+  expect(early.status, early.stderr).toBe(5);
+  expect(early.stdout).toContain("environment.locked");
+  expect(entriesOf(world).at(-1)).toEqual(begun);
+  // The same key, but on another machine: nobody there can know that the first one died.
+  const { variables } = world.line.people.ci;
+  world.line.people.ci.variables = { ...variables, XDG_CACHE_HOME: `${variables.XDG_CACHE_HOME}-of-another-machine` };
+  const elsewhere = await world.run("ci", PROMOTE);
+  world.line.people.ci.variables = variables;
+  expect(elsewhere.status, elsewhere.stderr).toBe(5);
+  expect(await world.run("ci", PROMOTE)).toMatchObject({ status: 0 });
+  expect(
+    entriesOf(world)
+      .map((entry) => entry.kind)
+      .slice(-2),
+  ).toEqual(["promotion.started", "promoted"]);
+});
+
+test("who may carry on what was begun, by key, age and whether its command was cut off", async () => {
+  await world.back("approved");
+  await world.run("ci", PROMOTE, { killing: BEGUN });
+  const begun = entriesOf(world).at(-1);
+  if (begun?.kind !== "promotion.started") throw new Error("nothing was begun");
+  const { digest } = begun.body;
+  const kind = "promotion.started" as const;
+  const later = (seconds: number) => new Date(Date.parse(begun.at) + seconds * 1000);
+  const mine = { kind, digest, key: begun.key, cutOff: true };
+  const carriedOn = (asking: Parameters<typeof demandFree<typeof kind>>[1], seconds: number) =>
+    demandFree([begun], asking, later(seconds));
+  expect(carriedOn(mine, 1)).toBe(begun);
+  for (const other of [
+    { ...mine, cutOff: false },
+    { ...mine, key: "other" },
+  ]) {
+    expect(() => carriedOn(other, 0)).toThrow(/is held by entry \d+ \(promotion\.started/);
+    expect(() => carriedOn(other, 119)).toThrow(/since 1 min/);
+    expect(carriedOn(other, 120)).toBe(begun);
+  }
+  // A clock that is behind makes nothing older.
+  expect(() => carriedOn({ ...mine, key: "other" }, -600)).toThrow(/since 0 s/);
+  expect(() => carriedOn({ ...mine, digest: "0".repeat(64) }, 86_400)).toThrow(/is held by/);
+  expect(demandFree([], mine, later(0))).toBeUndefined();
+});
+
+test("another key takes over after two minutes, in the name of its own", async () => {
+  await world.back("approved");
+  await world.run("ci", PROMOTE, { killing: BEGUN });
+  signEarlier(120_000);
+  expect(await world.run("owner", PROMOTE)).toMatchObject({ status: 0 });
+  const [started, promoted] = entriesOf(world).slice(-2);
+  expect([started?.kind, started?.by]).toEqual(["promotion.started", "ci@example.com"]);
+  expect([promoted?.kind, promoted?.by]).toEqual(["promoted", "owner@example.com"]);
+  expect(ungated(await world.picture(), entriesOf(world))).toEqual([]);
+});
