@@ -2,6 +2,7 @@ import { type Bundle, readBundle } from "../evidence/bundle.ts";
 import { bundleContext } from "../evidence/bundle-in-ledger.ts";
 import { BUNDLE_FILE } from "../evidence/bundle-index.ts";
 import type { Decision } from "../evidence/decision.ts";
+import { INDEX_FILE } from "../evidence/evidence-index.ts";
 import { envelopeDigest } from "../evidence/signed-statement.ts";
 import { verifyBundle } from "../evidence/verify-bundle.ts";
 import type { Entry } from "../ledger/entry.ts";
@@ -9,6 +10,7 @@ import type { EntryOf, Started } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/view.ts";
 import { FactoryError } from "../lib/error.ts";
 import { auditEvidence, type EvidenceAudit } from "./audit-evidence.ts";
+import { type Against, decideAgain } from "./decide-again.ts";
 import type { Finding } from "./finding.ts";
 import type { ObjectSource } from "./object-source.ts";
 
@@ -94,12 +96,35 @@ async function auditBundle(
   known.set(bundle.value.evidence, audit);
   if (audit.model !== undefined && audit.model !== decision.digest)
     findings.push(flaw(`its evidence is about sha256:${audit.model}, its decision about sha256:${decision.digest}`));
-  return [...findings, ...audit.findings.map((each) => ({ ...each, message: `${what}: ${each.message}` }))];
+  findings.push(...audit.findings.map((each) => ({ ...each, message: `${what}: ${each.message}` })));
+  const begun = beginOf(entry, view);
+  if (audit.findings.length > 0 || begun === undefined || begun.kind === "rollback.started") return findings;
+  const again = await against(begun, view, source);
+  return [
+    ...findings,
+    ...again.map(({ rule, why, verdict }) => ({ ...flaw(`decided again, ${rule}: ${why}`), verdict, fix: AGAIN })),
+  ];
+}
+
+const AGAIN = "the rules of that time did not allow it: find out who decided, and with which program";
+
+/** What speaks against a decision. Who signed the evidence, the environment's store knows better than the cache. */
+async function against(
+  begun: EntryOf<"promotion.started" | "release.started">,
+  view: View,
+  source: ObjectSource,
+): Promise<(Against & { verdict: Finding["verdict"] })[]> {
+  const first = await decideAgain(begun, view, source.cacheFolder);
+  if (!first.some(({ rule }) => rule === "evidence signer")) return first.map((each) => ({ ...each, verdict: "no" }));
+  const { evidence, environment } = begun.body;
+  if (!("folder" in (await source.fetch(evidence, INDEX_FILE, environment))))
+    return first.map((each) => ({ ...each, verdict: each.rule === "evidence signer" ? "cannot tell" : "no" }));
+  return (await decideAgain(begun, view, source.cacheFolder)).map((each) => ({ ...each, verdict: "no" }));
 }
 
 /** Where the decision does not say what the entry that began it says. */
 function differences(decision: Decision, bundle: Bundle, entry: Decided, view: View): string[] {
-  const started = view.entries.find((each): each is Started => each.seq === entry.body.started && isStart(each));
+  const started = beginOf(entry, view);
   if (started === undefined) return ["the entry that began it is not in the ledger"];
   const unequal = (name: string, said: string | undefined, ledger: string | undefined): string[] =>
     said === ledger ? [] : [`its ${name} is ${said ?? "none"}, in the ledger ${ledger ?? "none"}`];
@@ -125,6 +150,10 @@ function differences(decision: Decision, bundle: Bundle, entry: Decided, view: V
           ),
         ]),
   ];
+}
+
+function beginOf(entry: Decided, view: View): Started | undefined {
+  return view.entries.find((each): each is Started => each.seq === entry.body.started && isStart(each));
 }
 
 function isStart(entry: Entry): entry is Started {

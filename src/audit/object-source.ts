@@ -11,6 +11,8 @@ export type Obtained =
   | { verdict: "no" | "cannot tell"; why: string; fix?: string };
 
 export interface ObjectSource {
+  /** Where what was obtained lies. */
+  readonly cacheFolder: string;
   /** From the cache when every byte holds there, else from the environment's store. */
   get(digest: string, index: IndexName, environment: string): Promise<Obtained>;
   /** From the store, with the signatures that it holds now. */
@@ -52,6 +54,7 @@ export function objectSource(
     }
   };
   return {
+    cacheFolder,
     fetch,
     async get(digest, index, environment) {
       const folder = await cachedObject(cacheFolder, digest, index);

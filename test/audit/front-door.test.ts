@@ -1,13 +1,20 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { EntryBody } from "../../src/ledger/entry.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { makeLine } from "../support/small-line.ts";
+import { forgedPromotion } from "./forge.ts";
 import {
   artifacts,
+  good,
   historyOf,
   registryOf,
   type Story,
   screen,
+  seen,
   statusOf,
   storedFiles,
   tellStory,
@@ -302,6 +309,65 @@ describe("verify and what it keeps", () => {
     expect(status).toBe(3);
     expect(against.join("\n")).toContain("policy.yaml is missing in what is stored under");
     expect(await story.verify()).toMatchObject({ status: 0 });
+  });
+});
+
+describe("a decision that was not one", () => {
+  const everyRuleSaysYes = (body: EntryBody<"promotion.started">) => ({ ...body, approvals: [] });
+
+  test.each<[string, (body: EntryBody<"promotion.started">) => EntryBody<"promotion.started">, RegExp]>([
+    ["no approval", everyRuleSaysYes, /decided again, approvals: 0 of 1 of role model-risk/],
+    [
+      "a spent ticket",
+      (body) => ({ ...everyRuleSaysYes(body), ticket: "CHG-1" }),
+      /decided again, ticket: ticket CHG-1 is spent/,
+    ],
+    [
+      "other rules",
+      (body) => ({ ...everyRuleSaysYes(body), rules: "0".repeat(64) }),
+      /decided again, rules: policy and evidence give/,
+    ],
+  ])("by somebody who may sign, with %s: every signature holds, the decision does not", async (_, change, message) => {
+    await changedLedger(
+      (text) => forgedPromotion(text, story.line.people.ci, change, cache),
+      async () => {
+        const { status, against } = await story.verify(["--offline"]);
+        expect(status).toBe(3);
+        expect(against.join("\n")).toMatch(message);
+        expect(against.filter((each) => !each.includes("decided again"))).toEqual([]);
+      },
+    );
+  });
+});
+
+describe("without a checkout of the project", () => {
+  test("policy and name are enough when the ledger is one that others can reach", async () => {
+    const ledger = mkdtempSync(join(tmpdir(), "factory-audit-ledger-"));
+    execFileSync("git", ["init", "--quiet", "--bare", ledger]);
+    const line = makeLine(server, { ledger: { kind: "git", url: ledger, branch: "ledger" } });
+    try {
+      await line.candidate({ text: "elsewhere" });
+      await good(line.promote("1", "test"));
+      const elsewhere = { cwd: line.root };
+      const ask = (...args: string[]) => line.run("approver", [...args, "--project", "claims-triage"], elsewhere);
+      const first = seen(await ask("verify"));
+      expect(first).toMatchObject({
+        status: 0,
+        data: { model: line.model, bundles: { named: 1, good: 1 }, network: true },
+      });
+      expect(seen(await ask("verify"))).toMatchObject({ status: 0, data: { network: false } });
+      expect((await ask("status")).data).toMatchObject({ project: "claims-triage", model: line.model });
+      expect((await ask("history")).data).toMatchObject({ changes: [] });
+      line.writePolicy((policy) => {
+        policy.version += 1;
+        policy.ledger = { kind: "git", url: "https://git.example.com/ledger.git", branch: "ledger" };
+      });
+      const refused = await ask("verify", "--offline");
+      expect(refused).toMatchObject({ status: 2, error: { code: "verify.offline" } });
+    } finally {
+      line.remove();
+      rmSync(ledger, { recursive: true });
+    }
   });
 });
 

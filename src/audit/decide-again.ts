@@ -1,0 +1,159 @@
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ObjectStore } from "../evidence/object-store.ts";
+import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
+import type { LedgerView } from "../ledger/view.ts";
+import { identityOfKey } from "../policy/identity.ts";
+import type { PolicyInForce } from "../policy/in-force.ts";
+import type { Environment } from "../policy/policy.ts";
+import { rulesDigest, rulesFor } from "../project/rules.ts";
+import { decide } from "../promotion/decide.ts";
+import { type DecisionFacts, known, unknown } from "../promotion/facts.ts";
+import { approvalsOf } from "../promotion/facts-of-approvals.ts";
+import { gatherEvidence } from "../promotion/facts-of-evidence.ts";
+import { spentOn } from "../promotion/facts-of-ticket.ts";
+import { findCandidate } from "../promotion/find-candidate.ts";
+import { championOf } from "../promotion/gather.ts";
+
+type Begun = EntryOf<"promotion.started" | "release.started">;
+
+/** What speaks against a decision when it is made again. */
+export interface Against {
+  rule: string;
+  why: string;
+}
+
+/**
+ * Makes a decision once more, by the table of rules, from what is kept: the chain before it, the policy in force at it, the
+ * evidence in the cache. What was only to be seen then (registries, bytes, the ticket's state) is left out: those rules cannot
+ * tell. Empty when no rule says no. Throws exit 4 or 2 when the evidence changes while it is read.
+ */
+export async function decideAgain(
+  begun: Begun,
+  view: Pick<LedgerView, "entries" | "policyAt">,
+  cacheFolder: string,
+): Promise<Against[]> {
+  const inForce = view.policyAt(begun.seq);
+  const state = lineState(view.entries.slice(0, begun.seq - 1));
+  const { environments } = inForce?.policy ?? { environments: [] };
+  const index = environments.findIndex((each) => each.name === begun.body.environment);
+  const target = environments[index];
+  const source = begun.kind === "release.started" ? target : environments[index - 1];
+  const registered = state.registered.findLast((each) => each.body.digest === begun.body.digest);
+  if (inForce === undefined || target === undefined || source === undefined)
+    return [{ rule: "order", why: `the policy of that time lists no environment ${begun.body.environment} to go to` }];
+  if (registered === undefined) return [{ rule: "order", why: "the ledger registered no such model before it" }];
+  const newest = registered.body.evidence;
+  const facts = await factsOf(begun, state, inForce, source, target, cacheFolder);
+  return [
+    ...(newest === begun.body.evidence
+      ? []
+      : [
+          {
+            rule: "evidence",
+            why: `the newest evidence at that time was sha256:${newest}, not sha256:${begun.body.evidence}`,
+          },
+        ]),
+    ...(!facts.rules.known || rulesOf(facts) === begun.body.rules
+      ? []
+      : [
+          {
+            rule: "rules",
+            why: `policy and evidence give the rules sha256:${rulesOf(facts)}, not sha256:${begun.body.rules}`,
+          },
+        ]),
+    ...decide(facts).flatMap(({ rule, verdict, why }) => (verdict === "no" ? [{ rule, why }] : [])),
+  ];
+}
+
+function rulesOf({ rules }: DecisionFacts): string {
+  return rules.known ? rules.value.digest : "";
+}
+
+async function factsOf(
+  begun: Begun,
+  state: LineState,
+  inForce: PolicyInForce,
+  source: Environment,
+  target: Environment,
+  cacheFolder: string,
+): Promise<DecisionFacts> {
+  const { body } = begun;
+  const { policy } = inForce;
+  const at = new Date(begun.at);
+  const store = cacheStore(cacheFolder);
+  const evidence = await gatherEvidence(body.evidence, [store], target.name, policy, cacheFolder, at);
+  const seenThen = unknown("it was to be seen at that time only");
+  return {
+    action: begun.kind === "release.started" ? "release" : "promote",
+    project: state.project ?? "",
+    model: body.model,
+    digest: body.digest,
+    environment: target,
+    now: known(at),
+    policy: known({ inForce, problem: undefined, fix: undefined }),
+    actor: known(identityOfKey(policy, begun.key, at)),
+    rules: evidence.project.known
+      ? known({
+          rules: rulesFor(evidence.project.value, policy, target),
+          digest: rulesDigest(evidence.project.value, policy, target),
+        })
+      : evidence.project,
+    standing: known({ at: standingOf(state, source, policy.environments[0], body.digest), expected: source.name }),
+    version: seenThen,
+    bytes: seenThen,
+    evidence: evidence.seen,
+    evidenceProblem: evidence.problem,
+    ledger: seenThen,
+    champion: known(championOf(state, policy)),
+    registry: seenThen,
+    approvals: known(approvalsOf({ state }, policy, at)),
+    role: undefined,
+    strategy: begun.kind === "release.started" ? begun.body.strategy : undefined,
+    ticket: known(ticketOf(begun, state)),
+  };
+}
+
+/** Where it stood, by the ledger of that time. */
+function standingOf(state: LineState, source: Environment, first: Environment | undefined, digest: string) {
+  const placed =
+    source.name === first?.name
+      ? state.registered.findLast((each) => each.body.digest === digest && each.body.environment === source.name)
+      : state.environment(source.name).promoted.findLast((each) => each.entry.body.digest === digest)?.entry;
+  if (placed === undefined) return undefined;
+  const { version, createdAt } = placed.body;
+  return { environment: source.name, version: { version, digest, createdAt } };
+}
+
+/** What its system said of the ticket is not kept: it is taken for approved. That it was named and not spent, can be told. */
+function ticketOf({ body }: Begun, state: LineState) {
+  const id = body.ticket;
+  if (id === undefined) return undefined;
+  const nothing = { project: undefined, environment: undefined, summary: undefined, from: undefined, until: undefined };
+  const number = state.registered.findLast((each) => each.body.digest === body.digest)?.body.version ?? "";
+  const candidate = findCandidate(state, body.model, number);
+  const spent = spentOn(state, id, { candidate, environment: body.environment });
+  return { id, ticket: { id, state: "approved" as const, ...nothing }, spentOn: spent };
+}
+
+/** The cache as a store, so that what is read is verified once more and nobody is asked. */
+function cacheStore(cacheFolder: string): ObjectStore {
+  const folderOf = (digest: string): string => join(cacheFolder, "objects", digest);
+  return {
+    async list(digest) {
+      const folder = folderOf(digest);
+      const signatures = join(folder, "signatures");
+      if (!existsSync(folder)) return [];
+      const signed = existsSync(signatures) ? readdirSync(signatures).map((name) => `signatures/${name}`) : [];
+      return ["evidence.json", ...signed];
+    },
+    read: async (digest, path, maxBytes) => {
+      const bytes = await readFile(join(folderOf(digest), path));
+      return bytes.length > maxBytes ? undefined : bytes;
+    },
+    write: async () => {
+      throw new TypeError("an audit writes nothing");
+    },
+  };
+}
