@@ -64,6 +64,7 @@ describe("a generated project, judged from outside", () => {
       "--builtin-schema",
       "vendor.github-workflows",
       ".github/workflows/factory.yml",
+      ".github/workflows/ship.yml",
     ]);
     expect(result.status, result.stdout + result.stderr).toBe(0);
   });

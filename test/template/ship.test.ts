@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { factory } from "../support/factory.ts";
@@ -159,6 +159,13 @@ describe("the workflows of a generated project", () => {
 
   const served = async (): Promise<unknown> => (await line.run("author", ["status"])).data;
 
+  const governance = (...args: string[]): string =>
+    execFileSync("git", ["-C", runner.repositories["example/governance"] ?? "", ...args], {
+      env: line.variables,
+      encoding: "utf8",
+    });
+  const head = (): string => governance("rev-parse", "ledger");
+
   it("take one version from a green check to production, and back", async () => {
     const first = await handOver();
     const signed = await sign(first.artifacts);
@@ -212,15 +219,96 @@ describe("the workflows of a generated project", () => {
     expect(back.output).toMatch(/champion v2 → v1 .*every byte read before/);
     expect(JSON.stringify(await served())).toContain(first.digest);
     expect((await line.run("author", ["verify"])).status).toBe(0);
-    const chain = execFileSync(
-      "git",
-      ["-C", runner.repositories["example/governance"] ?? "", "show", "ledger:claims-triage.jsonl"],
-      {
-        env: line.variables,
-        encoding: "utf8",
-      },
-    );
+    const chain = governance("show", "ledger:claims-triage.jsonl");
     expect(chain).toContain("$(touch /tmp/never) `id`");
     expect(existsSync("/tmp/never")).toBe(false);
+  }, 280_000);
+
+  it("keep a rollback that cannot reach the ledger, and record it with a later run", async () => {
+    const artifacts = join(runner.artifacts, `ship-${++jobs}`);
+    const vars = { ...contexts.vars, LEDGER_KNOWN_HOSTS: "another.example.com ssh-ed25519 AAAA" };
+    const inputs = { action: "rollback", environment: "prod", reason: "still wrong" };
+    const back = await ship(inputs, { artifacts, contexts: { ...contexts, vars, inputs } });
+    expect(back.status, back.output).toBe(0);
+    expect(back.output).toContain("NOT IN THE LEDGER");
+    expect(back.summary).toContain("could not be told");
+    expect((await line.run("author", ["verify"])).status).toBe(3);
+
+    const again = { action: "promote", environment: "test", version: "1", pending_run: "4711" };
+    const recorded = await ship(again, { artifacts });
+    expect(recorded.ran).toContain("Take over what an earlier run could not record");
+    const history = await line.run("author", ["history", "--env", "prod"]);
+    expect(JSON.stringify(history.data), recorded.output).toContain("still wrong");
+    expect((await line.run("author", ["verify"])).status).toBe(0);
+  });
+
+  it("go no further with a secret that is missing or wrong", async () => {
+    const { artifacts } = await handOver();
+    const before = head();
+    const without = (secrets: Record<string, string>) =>
+      sign(artifacts, { contexts: { ...contexts, secrets: { ...contexts.secrets, ...secrets } } });
+    const noKey = await without({ FACTORY_SIGNING_KEY: "" });
+    expect([noKey.status, noKey.failed], noKey.output).toEqual([2, "Sign and register"]);
+    const noDeployKey = await without({ LEDGER_DEPLOY_KEY: "" });
+    expect([noDeployKey.status, noDeployKey.failed]).toEqual([1, "Let git reach the ledger"]);
+    expect(noDeployKey.output).toContain("LEDGER_DEPLOY_KEY: this environment has no such secret");
+    const wrong = await without({ LEDGER_DEPLOY_KEY: "another key" });
+    expect([wrong.status, wrong.failed], wrong.output).toEqual([4, "Sign and register"]);
+    for (const { output } of [noKey, noDeployKey, wrong]) expect(output).not.toContain("PRIVATE KEY");
+    expect(head()).toBe(before);
+  });
+
+  it("sign what was checked, and nothing else", async () => {
+    const { artifacts } = await handOver();
+    const evidence = join(artifacts, "evidence", ".factory", "evidence");
+    const [digest = ""] = readdirSync(evidence);
+    cpSync(join(evidence, digest), join(evidence, "0".repeat(64)), { recursive: true });
+    const two = await sign(artifacts);
+    expect([two.status, two.failed]).toEqual([1, "Sign and register"]);
+    expect(two.output).toContain("expected exactly one folder of evidence");
+
+    const other = await handOver();
+    writeFileSync(join(line.folder, "later.txt"), "later");
+    line.git("add", ".");
+    line.git("commit", "--quiet", "--message", "Later");
+    const late = await sign(other.artifacts);
+    expect(late.status, late.output).toBe(3);
+    expect(late.output).toMatch(/is checked out, the evidence is about .*: check again/);
+
+    const third = await handOver();
+    const touched = await sign(third.artifacts, {
+      before: (step, workspace) => {
+        if (step.name === "Sign and register") writeFileSync(join(workspace, "project", "conftest.py"), "");
+      },
+    });
+    expect(touched.status, touched.output).toBe(3);
+    expect(touched.output).toContain("the working tree differs from its commit");
+  });
+
+  it.each([
+    { action: "promote", environment: "test", version: "--abandon" },
+    { action: "promote", environment: "test", version: "" },
+    { action: "promote", environment: "test", version: "1 --to=prod" },
+    { action: "promote", environment: "test; touch pwned", version: "1" },
+    { action: "promote", environment: "--dry-run", version: "1" },
+    { action: "promote", environment: "prod", version: "1", ticket: "--abandon" },
+    { action: "release", environment: "prod", version: "$(touch pwned)" },
+    { action: "release", environment: "prod", version: "'; touch pwned; '" },
+    { action: "rollback", environment: "prod", reason: "" },
+    { action: "rollback", environment: "prod", reason: "--yes" },
+    { action: "rollback", environment: "prod", reason: "two\nlines" },
+    { action: "rollback", environment: "prod", reason: "in time", detected_at: "`touch pwned`" },
+  ])("take an input for a value only: %j", async (inputs) => {
+    const before = head();
+    let made: string[] = [];
+    const done = await ship(inputs, {
+      before: (_, workspace) => {
+        const project = join(workspace, "project");
+        if (existsSync(project)) made = readdirSync(project);
+      },
+    });
+    expect(done.status, done.output).toBe(2);
+    expect(made).not.toContain("pwned");
+    expect(head()).toBe(before);
   });
 });

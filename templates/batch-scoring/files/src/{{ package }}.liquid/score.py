@@ -84,8 +84,12 @@ def open_model(uri: str) -> Iterator[OpenedModel]:
         folder = Path(mlflow.artifacts.download_artifacts(source, dst_path=temporary))
         (folder / _DOWNLOAD_NOTE).unlink(missing_ok=True)
         opened = _load(folder, name, str(version.version))
-        recorded = version.tags.get("factory.digest", "").removeprefix("sha256:")
-        if recorded and recorded != opened.digest:
+        recorded = version.tags.get("factory.digest")
+        if not recorded:
+            raise ScoringRefusedError(
+                f"{source} carries no factory.digest: it was made by hand, nothing is scored"
+            )
+        if recorded != opened.digest:
             raise ScoringRefusedError(
                 f"{source} is not what was registered: sha256:{opened.digest}, "
                 f"recorded sha256:{recorded}"

@@ -1,0 +1,118 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { root } from "../support/paths.ts";
+import { type Contexts, evaluate, fill, readWorkflow, type Step } from "./workflow.ts";
+
+const folder = join(root, "templates/batch-scoring/files/.github/workflows");
+const FILES = ["factory.yml", "ship.yml"];
+const automatic = readWorkflow(join(folder, "factory.yml"));
+const manual = readWorkflow(join(folder, "ship.yml"));
+const jobs = [automatic, manual].flatMap(({ jobs }) => Object.entries(jobs).map(([name, job]) => ({ name, job })));
+const steps = jobs.flatMap(({ name, job }) => job.steps.map((step) => ({ job: name, step })));
+const scripts = steps.flatMap(({ job, step }) => (step.run === undefined ? [] : [{ job, run: step.run }]));
+
+const secretsOf = (step: Step): string[] =>
+  [...JSON.stringify(step).matchAll(/secrets\.(\w+)/g)].map((match) => match[1] ?? "");
+const contexts = (more: Partial<Contexts> = {}): Contexts => ({
+  github: { event_name: "push", ref: "refs/heads/main", token: "of the job" },
+  vars: { POLICY_REPOSITORY: "example/governance", MLFLOW_TRACKING_URI: "https://mlflow.example.com" },
+  secrets: { FACTORY_SIGNING_KEY: "s", LEDGER_DEPLOY_KEY: "s", POLICY_READ_KEY: "s", MLFLOW_TRACKING_TOKEN: "s" },
+  inputs: {},
+  ...more,
+});
+
+describe("the workflows of the batch-scoring template", () => {
+  it("are the ones that are judged here", () => {
+    expect(jobs.map(({ name }) => name)).toEqual(["check", "sign", "ship"]);
+    expect(scripts.length).toBeGreaterThan(12);
+  });
+
+  it.each(scripts)(
+    "no expression is pasted into a shell line of $job, and each script stops at the first fault",
+    ({ run }) => {
+      expect(run).not.toContain("${{");
+      if (run.includes("\n")) expect(run).toMatch(/^set -euo pipefail\n/);
+    },
+  );
+
+  it("give each job only what it needs of the token", () => {
+    expect([automatic.permissions, manual.permissions]).toEqual([{}, {}]);
+    expect(Object.fromEntries(jobs.map(({ name, job }) => [name, job.permissions]))).toEqual({
+      check: { contents: "read" },
+      sign: { contents: "read" },
+      ship: { contents: "read", actions: "read" },
+    });
+    for (const { step } of steps)
+      if (step.uses?.startsWith("actions/checkout@") === true) expect(step.with["persist-credentials"]).toBe("false");
+  });
+
+  it("give no key to the job that runs the project's code", () => {
+    const held = steps.filter(({ job }) => job === "check").flatMap(({ step }) => secretsOf(step));
+    expect([...new Set(held)].sort()).toEqual(["MLFLOW_TRACKING_TOKEN", "POLICY_READ_KEY"]);
+  });
+
+  it("give a pull request no secret at all", () => {
+    const pull = contexts({ github: { event_name: "pull_request" } });
+    const given = (automatic.jobs.check?.steps ?? []).filter(
+      (step) => secretsOf(step).length > 0 && (step.if === undefined || evaluate(step.if, pull) === true),
+    );
+    expect(given.map((step) => step.name)).toEqual(["Train", "Check"]);
+    for (const step of given)
+      for (const value of Object.values({ ...step.with, ...step.env })) expect(fill(value, pull)).toBe("");
+  });
+
+  it("run nothing of the project where there is a key", () => {
+    const keyed = jobs.filter(({ job }) => job.steps.some((step) => secretsOf(step).includes("FACTORY_SIGNING_KEY")));
+    expect(keyed.map(({ name }) => name)).toEqual(["sign", "ship"]);
+    const started = keyed.flatMap(({ job }) =>
+      job.steps.flatMap(({ run = "" }) => [
+        ...run.matchAll(/\bfactory (\w+)|\b(npm|uv|uvx|python3?|pytest|node|make)\b/g),
+      ]),
+    );
+    expect([...new Set(started.map(([text]) => text))].sort()).toEqual([
+      "factory promote",
+      "factory register",
+      "factory release",
+      "factory rollback",
+      "factory status",
+      "npm",
+    ]);
+    for (const { job } of keyed)
+      for (const step of job.steps) {
+        expect(step.uses ?? "").not.toMatch(/^\./);
+        if (step.run?.includes("npm") === true) expect(step.run).toContain("--ignore-scripts");
+      }
+  });
+
+  it.each([
+    ["a push, switched on, with a shared server", "push", "true", "https://mlflow.example.com", true],
+    ["a pull request", "pull_request", "true", "https://mlflow.example.com", false],
+    ["not switched on", "push", "", "https://mlflow.example.com", false],
+    ["no shared server: the run went with the job", "push", "true", "", false],
+  ])("sign or not: %s", (_, event_name, FACTORY_REGISTER, MLFLOW_TRACKING_URI, expected) => {
+    const where = contexts({ github: { event_name }, vars: { FACTORY_REGISTER, MLFLOW_TRACKING_URI } });
+    expect(evaluate(automatic.jobs.sign?.if ?? "", where)).toBe(expected);
+    const local = automatic.jobs.check?.steps.find((step) => step.run === "factory local start");
+    expect(evaluate(local?.if ?? "", where)).toBe(event_name !== "push" || MLFLOW_TRACKING_URI === "");
+  });
+
+  it("ship from the main branch only, and let no reviewer stand before a rollback", () => {
+    const { if: condition = "", environment = "" } = manual.jobs.ship ?? {};
+    expect(evaluate(condition, contexts())).toBe(true);
+    expect(evaluate(condition, contexts({ github: { ref: "refs/heads/other" } }))).toBe(false);
+    const named = (action: string) => fill(environment, contexts({ inputs: { action, environment: "prod" } }));
+    expect(["promote", "release", "rollback"].map(named)).toEqual(["prod", "prod", "prod-rollback"]);
+    expect(automatic.jobs.sign?.environment).toBe("register");
+  });
+
+  it("reach the ledger in the same way", () => {
+    const reach = scripts.filter(({ run }) => run.includes("GIT_SSH_COMMAND"));
+    expect(reach.map(({ job }) => job)).toEqual(["sign", "ship"]);
+    expect(new Set(reach.map(({ run }) => run)).size).toBe(1);
+  });
+
+  it.each(FILES)("%s is made of ASCII, so that nothing in it looks like something else", (file) => {
+    expect(readFileSync(join(folder, file), "utf8")).toMatch(/^[\n\x20-\x7e]*$/);
+  });
+});
