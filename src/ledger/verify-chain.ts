@@ -63,10 +63,10 @@ export function walkChain(text: Buffer): ChainWalk {
       prevAt = undefined;
       seq++;
     } else {
-      if (said !== seq + 1) found(line, said, `entry ${said} stands where entry ${seq + 1} belongs`);
       const hashed = new Uint8Array(buffer, byteOffset + start, end - HASH_PART_BYTES - start);
       if (!isHexAt(bytes, end - HASH_DIGITS, hash("sha256", hashed, "binary")))
         found(line, said, `entry ${said} is not what it was: its hash does not cover its bytes`);
+      else if (said !== seq + 1) found(line, said, `entry ${said} stands where entry ${seq + 1} belongs`);
       // Behind a line that is no entry there is nothing to compare with.
       else if (
         prevAt === undefined
