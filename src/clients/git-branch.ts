@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
@@ -133,6 +133,9 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
         mkdirSync(folder, { recursive: true, mode: 0o700 });
         const lock = { path: `${folder}.lock`, what: `the copy of ${place}`, waitMs: LOCK_WAIT_MS };
         release = await acquireLock({ ...lock, ...(signal !== undefined && { signal }) });
+        // Files of a commit that was being made when its process was killed.
+        for (const name of readdirSync(folder))
+          if (/^factory-[0-9a-f]{12}(?:\.index(?:\.lock)?)?$/.test(name)) rmSync(join(folder, name), { force: true });
         return await work();
       } catch (thrown) {
         throw fileError(thrown, folder);

@@ -29,7 +29,7 @@ export async function promote(
   let done = false;
   try {
     const result = await promoteInTurn(question, line, world, dryRun, turn);
-    done = true;
+    done = result.kind !== "cannot tell";
     return result;
   } finally {
     turn.end(done);
@@ -41,7 +41,7 @@ async function promoteInTurn(
   line: Line,
   world: LineWorld,
   dryRun: boolean,
-  { cutOff }: Turn,
+  { cutOff, begin }: Turn,
 ): Promise<PromotionResult> {
   const open = line.state.environment(question.environment).open;
   const { digest } = question.candidate;
@@ -62,6 +62,7 @@ async function promoteInTurn(
   const other = resumed && differenceOf(resumed.body, plan.start);
   if (resumed !== undefined && other !== undefined) await abandonStale(resumed, other, gathered, line, world);
   const actor = actorOf(gathered.facts, world);
+  begin();
   const { started, view } =
     resumed === undefined
       ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor)

@@ -14,7 +14,9 @@ export interface Turn {
    * carried on at once. Of another machine nobody can know that.
    */
   cutOff: boolean;
-  /** `done`: the command came to its end. Else the next one is told that it did not. */
+  /** Said right before the first entry, or before what was begun is carried on. */
+  begin(): void;
+  /** `done`: nothing that was begun is left open. Else the next command is told so. */
   end(done: boolean): void;
 }
 
@@ -33,16 +35,20 @@ export async function takeTurn(
   const name = sha256([line.ledger.place, line.project, environment].join("\n")).slice(0, 32);
   const path = join(world.cacheFolder, "turns", name);
   const cutOff = existsSync(path) && lockHolder(path) === undefined;
-  if (dryRun) return { cutOff, end: () => {} };
+  if (dryRun) return { cutOff, begin: () => {}, end: () => {} };
   const what = `${environment} of ${line.project}`;
   try {
     const release = await acquireLock({ path, what, waitMs: 0, signal: world.signal });
+    let left = cutOff;
+    const begin = (): void => {
+      left = true;
+    };
     const end = (done: boolean): void => {
       release();
       // As a lock that no process holds: this one goes on living for a moment.
-      if (!done) writeFileAtomic(path, NOBODY);
+      if (left && !done) writeFileAtomic(path, NOBODY);
     };
-    return { cutOff, end };
+    return { cutOff, begin, end };
   } catch (error) {
     if (error instanceof FactoryError && error.code === "lock.held")
       throw changed("environment.busy", error.message, "wait until it is done, then look: factory status");

@@ -48,7 +48,7 @@ export async function release(
   let done = false;
   try {
     const result = await releaseInTurn(question, strategy, line, world, dryRun, turn);
-    done = true;
+    done = result.kind !== "cannot tell";
     return result;
   } finally {
     turn.end(done);
@@ -61,7 +61,7 @@ async function releaseInTurn(
   line: Line,
   world: LineWorld,
   dryRun: boolean,
-  { cutOff }: Turn,
+  { cutOff, begin }: Turn,
 ): Promise<ReleaseResult> {
   const state = line.state.environment(question.environment);
   const { digest } = question.candidate;
@@ -83,6 +83,7 @@ async function releaseInTurn(
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);
+  begin();
   const { started, view } =
     resumed === undefined
       ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor)

@@ -135,6 +135,9 @@ function anchorOf(tag: string | undefined, entries: readonly Entry[]): string {
   return entry === undefined ? `no entry: ${tag ?? "none"}` : `entry ${entry.seq}`;
 }
 
+/** Objects, and the private copy of a git repository without what a command of git or of factory was in the middle of. */
+const CACHED = /^factory\/(?:objects\/[0-9a-f]{64}\/[^.]|ledger\/[0-9a-f]{32}\/(?!factory-|.*\.lock$))/;
+
 /** Files that a later run would never remove: work, locks that somebody holds, and halves of files. */
 export function leftOvers({ line, temporary }: Pick<CrashWorld, "line" | "temporary">): string[] {
   const homes = Object.values(line.people).map((each) => each.home);
@@ -146,8 +149,6 @@ export function leftOvers({ line, temporary }: Pick<CrashWorld, "line" | "tempor
         // The lock of a dead process is taken over by the next one that needs it.
         (path !== "ledger.jsonl.lock" || lockHolder(`${line.folder}/.factory/${path}`) !== undefined),
     ),
-    ...homes.flatMap((home) =>
-      filesBelow(`${home}/cache`).filter((path) => !/^factory\/objects\/[0-9a-f]{64}\/[^.]/.test(path)),
-    ),
+    ...homes.flatMap((home) => filesBelow(`${home}/cache`).filter((path) => !CACHED.test(path))),
   ];
 }
