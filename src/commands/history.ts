@@ -12,7 +12,7 @@ export const command = defineCommand({
   name: "history",
   summary: "say what served when, by whom and on whose approval",
   description:
-    "From the ledger alone, every entry verified first; no registry is asked. Without --at: every change of the champion, newest\n" +
+    "From the ledger alone, every entry verified first; no registry is asked. Without --at: every change of the champion, newest " +
     "first. With --at: who served at that moment in each environment. The order of the chain decides, not its times.",
   options: [
     { flags: "--env <environment>", description: "of this environment only" },

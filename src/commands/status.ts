@@ -12,7 +12,7 @@ export const command = defineCommand({
   name: "status",
   summary: "say where every environment stands, what is open and what waits",
   description:
-    "Who serves in each environment, what comes next, where a rollback would go, what is begun and not ended, and which approvals\n" +
+    "Who serves in each environment, what comes next, where a rollback would go, what is begun and not ended, and which approvals " +
     "stand. The ledger says it; one look at the registries shows whether they agree. It judges nothing: factory verify does.",
   options: LINE_OPTIONS,
   examples: ["factory status", "factory status --policy governance/policy.yaml --project claims-triage --json"],

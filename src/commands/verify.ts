@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { auditBundles } from "../audit/audit-bundles.ts";
 import { auditLedger } from "../audit/audit-ledger.ts";
-import { anchorOf, auditBytes, openNotes, registryFindings } from "../audit/audit-registry.ts";
+import { auditRegistries } from "../audit/audit-registries.ts";
+import { openNotes } from "../audit/audit-registry.ts";
 import { type Finding, outcomeOf } from "../audit/finding.ts";
-import { type Look, lookAtRegistries } from "../audit/look.ts";
 import { placeAsksNetwork } from "../audit/network.ts";
 import { objectSource } from "../audit/object-source.ts";
 import { pendingEntries } from "../audit/pending.ts";
@@ -22,8 +22,9 @@ export const command = defineCommand({
   name: "verify",
   summary: "prove ledger, bundles and registries against each other",
   description:
-    "Three questions: is the ledger whole and signed; does every bundle that it names, with its evidence, hold; are the registries\n" +
-    "what the ledger says, the bytes of what serves read anew. The first two need no network when the objects are in the cache.\n" +
+    "Three questions: is the ledger whole and signed; does every bundle that it names, with its evidence, hold, and every decision " +
+    "when it is made again; are the registries what the ledger says, the bytes of what serves read anew. The first two need no " +
+    "network when the objects are in the cache.\n" +
     "Exit 3: something does not hold. Exit 4: nothing is wrong, but something could not be told.",
   options: [
     {
@@ -70,7 +71,7 @@ export const command = defineCommand({
     const ledger = auditLedger(line, pendingEntries(folder), given);
     const { bundles, asked } = await bundlesOf(line, input.offline, context);
     const network = asked || (place !== undefined && placeAsksNetwork(place));
-    const registry = input.offline ? undefined : await registryOf(line, context);
+    const registry = input.offline ? undefined : await auditRegistries(line, context.clients.registry, context.report);
     const findings: Finding[] = [
       ...ledger.findings,
       ...openNotes(line.state, line.state.environments),
@@ -118,47 +119,6 @@ async function bundlesOf(line: Line, offline: boolean, context: Context) {
     { unit: "steps" },
   );
   return { bundles, asked: source.asked() };
-}
-
-async function registryOf(line: Line, { clients, report }: Context) {
-  const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
-  const looks = await lookAtRegistries(environments, line.model, clients.registry);
-  const findings: Finding[] = [];
-  const seen = [];
-  for (const look of looks) {
-    const name = look.environment.name;
-    const state = line.state.environment(name);
-    if (!look.answered) {
-      findings.push(unanswered(look));
-      seen.push({ environment: name, name: look.name, answered: false });
-      continue;
-    }
-    const bytes = await auditBytes(look, state, report);
-    findings.push(...registryFindings(look.picture, state, line.view.entries), ...bytes.findings);
-    const { versions, model } = look.picture;
-    seen.push({
-      environment: name,
-      name: look.name,
-      place: look.place,
-      answered: true,
-      versions: versions.length,
-      read: bytes.read,
-      champion: model?.aliases.champion ?? null,
-      challenger: model?.aliases.challenger ?? null,
-      anchor: anchorOf(look.picture) ?? null,
-    });
-  }
-  return { environments: seen, findings };
-}
-
-function unanswered(look: Extract<Look, { answered: false }>): Finding {
-  return {
-    part: "registry",
-    verdict: "cannot tell",
-    environment: look.environment.name,
-    message: `the registry of ${look.environment.name} did not answer: ${look.why}`,
-    ...(look.fix !== undefined && { fix: look.fix }),
-  };
 }
 
 function cannotTell(findings: readonly Finding[]): FactoryError {

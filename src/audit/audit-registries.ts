@@ -1,0 +1,83 @@
+import type { Report } from "../lib/progress.ts";
+import type { Environment } from "../policy/policy.ts";
+import type { Line } from "../promotion/line.ts";
+import type { ModelRegistry } from "../registry/registry.ts";
+import { anchorOf, auditBytes, registryFindings } from "./audit-registry.ts";
+import type { Finding } from "./finding.ts";
+import { type Look, lookAtRegistries } from "./look.ts";
+
+/** What a registry holds, beside what was found to be wrong with it. */
+export interface SeenRegistry {
+  environment: string;
+  /** Full name of the model there. */
+  name: string;
+  answered: boolean;
+  place?: string;
+  versions?: number;
+  /** Versions whose every byte was read. */
+  read?: number;
+  /** By the registry. */
+  champion?: string | null;
+  challenger?: string | null;
+  /** `seq:hash` */
+  anchor?: string | null;
+}
+
+/** Every registry of the policy in force against the ledger, the bytes in use read. One that fails is a finding, not an error. */
+export async function auditRegistries(
+  { policy, model, state, view }: Pick<Line, "policy" | "model" | "state" | "view">,
+  registryOf: (environment: Environment) => Promise<ModelRegistry>,
+  report: Report,
+): Promise<{ environments: SeenRegistry[]; findings: Finding[] }> {
+  if (!policy.known) return { environments: [], findings: [unasked(policy.why, policy.fix)] };
+  const listed = policy.value.inForce.policy.environments;
+  const looks = await lookAtRegistries(listed, model, registryOf);
+  const environments: SeenRegistry[] = [];
+  const findings: Finding[] = state.environments
+    .filter((name) => !listed.some((each) => each.name === name))
+    .map((name) => retired(name));
+  for (const look of looks) {
+    const environment = look.environment.name;
+    if (!look.answered) {
+      findings.push(unanswered(look));
+      environments.push({ environment, name: look.name, answered: false });
+      continue;
+    }
+    const here = state.environment(environment);
+    const { read, findings: found } = await auditBytes(look, here, report);
+    findings.push(...registryFindings(look.picture, here, view.entries), ...found);
+    const { versions, model: registered } = look.picture;
+    environments.push({
+      environment,
+      name: look.name,
+      answered: true,
+      place: look.place,
+      versions: versions.length,
+      read,
+      champion: registered?.aliases.champion ?? null,
+      challenger: registered?.aliases.challenger ?? null,
+      anchor: anchorOf(look.picture) ?? null,
+    });
+  }
+  return { environments, findings };
+}
+
+function retired(environment: string): Finding {
+  const message = `the policy in force lists no environment ${environment}: its registry was not looked at`;
+  return { part: "registry", verdict: "note", environment, message };
+}
+
+function unasked(why: string, fix: string | undefined): Finding {
+  const message = `no registry was asked: ${why}`;
+  return { part: "registry", verdict: "cannot tell", message, ...(fix !== undefined && { fix }) };
+}
+
+function unanswered({ environment, why, fix }: Extract<Look, { answered: false }>): Finding {
+  return {
+    part: "registry",
+    verdict: "cannot tell",
+    environment: environment.name,
+    message: `the registry of ${environment.name} did not answer: ${why}`,
+    ...(fix !== undefined && { fix }),
+  };
+}
