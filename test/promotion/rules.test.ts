@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { decide, outcomeOf, RULES } from "../../src/promotion/decide.ts";
 import type { Action } from "../../src/promotion/facts.ts";
@@ -30,6 +32,18 @@ describe("the table of rules", () => {
   it("has no cases for a rule that is not there", () => {
     expect(Object.keys(CASES).filter((name) => !RULES.some((rule) => rule.name === name))).toEqual([]);
   });
+
+  it.each(RULES.map((rule) => [rule.name, rule.actions] as const))(
+    "is explained, with its commands: %s",
+    (name, actions) => {
+      const rows = readFileSync(join(import.meta.dirname, "../../docs/rules.md"), "utf8")
+        .split("\n")
+        .filter((line) => line.startsWith(`| \`${name}\` |`));
+      expect(rows).toHaveLength(1);
+      const order: Action[] = ["approve", "promote", "release"];
+      expect(rows[0]?.split(" | ")[2]).toBe(order.filter((each) => actions.includes(each)).join(", "));
+    },
+  );
 
   it("says no when nothing was asked, and a no beats what cannot be told", () => {
     expect(outcomeOf([])).toBe("no");
