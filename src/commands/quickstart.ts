@@ -74,11 +74,14 @@ function renderQuickstart(data: Output, style: Style): string {
   const lines = data.steps.map((each, i) => {
     const mark = each.outcome === "done" ? style.ok(MARK.pass) : style.bad(MARK.fail);
     const text = `${texts[i]}`;
-    return `  ${mark} ${each.name.padEnd(width)}  ${text.padEnd(what)}  ${style.dim(seconds(each.durationMs).padStart(8))}`;
+    return `  ${mark} ${each.name.padEnd(width)}  ${text.padEnd(what)}  ${style.dim(seconds(each.durationMs).padStart(10))}`;
   });
   const bad = data.check.gates
     .filter((gate) => gate.verdict !== "pass")
-    .map((gate) => `      ${style.bad(MARK.fail)} ${gate.gate}: ${gate.summary}`);
+    .map(({ gate, summary, findings }) => {
+      const why = findings.map((each) => each.message).filter((message) => message !== summary);
+      return `      ${style.bad(MARK.fail)} ${[`${gate}: ${summary}`, ...why.slice(0, 3)].join("; ")}`;
+    });
   const project = join(data.folder, data.project);
   const slowest = [...data.steps]
     .sort((a, b) => b.durationMs - a.durationMs)
