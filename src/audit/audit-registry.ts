@@ -141,7 +141,7 @@ export function openNotes(state: LineState, environments: readonly string[]): Fi
       verdict: "note" as const,
       environment,
       message: `${environment}: entry ${each.seq} (${each.kind}) of ${each.by}, ${each.at}, is not ended`,
-      fix: "run the same command again: it carries on; or end it: factory promote --abandon",
+      fix: `run the same command again: it carries on; or end it: factory promote --abandon --to ${environment} --reason …`,
     })),
   );
 }

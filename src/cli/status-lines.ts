@@ -77,7 +77,7 @@ function heading({ project, model, listed, policy, ledger }: Status, style: Styl
   const place =
     listed === null
       ? "pilot: no further than the first environment"
-      : `${listed.riskTier} risk, ${listed.productLine} ${listed.slot} of ${listed.capacity}`;
+      : `${listed.riskTier} risk, ${listed.productLine} slot ${listed.slot} of ${listed.capacity}`;
   const force = policy.inForce === null ? "no policy in force" : `policy v${policy.inForce.version}`;
   const seq = ledger.head.slice(0, ledger.head.indexOf(":"));
   return `${style.bold(project)}  ${model}   ${style.dim(`${place}   ${force}   ledger entry ${seq}`)}`;
@@ -85,9 +85,12 @@ function heading({ project, model, listed, policy, ledger }: Status, style: Styl
 
 function environmentTable(data: Status, style: Style): string[] {
   if (data.environments.length === 0) return [];
+  const [first] = data.environments;
   const rows = data.environments.map(({ environment, champion, challenger }, i) => {
     const named = (one: { version: string; number?: string | undefined } | null): string =>
-      one === null ? MARK.skipped : `v${one.version}${i === 0 || one.number === undefined ? "" : ` (${one.number})`}`;
+      one === null
+        ? MARK.skipped
+        : `v${one.version}${i === 0 || one.number === undefined ? "" : ` (${first?.environment} v${one.number})`}`;
     return [
       environment,
       named(champion),
@@ -123,7 +126,11 @@ function notes(data: Status, style: Style): string[] {
     ...unansweredLines(data).map(note),
     ...(ledger.pending.length === 0
       ? []
-      : [bad(`${ledger.pending.length} pending in .factory/pending: the next command that writes appends them`)]),
+      : [
+          bad(
+            `${ledger.pending.length} pending in .factory/pending: the next command that writes, by whoever made them, records them`,
+          ),
+        ]),
     ...(ledger.tornBytes === 0
       ? []
       : [note(`a torn line of ${ledger.tornBytes} bytes ends the ledger: the next entry sets it aside`)]),

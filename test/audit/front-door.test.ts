@@ -122,7 +122,7 @@ describe("what stands and what stood", () => {
     ]);
     if (process.env.SHOW) console.log([status, history, at, verify].map((each) => each.stdout).join("\n\n"));
     expect(status.stdout.split("\n").length).toBeLessThan(12);
-    expect(status.stdout).toMatch(/prod\s+v1 \(1\)/);
+    expect(status.stdout).toMatch(/prod\s+v1 \(dev v1\)/);
     expect(history.stdout).toContain("escalations doubled (INC-77)");
     expect(at.stdout).toContain(`${prod()} v2`);
     expect(verify.stdout).toMatch(/^✔ ledger .*\n.*\n✔ bundles {4}7 of 7/);
