@@ -27,8 +27,8 @@ export function approvalsOf(line: Pick<Line, "state">, policy: Policy, at: Date)
   });
 }
 
-/** What an entry carries that is no approval approves nothing. */
-function readApproval(envelope: Envelope): Approval | undefined {
+/** The approval in an envelope, its signature not verified; undefined for what is none. Pure. */
+export function readApproval(envelope: Envelope): Approval | undefined {
   try {
     return parseApproval(Buffer.from(envelope.payload, "base64"));
   } catch (error) {
