@@ -6,7 +6,7 @@ import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { program } from "../support/paths.ts";
 import { makeLine, type SmallLine } from "../support/small-line.ts";
-import { type Contexts, type JobRun, type Runner, readWorkflow, runJob, type Workflow } from "./workflow.ts";
+import { type Contexts, type JobRun, type Runner, readWorkflow, runJob, type Step, type Workflow } from "./workflow.ts";
 
 const HOST = "git.example.com";
 const DEPLOY_KEY = "the deploy key\nof the ledger";
@@ -152,7 +152,8 @@ describe("the workflows of a generated project", () => {
 
   function ship(inputs: Record<string, string>, more: Partial<Runner> = {}): Promise<JobRun> {
     const artifacts = join(runner.artifacts, `ship-${++jobs}`);
-    return runJob(manual, "ship", { ...runner, artifacts, contexts: { ...contexts, inputs }, ...more });
+    const skip = (step: Step): boolean => step.name === "Say what stands now";
+    return runJob(manual, "ship", { ...runner, artifacts, skip, contexts: { ...contexts, inputs }, ...more });
   }
 
   const approve = (number: string, ticket: string) => line.approve(number, "prod", "approver", "--ticket", ticket);
@@ -187,7 +188,7 @@ describe("the workflows of a generated project", () => {
     expect((await approve("1", "CHG-1")).status).toBe(0);
     const toProd = await ship({ action: "promote", environment: "prod", version: "1", ticket: "CHG-1" });
     expect(toProd.status, toProd.output).toBe(0);
-    const released = await ship({ action: "release", environment: "prod", version: "1" });
+    const released = await ship({ action: "release", environment: "prod", version: "1" }, { skip: () => false });
     expect(released.status, released.output).toBe(0);
     expect(released.output).toMatch(/champion → v1 .*/);
     expect(released.summary).toMatch(/^```\n[\s\S]*prod[\s\S]*\n```\n$/);
@@ -228,14 +229,15 @@ describe("the workflows of a generated project", () => {
     const artifacts = join(runner.artifacts, `ship-${++jobs}`);
     const vars = { ...contexts.vars, LEDGER_KNOWN_HOSTS: "another.example.com ssh-ed25519 AAAA" };
     const inputs = { action: "rollback", environment: "prod", reason: "still wrong" };
-    const back = await ship(inputs, { artifacts, contexts: { ...contexts, vars, inputs } });
+    const back = await ship(inputs, { artifacts, contexts: { ...contexts, vars, inputs }, skip: () => false });
     expect(back.status, back.output).toBe(0);
     expect(back.output).toContain("NOT IN THE LEDGER");
     expect(back.summary).toContain("could not be told");
     expect((await line.run("author", ["verify"])).status).toBe(3);
 
-    const again = { action: "promote", environment: "test", version: "1", pending_run: "4711" };
+    const again = { action: "promote", environment: "test", version: "2", pending_run: "4711" };
     const recorded = await ship(again, { artifacts });
+    expect(recorded.status, recorded.output).toBe(0);
     expect(recorded.ran).toContain("Take over what an earlier run could not record");
     const history = await line.run("author", ["history", "--env", "prod"]);
     expect(JSON.stringify(history.data), recorded.output).toContain("still wrong");
