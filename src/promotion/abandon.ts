@@ -25,7 +25,10 @@ export async function abandon(
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
   const abandoned = open.map((each) => each.seq);
   if (dryRun) return { abandoned };
-  const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
+  const facts: Fact[] = [
+    ...(line.first === undefined ? [] : [line.first]),
+    ...open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } })),
+  ];
   const entries = await appendOn(line.ledger, facts, { by: identity.address, signer }, line.view.head, at);
   if (entries === undefined)
     throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");

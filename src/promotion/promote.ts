@@ -8,7 +8,7 @@ import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { type Turn, takeTurn } from "./turn.ts";
+import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
 
 export type PromotionResult =
@@ -25,15 +25,9 @@ export async function promote(
   world: LineWorld,
   dryRun: boolean,
 ): Promise<PromotionResult> {
-  const turn = await takeTurn(line, question.environment, world, dryRun);
-  let done = false;
-  try {
-    const result = await promoteInTurn(question, line, world, dryRun, turn);
-    done = result.kind !== "cannot tell";
-    return result;
-  } finally {
-    turn.end(done);
-  }
+  return inTurn(await takeTurn(line, question.environment, world, dryRun), (turn) =>
+    promoteInTurn(question, line, world, dryRun, turn),
+  );
 }
 
 async function promoteInTurn(

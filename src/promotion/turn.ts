@@ -55,3 +55,16 @@ export async function takeTurn(
     throw error;
   }
 }
+
+/** Runs a command in its turn, and says how it ended. What could not be told leaves open what was begun before. */
+export async function inTurn<T extends { kind: string }>(turn: Turn, run: (turn: Turn) => Promise<T>): Promise<T> {
+  try {
+    const result = await run(turn);
+    turn.end(result.kind !== "cannot tell");
+    return result;
+  } catch (error) {
+    // Whoever was faster left nothing to begin.
+    turn.end(error instanceof FactoryError && error.code === "ledger.moved");
+    throw error;
+  }
+}

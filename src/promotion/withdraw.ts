@@ -1,9 +1,9 @@
-import { parseApproval } from "../evidence/approval.ts";
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { appendOn, changed } from "./append.ts";
+import { readApproval } from "./facts-of-approvals.ts";
 import type { Line } from "./line.ts";
 
 export interface Withdrawal {
@@ -16,8 +16,8 @@ export interface Withdrawal {
 export function standingApprovals(state: LineState, digest: string, environment: string): Withdrawal[] {
   return state.approvals.flatMap(({ entry, withdrawn }) => {
     if (withdrawn !== undefined) return [];
-    const approval = parseApproval(Buffer.from(entry.body.envelope.payload, "base64"));
-    return approval.digest === digest && approval.environment === environment
+    const approval = readApproval(entry.body.envelope);
+    return approval?.digest === digest && approval.environment === environment
       ? [{ approval: entry, environment, approver: entry.by }]
       : [];
   });
@@ -49,10 +49,14 @@ export async function withdraw(
     };
   const withdrawn: EntryOf<"approval.withdrawn">[] = [];
   let { head } = line.view;
+  let first = line.first;
   for (const each of mine) {
     const entries = await appendOn(
       line.ledger,
-      [{ kind: "approval.withdrawn", body: { approval: each.approval.hash, reason } }],
+      [
+        ...(first === undefined ? [] : [first]),
+        { kind: "approval.withdrawn", body: { approval: each.approval.hash, reason } },
+      ],
       { by: identity.address, signer: actor.signer },
       head,
       at,
@@ -65,6 +69,7 @@ export async function withdraw(
       throw changed("ledger.moved", "the ledger moved while this was withdrawn", "run the same command again");
     }
     withdrawn.push(entry);
+    first = undefined;
     head = { seq: entry.seq, hash: entry.hash };
   }
   return { withdrawn };

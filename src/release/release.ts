@@ -10,7 +10,7 @@ import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
-import { type Turn, takeTurn } from "../promotion/turn.ts";
+import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { signatureInputs } from "./mlmodel.ts";
@@ -44,15 +44,9 @@ export async function release(
   world: LineWorld,
   dryRun: boolean,
 ): Promise<ReleaseResult> {
-  const turn = await takeTurn(line, question.environment, world, dryRun);
-  let done = false;
-  try {
-    const result = await releaseInTurn(question, strategy, line, world, dryRun, turn);
-    done = result.kind !== "cannot tell";
-    return result;
-  } finally {
-    turn.end(done);
-  }
+  return inTurn(await takeTurn(line, question.environment, world, dryRun), (turn) =>
+    releaseInTurn(question, strategy, line, world, dryRun, turn),
+  );
 }
 
 async function releaseInTurn(

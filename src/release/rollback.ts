@@ -93,6 +93,8 @@ async function tryOnce(
   if ("problem" in identity) throw new TypeError("nobody acts");
   const actor: Actor = { by: identity.address, signer: world.signer };
   const facts: Fact[] = [
+    // Whom a later policy lists may have been nobody before it: it is adopted first, as by any command that writes.
+    ...(line.first === undefined ? [] : [line.first]),
     ...halfDone.map((each): Fact => {
       const body = {
         started: each.seq,
