@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as z from "zod";
 import type { Approval } from "../../src/evidence/approval.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
@@ -64,6 +65,12 @@ afterAll(async () => {
 function stage(policy: PolicyDraft, change: Partial<Exclude<PolicyDraft["riskTiers"][string]["prod"], undefined>>) {
   const tier = policy.riskTiers.medium;
   if (tier !== undefined) tier.prod = { ...tier.prod, ...change };
+}
+
+/** What an approver is shown. */
+async function shown() {
+  const said = await line.approve(number, "prod", "second", "--ticket", "CHG-1", "--dry-run");
+  return z.object({ digest: z.string(), evidence: z.string(), rules: z.string(), policy: z.string() }).parse(said.data);
 }
 
 const promote = (...more: string[]) => line.promote(number, "prod", "--ticket", "CHG-1", ...more);
@@ -141,6 +148,8 @@ describe("approvals that do not count", () => {
     };
     await forge(line, "second", { kind: "approved", body: { envelope } });
     await refused(promote, "approvals", /0 of 1/);
+    const back = ["approve", "withdraw", number, "--to", "prod", "--reason", "seen too late", "--yes"];
+    expect((await line.run("second", back)).error).toBeUndefined();
   });
 });
 
@@ -482,6 +491,48 @@ describe("what spoils a promotion that was approved", () => {
     expect(said.against.join("\n")).toMatch(/knows no/);
     writeFileSync(line.ledgerPath, text);
     other.remove();
+  });
+
+  it("a version that somebody with a key wrote straight into production", async () => {
+    const text = readFileSync(line.ledgerPath);
+    const { digest, evidence } = await shown();
+    const body = {
+      model: line.model,
+      digest,
+      environment: "prod",
+      version: "1",
+      createdAt: 1,
+      evidence,
+      run: "x",
+      commit: line.commit(),
+      times: { checked: new Date().toISOString() },
+    };
+    await forge(line, "author", { kind: "registered", body });
+    await refused(promote, "ledger", /of author@example.com registers v1 in prod, not in dev/);
+    writeFileSync(line.ledgerPath, text);
+  });
+
+  it("a promotion that was begun on older evidence is ended, not carried on", async () => {
+    const { digest, rules, policy: inForce } = await shown();
+    const body = {
+      model: line.model,
+      digest,
+      environment: "prod",
+      evidence: sha256("older evidence"),
+      from: { environment: "test", version: "1" },
+      target: `prod.${line.model}`,
+      highest: 0,
+      rules,
+      policy: inForce,
+      ticket: "CHG-1",
+      approvals: [],
+      verdicts: [],
+    };
+    // Old enough that whoever began it is not at work any more.
+    const entry = await forge(line, "ci", { kind: "promotion.started", body }, new Date(Date.now() - 3 * 60_000));
+    const said = await promote();
+    expect(said).toMatchObject({ status: 5, error: { code: "promotion.stale" } });
+    expect(line.ledger().at(-1)).toMatchObject({ seq: entry.seq + 1, kind: "abandoned" });
   });
 
   it("and goes through when all is mended", async () => {
