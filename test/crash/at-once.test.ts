@@ -132,3 +132,30 @@ test("another key takes over after two minutes, in the name of its own", async (
   expect([promoted?.kind, promoted?.by]).toEqual(["promoted", "owner@example.com"]);
   expect(ungated(await world.picture(), entriesOf(world))).toEqual([]);
 });
+
+test.each([
+  { cut: "its version was made", at: { kind: "POST model-versions/create", nth: 1 } },
+  { cut: "its alias was set", at: { kind: "POST registered-models/alias", nth: 1 } },
+])(
+  "a promotion that was cut off when $cut, and abandoned: what it made is taken up, not made again",
+  async ({ at }) => {
+    await world.back("approved");
+    expect((await world.run("ci", PROMOTE, { killing: { at, when: "after" } })).status).toBe(null);
+    const abandon = ["promote", "--to", "prod", "--abandon", "--reason", "the runner died", "--yes", "--json"];
+    expect(await world.run("owner", abandon)).toMatchObject({ status: 0 });
+    const again = await world.run("ci", PROMOTE);
+    expect(again.status, again.stdout).toBe(0);
+    expect(
+      entriesOf(world)
+        .map((entry) => entry.kind)
+        .slice(-4),
+    ).toEqual(["promotion.started", "abandoned", "promotion.started", "promoted"]);
+    const picture = await world.picture();
+    expect(ungated(picture, entriesOf(world))).toEqual([]);
+    expect(picture.models[`prod.${world.line.model}`]).toMatchObject({
+      versions: [{ version: "1" }],
+      aliases: { challenger: "1" },
+    });
+    expect(leftOvers(world)).toEqual([]);
+  },
+);

@@ -137,7 +137,7 @@ function chosenKillings(each: Case, points: readonly Point[]): Killing[] {
 function kindOfStep(step: string): string {
   return step
     .replace(/[0-9a-f]{12,64}|-[A-Za-z0-9]{6}\//g, "*")
-    .replace(/(?:statements|metrics|model|project|data)\/.*|evidence\.json/, "file")
+    .replace(/(?:statements|metrics|model|project|data)\/(?!\.factory).*|evidence\.json/, "file")
     .replace(/^(\S+) .*\/([^/]+\/[^/]+)$/, "$1 $2");
 }
 
