@@ -92,7 +92,7 @@ export async function runFactory<T>(
 
 /** The words after `factory`, quoted where a shell needs it. */
 function commandLine(args: readonly string[]): string {
-  return ["factory", ...args.map((word) => (/^[\w./:@=+-]+$/.test(word) ? word : `"${word}"`))].join(" ");
+  return ["factory", ...args.map((word) => (/^[\w.,/:@=+-]+$/.test(word) ? word : `"${word}"`))].join(" ");
 }
 
 function parse(stdout: string, args: readonly string[], stderr: string): z.infer<typeof document> {
