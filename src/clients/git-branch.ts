@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
@@ -10,6 +10,8 @@ import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 
 const TIMEOUT_MS = 120_000;
 const LOCK_WAIT_MS = 180_000;
+/** No command of git that changes a ref takes this long; one that was killed leaves its lock for ever. */
+const GIT_LOCK_STALE_MS = 5 * 60_000;
 /** Far more than a chain of small entries ever takes. */
 const MAX_FILE_BYTES = 256 << 20;
 
@@ -133,9 +135,7 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
         mkdirSync(folder, { recursive: true, mode: 0o700 });
         const lock = { path: `${folder}.lock`, what: `the copy of ${place}`, waitMs: LOCK_WAIT_MS };
         release = await acquireLock({ ...lock, ...(signal !== undefined && { signal }) });
-        // Files of a commit that was being made when its process was killed.
-        for (const name of readdirSync(folder))
-          if (/^factory-[0-9a-f]{12}(?:\.index(?:\.lock)?)?$/.test(name)) rmSync(join(folder, name), { force: true });
+        removeLeft(folder);
         return await work();
       } catch (thrown) {
         throw fileError(thrown, folder);
@@ -200,6 +200,19 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
       await git(["gc", "--auto", "--quiet"]);
     },
   };
+}
+
+/** What was left by processes that were killed: files of a commit that was being made, and locks of git that nobody holds any more. */
+function removeLeft(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (/^factory-[0-9a-f]{12}(?:\.index(?:\.lock)?)?$/.test(name)) rmSync(join(folder, name), { force: true });
+  const refs = join(folder, "refs");
+  const below = existsSync(refs) ? readdirSync(refs, { recursive: true, encoding: "utf8" }) : [];
+  for (const path of ["packed-refs", ...below.map((name) => join("refs", name))]) {
+    const lock = join(folder, path.endsWith(".lock") ? path : `${path}.lock`);
+    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && Date.now() - since > GIT_LOCK_STALE_MS) rmSync(lock, { force: true });
+  }
 }
 
 function refuseAddress(url: string, branch: string): void {

@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, COMMANDS, keepStates } from "./commands.ts";
@@ -62,6 +71,23 @@ function commits(): number {
   const repository = join(world.server.folder, "ledger.git");
   return Number(execFileSync("git", ["-C", repository, "rev-list", "--count", "ledger"], { encoding: "utf8" }));
 }
+
+test("a lock of git that nobody holds any more is removed; one that somebody may hold is left", async () => {
+  const [approve] = cases;
+  if (approve === undefined) throw new Error("there is nothing to run");
+  await world.back(approve.from);
+  expect(await world.run(approve.who, [...approve.args, "--dry-run"])).toMatchObject({ status: 0 });
+  const copies = join(world.line.people[approve.who].home, "cache/factory/ledger");
+  const [copy = ""] = readdirSync(copies).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  const lock = join(copies, copy, "refs/factory/fetched.lock");
+  writeFileSync(lock, "");
+  expect(await world.run(approve.who, approve.args)).toMatchObject({ status: 4 });
+  expect(existsSync(lock)).toBe(true);
+  const tenMinutesAgo = Date.now() / 1000 - 600;
+  utimesSync(lock, tenMinutesAgo, tenMinutesAgo);
+  expect(await world.run(approve.who, approve.args)).toMatchObject({ status: 0 });
+  expect(existsSync(lock)).toBe(false);
+});
 
 describe.each(cases)("$name, with its ledger in a git repository", (each) => {
   let left: EndState;
