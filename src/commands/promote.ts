@@ -7,6 +7,7 @@ import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import type { Line } from "../promotion/line.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -28,6 +29,8 @@ const output = z.object({
   entry: z.int().optional(),
   bundle: z.string().optional(),
   resumed: z.boolean().optional().describe("an interrupted promotion was carried on"),
+  already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
+  next: z.string().optional().describe("the environment after this one"),
   abandoned: z.array(z.int()).optional(),
 });
 type Output = z.infer<typeof output>;
@@ -112,6 +115,8 @@ export const command = defineCommand({
     const data = dataOf(result.plan, named.number);
     if (result.kind === "promoted") {
       const { promoted, resumed } = result;
+      const already = promoted.entry.seq <= line.view.head.seq;
+      const next = environmentAfter(line, input.to);
       return {
         ok: true,
         data: {
@@ -120,7 +125,9 @@ export const command = defineCommand({
           to: { ...data.to, version: promoted.version },
           entry: promoted.entry.seq,
           bundle: promoted.bundle,
-          resumed,
+          resumed: resumed && !already,
+          already,
+          ...(next !== undefined && { next }),
         },
       };
     }
@@ -134,6 +141,11 @@ export const command = defineCommand({
   },
   render: (data, style) => renderPromotion(data, style),
 });
+
+function environmentAfter({ policy }: Line, name: string): string | undefined {
+  const environments = policy.known ? policy.value.inForce.policy.environments : [];
+  return environments[environments.findIndex((each) => each.name === name) + 1]?.name;
+}
 
 function dataOf(plan: PromotionPlan, number: string) {
   const { ticket, champion } = plan;
@@ -172,18 +184,17 @@ export function cannotTell(
 
 function renderPromotion(data: Output, style: Style): string {
   const { to, from, number } = data;
+  // Only a refusal to abandon speaks of no version.
+  if (number === undefined && data.outcome === "refused")
+    return `${style.bad(`${MARK.fail} Not abandoned`)}: ${data.verdicts.map((each) => each.why).join("; ")}. Nothing was written.`;
   if (data.outcome === "abandoned" || data.abandoned !== undefined)
     return `${style.ok(MARK.pass)} ${to.environment}: ${data.outcome === "planned" ? "would abandon" : "abandoned"} what entr${data.abandoned?.length === 1 ? "y" : "ies"} ${data.abandoned?.join(", ")} started`;
   const head = `${data.model} ${number}: ${from?.environment ?? "?"} → ${to.environment}`;
-  if (data.outcome === "promoted") {
-    return [
-      `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
-      `${style.ok(MARK.pass)} challenger → v${to.version}   ${data.champion === undefined ? "nothing serves yet" : `champion stays v${data.champion}`}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,
-      `  next: factory release ${number} --env ${to.environment}`,
-    ].join("\n");
-  }
+  if (data.outcome === "promoted") return promotedLines(data, style).join("\n");
   const facts = [
-    `  bytes     ${from?.environment} v${from?.version} ${shortDigest(data.digest ?? "")} → ${to.name} ${to.version === undefined ? "(a new version)" : `v${to.version} (there already)`}, copied, never retrained`,
+    from?.version === "?"
+      ? `  bytes     ${shortDigest(data.digest ?? "")}, not in ${from.environment} yet`
+      : `  bytes     ${from?.environment} v${from?.version} ${shortDigest(data.digest ?? "")} → ${to.name} ${to.version === undefined ? "(a new version)" : `v${to.version} (there already)`}, copied, never retrained`,
     `  champion  ${data.champion === undefined ? "none serves there" : `v${data.champion} stays`}`,
     `  evidence  ${shortDigest(data.evidence ?? "")}`,
   ];
@@ -198,4 +209,21 @@ function renderPromotion(data: Output, style: Style): string {
         ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.`
         : `${style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
   ].join("\n");
+}
+
+function promotedLines({ to, from, number, ...data }: Output, style: Style): string[] {
+  const serves = data.champion !== undefined && data.champion === to.version;
+  const before =
+    data.already === true ? "  promoted before" : data.resumed === true ? "  carried on after an interruption" : "";
+  const alias = serves ? `v${to.version} is the champion` : `challenger → v${to.version}`;
+  const champion =
+    data.champion === undefined ? "   nothing serves yet" : serves ? "" : `   champion stays v${data.champion}`;
+  const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
+  const promote = data.next === undefined ? "" : `factory promote ${number} --to ${data.next}`;
+  const next = [release, promote].filter((each) => each !== "").join(", or ");
+  return [
+    `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,
+    `${style.ok(MARK.pass)} ${alias}${champion}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,
+    ...(next === "" ? [] : [`  next: ${next}`]),
+  ];
 }

@@ -41,6 +41,7 @@ export const command = defineCommand({
     again: z.boolean().optional().describe("the version was there already"),
     files: z.int().optional(),
     entry: z.int().optional().describe("number of the ledger's entry"),
+    next: z.string().optional().describe("the environment after the first"),
     notRecorded: z.string().optional().describe("why the ledger does not have it"),
   }),
   async run(input, context) {
@@ -51,7 +52,7 @@ export const command = defineCommand({
       input.evidence === undefined
         ? await evidenceOfRun(join(open.folder, ".factory", "evidence"), input.run)
         : await readEvidence(resolve(context.cwd, input.evidence));
-    const [environment] = environmentsOf(open);
+    const [environment, next] = environmentsOf(open);
     if (environment === undefined) throw usageError("policy.environments", "policy lists no environment");
     const signer = await context.signer({ name: input.key });
     const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
@@ -79,7 +80,10 @@ export const command = defineCommand({
     };
     if (result.kind === "planned") return { ok: true, data: said };
     const { digest, again, files, entry } = result;
-    return { ok: true, data: { ...said, digest, again, files, ...(entry !== undefined && { entry }) } };
+    return {
+      ok: true,
+      data: { ...said, digest, again, files, ...(entry !== undefined && { entry, next: next?.name }) },
+    };
   },
   render(data, style) {
     const evidence = `evidence ${shortDigest(data.evidence)}`;
@@ -92,13 +96,16 @@ export const command = defineCommand({
       data.notRecorded === undefined ? [] : [`  ${style.warn(MARK.note)} not in the ledger: ${data.notRecorded}`];
     if (data.outcome === "planned")
       return [
-        `would register run ${data.run.slice(0, 8)}… as ${data.name} ${data.version === undefined ? "(a new version)" : `v${data.version} (there already)`}, ${evidence}`,
+        `would register run ${data.run.slice(0, 8)}… as ${data.name} ${data.version === undefined ? "(a new version)" : `v${data.version} (there already)`}, ${evidence}. Nothing was written.`,
         ...note,
       ].join("\n");
     return [
       `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} ← run ${data.run.slice(0, 8)}…  ${shortDigest(data.digest ?? "")}  ${evidence} signed (${data.files} files)${data.entry === undefined ? "" : `, ledger entry ${data.entry}`}`,
-      ...(data.again === true ? [style.dim("  the same bytes were there already: the newer evidence counts")] : []),
+      ...(data.again === true
+        ? [style.dim("  the same bytes were there already: from now on this evidence counts")]
+        : []),
       ...note,
+      ...(data.next === undefined ? [] : [`  next: factory promote ${data.version} --to ${data.next}`]),
     ].join("\n");
   },
 });

@@ -127,9 +127,11 @@ function renderRelease(data: Output, style: Style): string {
   const all = data.outcome === "planned";
   return [
     style.bold(
-      `Release ${data.model} ${data.number} in ${data.environment}: ${data.name} v${data.version}, strategy ${data.strategy}`,
+      `Release ${data.model} ${data.number} in ${data.environment}: ${data.name}${data.version === "?" ? "" : ` v${data.version}`}, strategy ${data.strategy}`,
     ),
-    `  champion  ${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`,
+    data.version === "?"
+      ? `  version   none was promoted to ${data.environment}`
+      : `  champion  ${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`,
     `  rollback  ${back}`,
     ...verdictLines(data.verdicts, style, all),
     all

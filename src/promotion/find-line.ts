@@ -68,8 +68,8 @@ export async function findLine(
   }
   throw usageError(
     "project.which",
-    where.model === undefined
-      ? "which project is meant cannot be told"
+    where.model === undefined || policyFile === undefined
+      ? `which project is meant cannot be told${policyFile === undefined ? ": no project and no policy.yaml here or above" : ""}`
       : `no project of the policy has a ledger about ${where.model}`,
     "go into a project's folder, or name it: --project NAME, with --policy FILE",
   );
