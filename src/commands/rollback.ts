@@ -95,13 +95,25 @@ export const command = defineCommand({
       ...(incident !== undefined && { incident }),
       ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),
     };
-    if (result.kind === "refused" || result.kind === "planned") return { ok: result.kind === "planned", data };
-    const restored = result.kind === "rolledback" ? Date.parse(result.entry.at) : context.now().getTime();
-    const took = detectedAt === undefined ? {} : { detectedToRestoredMs: restored - detectedAt.getTime() };
-    if (result.kind === "unrecorded") return { ok: true, data: { ...data, ...took, pending: result.pending ?? "" } };
-    const { entry, resumed } = result;
-    const { undoes } = entry.body;
-    return { ok: true, data: { ...data, ...took, ...(undoes !== undefined && { undoes }), entry: entry.seq, resumed } };
+    const took = (restored: number) =>
+      detectedAt === undefined ? {} : { detectedToRestoredMs: restored - detectedAt.getTime() };
+    switch (result.kind) {
+      case "rolledback": {
+        const { entry, resumed } = result;
+        const { undoes } = entry.body;
+        const more = {
+          ...took(Date.parse(entry.at)),
+          ...(undoes !== undefined && { undoes }),
+          entry: entry.seq,
+          resumed,
+        };
+        return { ok: true, data: { ...data, ...more } };
+      }
+      case "unrecorded":
+        return { ok: true, data: { ...data, ...took(context.now().getTime()), pending: result.pending } };
+      default:
+        return { ok: result.kind === "planned", data };
+    }
   },
   render: renderRollback,
 });
@@ -156,7 +168,9 @@ function renderRollback(data: Output, style: Style): string {
       `  undoes the release of ledger entry ${data.undoes ?? "?"}; ledger entry ${data.entry}   detected → restored: ${took}`,
     ].join("\n");
   return [
-    style.bold(`Roll back ${data.model} in ${data.environment}: champion ${from} → ${to}`),
+    style.bold(
+      `Roll back ${data.model} in ${data.environment}${data.from === undefined ? "" : `: champion ${from} → ${to}`}`,
+    ),
     ...verdictLines(data.verdicts, style, true),
     data.outcome === "planned"
       ? `${style.ok(MARK.pass)} would roll back. Nothing was written.`
