@@ -81,11 +81,12 @@ export function countingPolicy(
   const said = state === "same" ? { problem: "no policy is in force", maySign: [], difference: [] } : state;
   const difference = said.difference.length === 0 ? "" : ` (${said.difference.slice(0, 5).join("; ")})`;
   const who = said.maySign.length === 0 ? "" : `factory policy sign, by ${said.maySign.join(" or ")}`;
+  const behind = current !== undefined && file.policy.version < current.version ? "bring that file up to date; " : "";
   return {
     policy: known({
       inForce: current ?? asWritten,
       problem: `${file.path}: ${said.problem}${difference}`,
-      fix: who || "factory policy diff shows what is in force",
+      fix: who || `${behind}factory policy diff --project ${project} shows the difference`,
     }),
     first: undefined,
   };
