@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { program } from "../support/paths.ts";
@@ -208,6 +209,13 @@ describe("the workflows of a generated project", () => {
       expect(done.status, done.output).toBe(0);
     }
 
+    // What the runbook calls the last resort, and how it is mended: by the rollback that follows.
+    const { registry } = openMlflow(server.uri, { variables: {} });
+    await registry.setAlias(`prod.${line.model}`, "champion", "1");
+    const seen = await line.run("author", ["verify"]);
+    expect(seen.status).toBe(3);
+    expect(seen.ran.stdout).toContain("alias champion of prod is v1 in the registry, but v2 in the ledger");
+
     const back = await ship({
       action: "rollback",
       environment: "prod",
@@ -237,7 +245,8 @@ describe("the workflows of a generated project", () => {
 
     const again = { action: "promote", environment: "test", version: "2", pending_run: "4711" };
     const recorded = await ship(again, { artifacts });
-    expect(recorded.status, recorded.output).toBe(0);
+    // Refused, since v2 was compared with a champion that is gone; the record is written before anything is decided.
+    expect(recorded.status, recorded.output).toBe(3);
     expect(recorded.ran).toContain("Take over what an earlier run could not record");
     const history = await line.run("author", ["history", "--env", "prod"]);
     expect(JSON.stringify(history.data), recorded.output).toContain("still wrong");
