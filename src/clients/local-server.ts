@@ -50,6 +50,9 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
     portHolder: async (port) => portHolder(port),
     async freeBytes(folder) {
       mkdirSync(folder, { recursive: true });
+      // The folder may lie in the repository that holds the policy: a database and models do not belong into that.
+      const ignored = join(folder, ".gitignore");
+      if (!existsSync(ignored)) writeFileAtomic(ignored, "*\n");
       const disk = await statfs(folder);
       return disk.bavail * disk.bsize;
     },
