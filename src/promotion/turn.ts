@@ -21,6 +21,8 @@ export interface Turn {
 }
 
 const NOBODY = "0\n";
+/** Errors after which nothing is open: somebody was faster, or what was begun was abandoned. */
+const NOTHING_OPEN = ["ledger.moved", "promotion.refused", "promotion.stale"];
 
 /**
  * One command of this user at a time changes something in an environment of a line. Exit 5 when another one is at it.
@@ -63,8 +65,7 @@ export async function inTurn<T extends { kind: string }>(turn: Turn, run: (turn:
     turn.end(result.kind !== "cannot tell");
     return result;
   } catch (error) {
-    // Whoever was faster left nothing to begin.
-    turn.end(error instanceof FactoryError && error.code === "ledger.moved");
+    turn.end(error instanceof FactoryError && NOTHING_OPEN.includes(error.code));
     throw error;
   }
 }

@@ -71,8 +71,11 @@ async function releaseInTurn(
   const served = state.champion?.version === plan.version ? state.released.at(-1) : undefined;
   if (!dryRun && resumed === undefined && served?.entry.body.version === plan.version) {
     const { entry, started } = served;
-    if (await catchUpAnchor(registry, gathered.name, entry, started.body.policy))
-      return { kind: "released", plan: { ...plan, rollback: entry.body.rollback }, entry, resumed: true };
+    // The command that wrote the entry was cut off right after it: nothing is decided, what is left is done.
+    if (await catchUpAnchor(registry, gathered.name, entry, started.body.policy)) {
+      const verdicts = started.body.verdicts;
+      return { kind: "released", plan: { ...plan, verdicts, rollback: entry.body.rollback }, entry, resumed: true };
+    }
   }
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
