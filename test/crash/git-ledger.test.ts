@@ -80,6 +80,8 @@ test("a lock of git that nobody holds any more is removed; one that somebody may
   const copies = join(world.line.people[approve.who].home, "cache/factory/ledger");
   const [copy = ""] = readdirSync(copies).filter((name) => /^[0-9a-f]{32}$/.test(name));
   const lock = join(copies, copy, "refs/factory/fetched.lock");
+  // The branch moves, so that the copy must follow.
+  expect(await world.run("second", approve.args)).toMatchObject({ status: 0 });
   writeFileSync(lock, "");
   expect(await world.run(approve.who, approve.args)).toMatchObject({ status: 4 });
   expect(existsSync(lock)).toBe(true);
