@@ -11,7 +11,7 @@ import { rulesDigest, rulesFor } from "../project/rules.ts";
 import { decide } from "../promotion/decide.ts";
 import { type DecisionFacts, known, unknown } from "../promotion/facts.ts";
 import { approvalsOf } from "../promotion/facts-of-approvals.ts";
-import { gatherEvidence } from "../promotion/facts-of-evidence.ts";
+import { gatherEvidence, registeredAt } from "../promotion/facts-of-evidence.ts";
 import { spentOn } from "../promotion/facts-of-ticket.ts";
 import { findCandidate } from "../promotion/find-candidate.ts";
 import { championOf } from "../promotion/gather.ts";
@@ -83,7 +83,14 @@ async function factsOf(
   const { policy } = inForce;
   const at = new Date(begun.at);
   const store = cacheStore(cacheFolder);
-  const evidence = await gatherEvidence(body.evidence, [store], target.name, policy, cacheFolder, at);
+  const evidence = await gatherEvidence(
+    body.evidence,
+    [store],
+    target.name,
+    policy,
+    cacheFolder,
+    registeredAt(state, body.evidence),
+  );
   const seenThen = unknown("it was to be seen at that time only");
   return {
     action: begun.kind === "release.started" ? "release" : "promote",
@@ -108,7 +115,7 @@ async function factsOf(
     ledger: seenThen,
     champion: known(championOf(state, policy)),
     registry: seenThen,
-    approvals: known(approvalsOf({ state }, policy, at)),
+    approvals: known(approvalsOf({ state }, policy)),
     role: undefined,
     strategy: begun.kind === "release.started" ? begun.body.strategy : undefined,
     ticket: known(ticketOf(begun, state)),

@@ -1,5 +1,6 @@
 import type { PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import type { LineState, Started } from "../ledger/line-state.ts";
+import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { slotProblem, slotsOf } from "../policy/slots.ts";
 import type { Line } from "../promotion/line.ts";
@@ -125,7 +126,7 @@ function fixOf(entry: Started, number: string | undefined): string {
 }
 
 function listedIn(policy: Policy | undefined, project: string): Status["listed"] {
-  const found = policy !== undefined && Object.hasOwn(policy.projects, project) ? policy.projects[project] : undefined;
+  const found = listingIn(policy, project);
   if (policy === undefined || found === undefined) return undefined;
   const slots = slotsOf(policy).find((each) => each.productLine === found.productLine);
   return {

@@ -3,6 +3,7 @@ import { usageError } from "../lib/error.ts";
 import { findUpward, readTextFile } from "../lib/files.ts";
 import { nearest } from "../lib/nearest.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
+import { listingIn } from "../policy/listing.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
 import { type Project, projectSchema } from "./project.ts";
@@ -32,7 +33,7 @@ export function openProject(start: string): OpenProject {
   const text = readTextFile(path, PROJECT_FILE);
   const project = parseYaml(text, path, projectSchema);
   const policy = policyOfProject(folder, project.policy);
-  const tier = policy?.policy.projects[project.project]?.riskTier;
+  const tier = listingIn(policy?.policy, project.project)?.riskTier;
   if (project.riskTier !== undefined && tier !== undefined && project.riskTier !== tier) {
     throw usageError(
       "project.tier",
@@ -67,7 +68,7 @@ export function environmentsOf(open: OpenProject): readonly Environment[] {
 
 /** The project's place in the policy; `undefined` means pilot: it goes no further than the first environment. */
 export function listingOf(open: OpenProject): Policy["projects"][string] | undefined {
-  return open.policy?.policy.projects[open.project.project];
+  return listingIn(open.policy?.policy, open.project.project);
 }
 
 /** The folder that the project's policy, and with it the local server's state, lives in; the project's own without a policy. */

@@ -1,5 +1,6 @@
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { sha256 } from "../lib/hash.ts";
+import { firstReleaseOf, listingIn } from "../policy/listing.ts";
 import type { Environment, Policy, Stage } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import type { MetricRule, Project } from "./project.ts";
@@ -23,7 +24,7 @@ export interface Rules {
 
 /** The rules for one environment. A project outside the policy is a pilot: the tier that it names itself gives it no rights. */
 export function rulesFor(project: Project, policy: Policy | undefined, environment: Pick<Environment, "name">): Rules {
-  const tier = policy?.projects[project.project]?.riskTier;
+  const tier = listingIn(policy, project.project)?.riskTier;
   const {
     gates = [],
     approvals,
@@ -31,14 +32,13 @@ export function rulesFor(project: Project, policy: Policy | undefined, environme
   }: Stage = policy === undefined || tier === undefined ? {} : stageOf(policy, tier, environment.name);
   const byRole =
     approvals && [...approvals].sort((a, b) => (a.role < b.role ? -1 : a.role > b.role ? 1 : a.count - b.count));
-  const firstRelease = tier === undefined ? undefined : policy?.riskTiers[tier]?.firstRelease;
   return {
     v: 1,
     project: project.project,
     environment: environment.name,
     model: project.model.name,
     riskTier: tier ?? "pilot",
-    firstRelease: firstRelease ?? "withdraw",
+    firstRelease: firstReleaseOf(policy, project.project),
     stage: { ...rest, ...(byRole && { approvals: byRole }) },
     gates: [...gates].sort(),
     metrics: metricsFor(project, environment.name),

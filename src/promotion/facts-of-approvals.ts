@@ -7,8 +7,11 @@ import type { Policy } from "../policy/policy.ts";
 import type { SeenApproval } from "./facts.ts";
 import type { Line } from "./line.ts";
 
-/** Every approval of a chain, and whose it is by a policy at a moment. Pure. */
-export function approvalsOf(line: Pick<Line, "state">, policy: Policy, at: Date): SeenApproval[] {
+/**
+ * Every approval of a chain, and whose it is: by the keys that the policy lists now, as they were when it was signed. So a key
+ * that has ended since leaves what it signed before, and one that was taken out, or ended before, leaves nothing. Pure.
+ */
+export function approvalsOf(line: Pick<Line, "state">, policy: Policy): SeenApproval[] {
   return line.state.approvals.flatMap(({ entry, withdrawn }) => {
     const { envelope } = entry.body;
     const read = readApproval(envelope);
@@ -20,10 +23,15 @@ export function approvalsOf(line: Pick<Line, "state">, policy: Policy, at: Date)
       "flaw" in opened
         ? { problem: opened.flaw.message }
         : opened.keyId === entry.key
-          ? identityOfKey(policy, opened.keyId, at)
+          ? identityOfKey(policy, opened.keyId, new Date(entry.at))
           : { problem: "signed by another key than its entry" };
+    const undone = line.state
+      .environment(approval.environment)
+      .served.some(
+        ({ entry: later }) => later.kind === "rolledback" && later.seq > entry.seq && later.body.digest === digest,
+      );
     const seen = { hash: entry.hash, seq: entry.seq, at: new Date(entry.at), by, approval };
-    return [{ ...seen, model: digest, evidence, withdrawn: withdrawn !== undefined }];
+    return [{ ...seen, model: digest, evidence, withdrawn: withdrawn !== undefined, undone }];
   });
 }
 

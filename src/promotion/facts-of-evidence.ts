@@ -6,6 +6,7 @@ import type { Evidence } from "../evidence/read-evidence.ts";
 import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import { type Metric, metricsSchema } from "../gates/metrics.ts";
+import type { LineState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError, messageOf } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
@@ -22,6 +23,11 @@ export interface EvidenceMaterial {
   project: Known<Project>;
   evidence: Evidence | undefined;
   signatures: readonly SignedFile[];
+}
+
+/** When an evidence was registered, which is when it was signed: its signer's key is looked at as it was then. Pure. */
+export function registeredAt(state: LineState, evidence: string): Date {
+  return new Date(state.registered.find((each) => each.body.evidence === evidence)?.at ?? Number.NaN);
 }
 
 /**

@@ -27,6 +27,8 @@ export interface SeenApproval {
   model: string;
   evidence: string;
   withdrawn: boolean;
+  /** What it let go live was rolled back since: it takes a new approval to release it again. */
+  undone: boolean;
 }
 
 export interface ServingChampion {

@@ -12,7 +12,7 @@ import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } f
 import { momentOfDecision } from "./clock.ts";
 import { type Action, type DecisionFacts, type Known, known, type ServingChampion, unknown } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
-import { type EvidenceMaterial, gatherEvidence } from "./facts-of-evidence.ts";
+import { type EvidenceMaterial, gatherEvidence, registeredAt } from "./facts-of-evidence.ts";
 import { ticketOf } from "./facts-of-ticket.ts";
 import type { Candidate } from "./find-candidate.ts";
 import type { Line } from "./line.ts";
@@ -109,7 +109,14 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
   const stores = await Promise.all(
     [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
   );
-  const evidence = await gatherEvidence(candidate.evidence, stores, target.name, policy, world.cacheFolder, at);
+  const evidence = await gatherEvidence(
+    candidate.evidence,
+    stores,
+    target.name,
+    policy,
+    world.cacheFolder,
+    registeredAt(line.state, candidate.evidence),
+  );
   const targetVersions = versionsIn(target);
   const facts: DecisionFacts = {
     action,
@@ -148,7 +155,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
         ),
       ),
     ),
-    approvals: known(approvalsOf(line, policy, at)),
+    approvals: known(approvalsOf(line, policy)),
     role: question.role,
     strategy: undefined,
     ticket,

@@ -1,6 +1,7 @@
 import { normaliseName } from "../policy/address.ts";
 import { durationMs } from "../policy/durations.ts";
 import { personOf } from "../policy/identity.ts";
+import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Rules } from "../project/rules.ts";
 import { assignRoles } from "./assign-roles.ts";
@@ -41,7 +42,7 @@ export function approvalTtlMs(rules: Rules): number {
 /** The members of a role; `project-owner` is the owner whom the policy lists for the project. */
 export function membersOf(policy: Policy, role: string, project: string): readonly string[] {
   if (role === "project-owner") {
-    const owner = Object.hasOwn(policy.projects, project) ? policy.projects[project]?.owner : undefined;
+    const owner = listingIn(policy, project)?.owner;
     return owner === undefined ? [] : [owner];
   }
   // A role's name comes out of an approval: it may be any word.
@@ -73,6 +74,7 @@ export function countApprovals(approvals: readonly SeenApproval[], setting: Appr
 function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string | undefined {
   const { approval, by } = seen;
   if (seen.withdrawn) return "withdrawn";
+  if (seen.undone) return "given before it was rolled back";
   if (seen.model !== setting.digest || approval.model !== setting.model) return "for another model";
   if (approval.project !== setting.project) return "for another project";
   if (approval.environment !== setting.environment) return `for ${approval.environment}`;

@@ -1,4 +1,5 @@
 import { frozenBy } from "../policy/freeze.ts";
+import { listingIn } from "../policy/listing.ts";
 import { slotProblem } from "../policy/slots.ts";
 import { cannotTell, EVERYWHERE, given, no, type Rule, yes } from "./rule.ts";
 
@@ -27,7 +28,7 @@ export const WORLD_RULES: readonly Rule[] = [
     actions: EVERYWHERE,
     judge: (facts) =>
       given(facts.policy, ({ inForce: { policy } }) => {
-        const listing = Object.hasOwn(policy.projects, facts.project) ? policy.projects[facts.project] : undefined;
+        const listing = listingIn(policy, facts.project);
         return listing === undefined
           ? no(
               `${facts.project} is a pilot: the policy does not list it, so it goes no further than ${policy.environments[0]?.name}`,

@@ -7,6 +7,7 @@ import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
+import { firstReleaseOf } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
 import { appendEnd, appendOn, changed, demandFree } from "../promotion/append.ts";
 import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
@@ -84,7 +85,7 @@ async function tryOnce(
     alias,
     halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
     actor: actorIn(line, world.signer.keyId, at.value),
-    firstRelease: firstReleaseOf(line),
+    firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
     target,
   });
   if (plan.start === undefined) return { kind: "refused", plan };
@@ -176,13 +177,6 @@ function environmentOf(line: Line, name: string): Environment {
 
 function actorIn(line: Line, keyId: string, at: Date) {
   return line.policy.known ? identityOfKey(line.policy.value.inForce.policy, keyId, at) : { problem: line.policy.why };
-}
-
-function firstReleaseOf(line: Line): "withdraw" | "deny" {
-  if (!line.policy.known) return "deny";
-  const { policy } = line.policy.value.inForce;
-  const tier = policy.projects[line.project]?.riskTier;
-  return (tier === undefined ? undefined : policy.riskTiers[tier]?.firstRelease) ?? "withdraw";
 }
 
 /** Alias, decision, entry, anchor. The alias comes first: what is wrong must stop serving. */

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { rollbackTarget } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
+import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { changed } from "../promotion/append.ts";
@@ -68,14 +69,13 @@ export async function rollbackWithoutLedger(
   const serving = await servingByTags(model, name, registry);
   const at = world.now();
   const actor = identityOfKey(about.policy, world.signer.keyId, at);
-  const tier = about.policy.projects[about.project]?.riskTier;
   const plan = planRollback(request, {
     model: about.model,
     serving,
     alias: model?.aliases.champion,
     halfDone: undefined,
     actor,
-    firstRelease: (tier === undefined ? undefined : about.policy.riskTiers[tier]?.firstRelease) ?? "withdraw",
+    firstRelease: firstReleaseOf(about.policy, about.project),
     target: await readTarget(serving?.rollback, name, registry, world.report),
   });
   if (plan.start === undefined || "problem" in actor) return { kind: "refused", plan };

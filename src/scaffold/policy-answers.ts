@@ -1,4 +1,5 @@
 import { usageError } from "../lib/error.ts";
+import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import type { Answers, AnswerValue, Question } from "./template-manifest.ts";
@@ -77,9 +78,4 @@ export function answersOfPolicy(
     fixed[name] = value;
   }
   return fixed;
-}
-
-/** The project's place in the policy, if it has one. */
-export function listingIn(policy: Policy | undefined, project: string): Policy["projects"][string] | undefined {
-  return policy !== undefined && Object.hasOwn(policy.projects, project) ? policy.projects[project] : undefined;
 }

@@ -186,7 +186,7 @@ describe("approvals in a chain", () => {
       }),
       signer,
     );
-  const seen = (fact: Fact, by = author) => approvalsOf(stateOf([fact], by), read, NOW);
+  const seen = (fact: Fact, by = author) => approvalsOf(stateOf([fact], by), read);
   it("is its signer's", () => {
     expect(seen({ kind: "approved", body: { envelope: approval() } })[0]?.by).toEqual({
       address: "author@example.com",

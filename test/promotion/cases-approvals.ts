@@ -58,6 +58,7 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
       { policy: prodStage({ approvalTtl: undefined }), approvals: [{ at: later(-8 * DAY_MS) }] },
     ],
     ["withdrawn", "no", { approvals: [{ withdrawn: true }] }, /withdrawn/],
+    ["given before a rollback of it", "no", { approvals: [{ undone: true }] }, /before it was rolled back/],
     ["wrong role", "no", { approvals: [{ by: person("other@example.com") }] }, /does not have the role model-risk/],
     ["in a role that nobody asks for", "no", { approvals: [{ approval: { role: "compliance" } }] }],
     [

@@ -167,6 +167,7 @@ export interface ApprovalChange {
   model?: string;
   evidence?: string;
   withdrawn?: boolean;
+  undone?: boolean;
 }
 
 export const person = (address: string) => ({ address, kind: "person" as const });
@@ -250,6 +251,7 @@ function approvalOf(i: number, rules: string, change: ApprovalChange): SeenAppro
     model: DIGEST,
     evidence: EVIDENCE,
     withdrawn: false,
+    undone: false,
     ...more,
   };
 }
