@@ -13,6 +13,7 @@ const SHARE = 20;
 const cases = DEEP ? [...COMMANDS, ...MORE] : COMMANDS;
 
 let world: CrashWorld;
+const count = { "killed at a request": 0, "killed after a step on the disk": 0, "reply lost": 0 };
 /** What an undisturbed run asks, does on the disk, and leaves. */
 const undisturbed = new Map<string, { points: Point[]; steps: string[]; left: EndState }>();
 
@@ -36,7 +37,11 @@ beforeAll(async () => {
     });
   }
 }, 600_000);
-afterAll(() => world?.remove());
+afterAll(async () => {
+  // Which part was drawn, and how much it was: FACTORY_TEST_SEED repeats it.
+  console.log(`seed ${SEED}: ${JSON.stringify(count)}`);
+  await world?.remove();
+});
 
 /** Whether the seed takes this one too. */
 function drawn(what: string): boolean {
@@ -76,6 +81,7 @@ describe.each(cases)("$name", (each) => {
   test("killed at a request", async () => {
     const { points } = expected(each.name);
     const chosen = chosenKillings(each, points);
+    count["killed at a request"] += chosen.length;
     for (const killing of chosen) {
       const where = `${each.name}, killed ${killing.when} ${killing.at.kind} (${killing.at.nth}), seed ${SEED}`;
       await world.back(each.from);
@@ -88,6 +94,7 @@ describe.each(cases)("$name", (each) => {
   test("killed right after a step on the disk", async () => {
     const { steps } = expected(each.name);
     const chosen = chosenSteps(each, steps);
+    count["killed after a step on the disk"] += chosen.length;
     for (const step of chosen) {
       const where = `${each.name}, killed after step ${step} on the disk: ${steps[step - 1]}, seed ${SEED}`;
       await world.back(each.from);
@@ -100,6 +107,7 @@ describe.each(cases)("$name", (each) => {
 
 test("a reply is lost after the effect", async () => {
   const losses = chosenLosses();
+  count["reply lost"] += losses.length;
   for (const { each, point, what } of losses) {
     const where = `${each.name}, ${what} instead of the reply to ${point.kind} (${point.nth}), seed ${SEED}`;
     await world.back(each.from);
