@@ -1,171 +1,35 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
-import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { program } from "../support/paths.ts";
-import { makeLine, type SmallLine } from "../support/small-line.ts";
-import { type Contexts, type JobRun, type Runner, readWorkflow, runJob, type Step, type Workflow } from "./workflow.ts";
-
-const HOST = "git.example.com";
-const DEPLOY_KEY = "the deploy key\nof the ledger";
-const KNOWN_HOST = `${HOST} ssh-ed25519 AAAA`;
-
-/** Stands for ssh: lets in who shows the deploy key and knows the host, then serves the repository from this machine. */
-const SSH = `#!/bin/sh
-key= hosts=
-while [ "$#" -gt 2 ]; do
-  case "$1" in
-    -i) key="$2"; shift ;;
-    -o) case "$2" in UserKnownHostsFile=*) hosts="\${2#*=}" ;; esac; shift ;;
-    -F) shift ;;
-  esac
-  shift
-done
-[ "$1" = "git@${HOST}" ] || { echo "what host is $1?" >&2; exit 255; }
-[ "$(stat -c %a "$key")" = 600 ] && [ "$(cat "$key")" = "${DEPLOY_KEY}" ] || { echo "Permission denied (publickey)." >&2; exit 255; }
-[ "$(cat "$hosts")" = "${KNOWN_HOST}" ] || { echo "Host key verification failed." >&2; exit 255; }
-exec sh -c "git \${2#git-}"
-`;
-
-/** Stands for npm: installs nothing, since factory is there, and says what it was asked for. */
-const NPM = `#!/bin/sh
-echo "npm $*"
-`;
+import type { SmallLine } from "../support/small-line.ts";
+import { makePipeline, type Pipeline } from "./pipeline.ts";
+import type { Contexts } from "./workflow.ts";
 
 describe("the workflows of a generated project", () => {
   let server: MlflowServer;
   let line: SmallLine;
-  let automatic: Workflow;
-  let manual: Workflow;
-  let runner: Runner;
   let contexts: Contexts;
-  let jobs = 0;
+  let handOver: Pipeline["handOver"];
+  let sign: Pipeline["sign"];
+  let ship: Pipeline["ship"];
+  let governance: Pipeline["governance"];
+  let newArtifacts: Pipeline["artifacts"];
 
   beforeAll(async () => {
     server = await startMlflowServer();
-    const variables: Record<string, string> = {};
-    line = makeLine(server, {
-      variables,
-      // Where it is, is known only once the line has a folder.
-      policy: (policy, people) => {
-        const governance = join(people.ci.home, "governance.git");
-        policy.ledger = { kind: "git", url: `ssh://git@${HOST}${governance}`, branch: "ledger" };
-        Object.assign(policy.riskTiers?.medium?.prod ?? {}, { ticket: "required" });
-      },
-    });
-    const folder = line.people.ci.home;
-    const git = (cwd: string, ...args: string[]) =>
-      execFileSync("git", args, { cwd, env: line.variables, stdio: "pipe", encoding: "utf8" });
-    // CI has nothing but its secrets.
-    const key = line.people.ci.variables.FACTORY_SIGNING_KEY ?? "";
-    // People reach the ledger with a key of their own, which is not what is tested here.
-    const people = join(folder, "people-bin");
-    const bin = join(folder, "bin");
-    for (const each of [people, bin]) mkdirSync(each);
-    script(join(people, "ssh"), `#!/bin/sh\nfor last; do :; done\nexec sh -c "git \${last#git-}"\n`);
-    script(join(bin, "ssh"), SSH);
-    script(join(bin, "npm"), NPM);
-    script(join(bin, "factory"), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
-    for (const each of Object.values(line.people)) each.variables.PATH = `${people}:${line.variables.PATH}`;
-
-    const made = await factory(["new", "claims-triage", "--yes"], { cwd: folder, variables: line.variables });
-    expect(made.status, made.stderr).toBe(0);
-    const workflows = join(folder, "claims-triage", ".github", "workflows");
-    automatic = readWorkflow(join(workflows, "factory.yml"));
-    manual = readWorkflow(join(workflows, "ship.yml"));
-
-    const governance = join(folder, "governance.git");
-    git(folder, "init", "--quiet", "--bare", "--initial-branch", "main", governance);
-    git(line.root, "init", "--quiet", "--initial-branch", "main");
-    writeFileSync(join(line.root, ".gitignore"), "project/\n");
-    const prod = { state: "approved", project: line.project, environment: "prod" };
-    line.tickets({ "CHG-1": prod, "CHG-2": prod });
-    git(line.root, "add", ".");
-    git(line.root, "commit", "--quiet", "--message", "Policy, signed");
-    git(line.root, "push", "--quiet", governance, "main");
-
-    contexts = {
-      github: { event_name: "push", ref: "refs/heads/main", token: "of the job" },
-      vars: {
-        FACTORY_VERSION: "1.2.3",
-        FACTORY_REGISTER: "true",
-        POLICY_REPOSITORY: "example/governance",
-        MLFLOW_TRACKING_URI: server.uri,
-        LEDGER_KNOWN_HOSTS: KNOWN_HOST,
-      },
-      secrets: { FACTORY_SIGNING_KEY: key, LEDGER_DEPLOY_KEY: DEPLOY_KEY },
-      inputs: {},
-    };
-    const { PATH = "", LANG = "" } = line.variables;
-    runner = {
-      folder: join(folder, "runners"),
-      variables: { PATH: `${bin}:${PATH}`, LANG, CI: "true" },
-      contexts,
-      repositories: { self: line.folder, "example/governance": governance },
-      artifacts: join(folder, "artifacts"),
-    };
+    ({ line, contexts, handOver, sign, ship, governance, artifacts: newArtifacts } = await makePipeline(server));
   });
   afterAll(async () => {
     line?.remove();
     await server?.stop();
   });
 
-  function script(path: string, text: string): void {
-    writeFileSync(path, text);
-    chmodSync(path, 0o755);
-  }
-
-  /** What the check job leaves behind, by its own steps that hand over. */
-  async function handOver(champion?: {
-    version: string;
-    digest: string;
-  }): Promise<{ digest: string; artifacts: string }> {
-    const trained = await line.train();
-    const commit = line.commit();
-    const facts =
-      champion === undefined
-        ? {}
-        : {
-            champion: { environment: "prod", ...champion, commit },
-            people: { since: commit, commits: 0, people: [] },
-          };
-    const sealed = await line.check(trained, { facts });
-    const artifacts = join(runner.artifacts, String(++jobs));
-    const done = await runJob(automatic, "check", {
-      ...runner,
-      artifacts,
-      skip: (step) => step.uses?.startsWith("actions/upload-artifact") !== true,
-      before: (_, workspace) => {
-        const to = join(workspace, "project", ".factory", "evidence", sealed.digest);
-        cpSync(sealed.folder, to, { recursive: true });
-        writeFileSync(join(workspace, "project", "factory-junit.xml"), "<testsuites/>");
-      },
-    });
-    expect(done.ran).toEqual(["Hand over the evidence"]);
-    return { digest: trained.digest, artifacts };
-  }
-
-  const sign = (artifacts: string, more: Partial<Runner> = {}): Promise<JobRun> =>
-    runJob(automatic, "sign", { ...runner, artifacts, ...more });
-
-  function ship(inputs: Record<string, string>, more: Partial<Runner> = {}): Promise<JobRun> {
-    const artifacts = join(runner.artifacts, `ship-${++jobs}`);
-    const skip = (step: Step): boolean => step.name === "Say what stands now";
-    return runJob(manual, "ship", { ...runner, artifacts, skip, contexts: { ...contexts, inputs }, ...more });
-  }
-
   const approve = (number: string, ticket: string) => line.approve(number, "prod", "approver", "--ticket", ticket);
 
   const served = async (): Promise<unknown> => (await line.run("author", ["status"])).data;
 
-  const governance = (...args: string[]): string =>
-    execFileSync("git", ["-C", runner.repositories["example/governance"] ?? "", ...args], {
-      env: line.variables,
-      encoding: "utf8",
-    });
   const head = (): string => governance("rev-parse", "ledger");
 
   it("take one version from a green check to production, and back", async () => {
@@ -234,7 +98,7 @@ describe("the workflows of a generated project", () => {
   }, 280_000);
 
   it("keep a rollback that cannot reach the ledger, and record it with a later run", async () => {
-    const artifacts = join(runner.artifacts, `ship-${++jobs}`);
+    const artifacts = newArtifacts();
     const vars = { ...contexts.vars, LEDGER_KNOWN_HOSTS: "another.example.com ssh-ed25519 AAAA" };
     const inputs = { action: "rollback", environment: "prod", reason: "still wrong" };
     const back = await ship(inputs, { artifacts, contexts: { ...contexts, vars, inputs }, skip: () => false });
