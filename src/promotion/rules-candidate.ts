@@ -12,7 +12,7 @@ export const CANDIDATE_RULES: readonly Rule[] = [
               facts.action === "release"
                 ? `the ledger knows no promotion of it to ${expected}`
                 : `it does not stand in ${expected}, the environment before ${facts.environment.name}`,
-              `factory ${facts.action === "release" ? `promote … --to ${expected}` : "promote it there first"}`,
+              `first: factory promote VERSION --to ${expected}`,
             )
           : yes(`it stands in ${at.environment} as v${at.version.version}`),
       ),

@@ -84,7 +84,12 @@ export const WORLD_RULES: readonly Rule[] = [
         return given(facts.ticket, (named) => {
           if (named === undefined)
             return required
-              ? no(`${facts.environment.name} asks for a change ticket`, "--ticket ID")
+              ? no(
+                  `${facts.environment.name} asks for a change ticket`,
+                  facts.action === "release"
+                    ? `promote it again with its ticket: factory promote VERSION --to ${facts.environment.name} --ticket ID`
+                    : "--ticket ID",
+                )
               : yes("no ticket is asked for");
           const { id, ticket, spentOn } = named;
           if (ticket === undefined) return no(`there is no ticket ${id}`, "check its id");
