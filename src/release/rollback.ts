@@ -18,6 +18,7 @@ import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, servingOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
+import { planOf, rolledBackAlready } from "./rolled-back-already.ts";
 
 export type RollbackResult =
   | { kind: "refused" | "planned"; plan: RollbackPlan }
@@ -125,36 +126,6 @@ async function tryOnce(
     world,
   );
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
-}
-
-/**
- * The rollback that is asked for, when it is the last that happened to the environment, by this key and in the same words: then
- * the command was cut off at its end and is run again. To go back one more version takes another reason. Pure.
- */
-function rolledBackAlready({ environment, reason, incident, detectedAt }: RollbackRequest, line: Line, key: string) {
-  const entry = line.state.environment(environment).served.at(-1)?.entry;
-  if (entry?.kind !== "rolledback" || entry.key !== key) return undefined;
-  const { body } = entry;
-  if (body.reason !== reason || body.incident !== incident || body.detectedAt !== detectedAt) return undefined;
-  const started = line.view.entries.find((each) => each.seq === body.started);
-  return started?.kind === "rollback.started" ? { entry, started } : undefined;
-}
-
-function planOf(
-  { seq, body }: EntryOf<"rolledback">,
-  started: EntryOf<"rollback.started">,
-  { environment }: RollbackRequest,
-): RollbackPlan {
-  const why = `entry ${seq} is this very rollback, in the same words`;
-  const fix = "to go back one more version, give another --reason";
-  return {
-    verdicts: [{ rule: "serving", verdict: "no", why, fix }],
-    outcome: "yes",
-    environment,
-    from: started.body.from,
-    to: body.to,
-    start: undefined,
-  };
 }
 
 /** The plan of a rollback that was cut off is kept: where it came from and where it goes. */
