@@ -4,7 +4,7 @@ import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { standingApprovals, withdraw } from "../promotion/withdraw.ts";
+import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 
 export const command = defineCommand({
@@ -52,20 +52,25 @@ export const command = defineCommand({
       model: line.model,
       number,
       environment: input.to,
-      approvals: found.map((each) => ({ entry: each.approval.seq, approver: each.approver })),
+      approvals: shown(found),
     };
-    if (context.dryRun) return { ok: found.length > 0, data: { outcome: "planned" as const, ...base, entries: [] } };
-    const result = await withdraw(line, found, input.reason, { signer }, context.now());
-    if ("refused" in result)
-      return { ok: false, data: { outcome: "refused" as const, ...base, entries: [], why: result.refused } };
-    const entries = result.withdrawn.map((each) => each.seq);
-    return { ok: true, data: { outcome: "withdrawn" as const, ...base, entries } };
+    const plan = planWithdrawal(line, found, signer.keyId, context.now());
+    if ("refused" in plan)
+      return { ok: false, data: { outcome: "refused" as const, ...base, entries: [], why: plan.refused } };
+    const mine = { ...base, approvals: shown(plan.approvals) };
+    if (context.dryRun) return { ok: true, data: { outcome: "planned" as const, ...mine, entries: [] } };
+    const withdrawn = await withdraw(line, plan.approvals, input.reason, { by: plan.by, signer }, context.now());
+    return { ok: true, data: { outcome: "withdrawn" as const, ...mine, entries: withdrawn.map((each) => each.seq) } };
   },
   render(data, style) {
     const whose = data.approvals.map((each) => `${each.approver} (entry ${each.entry})`).join(", ") || "nobody";
     if (data.outcome === "refused") return `${style.bad(`${MARK.fail} Not withdrawn`)}: ${data.why}`;
     if (data.outcome === "planned")
-      return `approvals of ${data.model} ${data.number} for ${data.environment} that stand: ${whose}. Nothing was written.`;
+      return `would withdraw for ${data.environment}, ${data.model} ${data.number}: ${whose}. Nothing was written.`;
     return `${style.ok(MARK.pass)} withdrawn for ${data.environment}: ${whose}; ledger entr${data.entries.length === 1 ? "y" : "ies"} ${data.entries.join(", ")}`;
   },
 });
+
+function shown(found: readonly Withdrawal[]): { entry: number; approver: string }[] {
+  return found.map((each) => ({ entry: each.approval.seq, approver: each.approver }));
+}

@@ -29,6 +29,7 @@ const output = z.object({
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
+  again: z.boolean().optional().describe("it served already; nothing was written"),
 });
 type Output = z.infer<typeof output>;
 
@@ -94,7 +95,13 @@ export const command = defineCommand({
     if (result.kind === "released")
       return {
         ok: true,
-        data: { outcome: "released" as const, ...data, entry: result.entry.seq, resumed: result.resumed },
+        data: {
+          outcome: "released" as const,
+          ...data,
+          entry: result.entry.seq,
+          resumed: result.resumed,
+          again: result.again,
+        },
       };
     if (result.kind === "cannot tell") {
       const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
@@ -118,6 +125,8 @@ function rollbackOf(target: RollbackTarget) {
 function renderRelease(data: Output, style: Style): string {
   const back =
     data.rollback === null ? "none: first release" : `v${data.rollback.version} (signature ${data.rollback.signature})`;
+  if (data.again === true)
+    return `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} serves already, since ledger entry ${data.entry}; rollback target: ${back}`;
   if (data.outcome === "released")
     return [
       `${style.ok(`${MARK.pass} ${data.name}`)} champion ${data.before === undefined ? "→" : `v${data.before} →`} v${data.version}   ${shortDigest(data.digest)}   ledger entry ${data.entry}${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,

@@ -2,7 +2,7 @@ import type { Fact } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
 import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
-import { appendOn, changed } from "./append.ts";
+import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
 
 /**
@@ -25,12 +25,8 @@ export async function abandon(
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
   const abandoned = open.map((each) => each.seq);
   if (dryRun) return { abandoned };
-  const facts: Fact[] = [
-    ...(line.first === undefined ? [] : [line.first]),
-    ...open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } })),
-  ];
-  const entries = await appendOn(line.ledger, facts, { by: identity.address, signer }, line.view.head, at);
-  if (entries === undefined)
+  const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
+  if ((await appendOnLine(line, facts, { by: identity.address, signer }, at)) === undefined)
     throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
   return { abandoned };
 }

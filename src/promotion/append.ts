@@ -2,6 +2,8 @@ import type { Entry, Fact, Head } from "../ledger/entry.ts";
 import { type LineState, lineState, type Started } from "../ledger/line-state.ts";
 import type { Actor, Ledger, LedgerView } from "../ledger/open-ledger.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
+import type { Report } from "../lib/progress.ts";
+import type { Line } from "./line.ts";
 
 /** The world changed under a plan: exit 5. */
 export function changed(code: string, message: string, hint?: string): FactoryError {
@@ -26,6 +28,27 @@ export async function appendOn(
     }
     entries.push(entry);
     on = { seq: entry.seq, hash: entry.hash };
+  }
+  return entries;
+}
+
+/**
+ * Entries on the very head that the line was read at, after the one that puts its policy in force if there is one to write.
+ * Undefined when the head has moved: nothing was written, and the plan may not hold any more.
+ */
+export async function appendOnLine(
+  line: Pick<Line, "ledger" | "view" | "first">,
+  facts: readonly Fact[],
+  actor: Actor,
+  at: Date,
+  report?: Report,
+): Promise<Entry[] | undefined> {
+  const all = line.first === undefined ? facts : [line.first, ...facts];
+  const entries = await appendOn(line.ledger, all, actor, line.view.head, at);
+  if (entries?.[0]?.kind === "opened") {
+    const { version, digest } = entries[0].body.policy;
+    const text = `the ledger is opened, under policy v${version} sha256:${digest}: write that digest down, factory verify --policy-digest compares it`;
+    report?.({ type: "note", tone: "info", text });
   }
   return entries;
 }

@@ -3,7 +3,7 @@ import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import type { Rules } from "../project/rules.ts";
-import { appendOn, changed } from "./append.ts";
+import { appendOnLine, changed } from "./append.ts";
 import { decide, outcomeOf } from "./decide.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
@@ -115,9 +115,14 @@ export async function applyApproval(
     approver,
   });
   const envelope = signStatement(statement, world.signer);
-  const facts = [...(line.first === undefined ? [] : [line.first]), { kind: "approved" as const, body: { envelope } }];
   const at = gathered.facts.now.known ? gathered.facts.now.value : world.now();
-  const entries = await appendOn(line.ledger, facts, actorOf(gathered.facts, world), line.view.head, at);
+  const entries = await appendOnLine(
+    line,
+    [{ kind: "approved", body: { envelope } }],
+    actorOf(gathered.facts, world),
+    at,
+    world.report,
+  );
   const entry = entries?.at(-1);
   return entry?.kind === "approved" ? entry : undefined;
 }

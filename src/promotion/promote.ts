@@ -2,12 +2,14 @@ import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { appendOn, changed, demandFree } from "./append.ts";
+import type { Report } from "../lib/progress.ts";
+import { appendOnLine, changed, demandFree } from "./append.ts";
 import { applyPromotion, catchUpAnchor, type Promoted } from "./apply-promotion.ts";
 import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
+import { giveUp, staleness } from "./resume.ts";
 import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
 
@@ -44,22 +46,19 @@ async function promoteInTurn(
   const asked = resumed === undefined ? question : { ...question, ticket: resumed.body.ticket ?? question.ticket };
   const gathered = await gatherFacts(asked, line, world);
   const plan = planPromotion(asked, gathered, line.view.head);
-  if (plan.start === undefined) {
-    if (resumed !== undefined && plan.outcome === "no" && !dryRun)
-      await abandonRefused(resumed, plan, gathered, line, world);
-    return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
-  }
+  const stale = resumed && staleness(resumed, plan);
+  if (resumed !== undefined && stale !== undefined && !dryRun)
+    return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
+  if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
   const done = resumed === undefined ? promotedAlready(question, line) : undefined;
   if (done !== undefined)
     return { kind: "promoted", plan, promoted: await endOf(done, gathered, world), resumed: true };
-  const other = resumed && differenceOf(resumed.body, plan.start);
-  if (resumed !== undefined && other !== undefined) await abandonStale(resumed, other, gathered, line, world);
   const actor = actorOf(gathered.facts, world);
   begin();
   const { started, view } =
     resumed === undefined
-      ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor)
+      ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor, world.report)
       : { started: resumed, view: line.view };
   if (started.kind !== "promotion.started") throw new TypeError("a start came back as another kind");
   const promoted = await applyPromotion(started, view, gathered, line, actor, world, resumed !== undefined);
@@ -102,10 +101,10 @@ export async function start(
   gathered: Gathered,
   line: Line,
   actor: Actor,
+  report: Report,
 ): Promise<{ started: EntryOf<"promotion.started" | "release.started">; view: LedgerView }> {
   const at = gathered.facts.now.known ? gathered.facts.now.value : new Date(Number.NaN);
-  const facts = [...(line.first === undefined ? [] : [line.first]), fact];
-  const entries = await appendOn(line.ledger, facts, actor, line.view.head, at);
+  const entries = await appendOnLine(line, [fact], actor, at, report);
   const started = entries?.at(-1);
   if (entries === undefined || (started?.kind !== "promotion.started" && started?.kind !== "release.started"))
     throw await moved(line, fact);
@@ -123,59 +122,5 @@ async function moved(line: Line, fact: Extract<Fact, { body: { environment: stri
       ? "the ledger moved while this was planned"
       : `${holder.by} was faster: ${fact.body.environment} is held by entry ${holder.seq} (${holder.kind})`,
     "plan again: run the same command",
-  );
-}
-
-/** What is decided on otherwise now than when it was started; undefined: nothing that its bundle rests on. Pure. */
-function differenceOf(
-  before: EntryOf<"promotion.started">["body"],
-  now: EntryOf<"promotion.started">["body"],
-): string | undefined {
-  if (before.evidence !== now.evidence) return "newer evidence was registered";
-  if (before.rules !== now.rules) return "the rules were changed";
-  if (before.ticket !== now.ticket) return "the ticket is another one";
-  return undefined;
-}
-
-/** Its bundle would speak of evidence that does not count any more: it is ended, and can be started anew. */
-async function abandonStale(
-  started: EntryOf<"promotion.started">,
-  what: string,
-  gathered: Gathered,
-  line: Line,
-  world: LineWorld,
-): Promise<never> {
-  const body = { started: started.seq, environment: started.body.environment, reason: `${what} since it was started` };
-  const actor = actorOf(gathered.facts, world);
-  await appendOn(line.ledger, [{ kind: "abandoned", body }], actor, line.view.head, world.now());
-  throw changed(
-    "promotion.stale",
-    `${what} since the promotion was started by entry ${started.seq}; it was abandoned`,
-    "promote again: it is decided anew",
-  );
-}
-
-/** What was started and is refused by now ends here; nothing of it has moved an alias. */
-async function abandonRefused(
-  started: EntryOf<"promotion.started">,
-  plan: PromotionPlan,
-  gathered: Gathered,
-  line: Line,
-  world: LineWorld,
-): Promise<never> {
-  const rules = plan.verdicts.filter((each) => each.verdict === "no").map((each) => each.rule);
-  const reason = `refused when it was carried on: ${rules.join(", ")}`.slice(0, 200);
-  const actor = actorOf(gathered.facts, world);
-  await appendOn(
-    line.ledger,
-    [{ kind: "abandoned", body: { started: started.seq, environment: started.body.environment, reason } }],
-    actor,
-    line.view.head,
-    world.now(),
-  );
-  throw changed(
-    "promotion.refused",
-    `the promotion that was begun is refused by now: ${plan.verdicts.find((each) => each.verdict === "no")?.why ?? ""}; it was abandoned`,
-    "mend it, then promote again",
   );
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { putEvidence } from "../evidence/objects.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { signEvidence } from "../evidence/sign-evidence.ts";
-import type { EntryBody, Fact } from "../ledger/entry.ts";
+import type { EntryBody } from "../ledger/entry.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { outsideError, usageError } from "../lib/error.ts";
@@ -13,7 +13,7 @@ import type { Environment } from "../policy/policy.ts";
 import { fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
-import { appendOn, changed } from "./append.ts";
+import { appendOnLine, changed } from "./append.ts";
 import { demandBytes, setAnchor } from "./apply-promotion.ts";
 import { momentOfDecision } from "./clock.ts";
 import type { Line } from "./line.ts";
@@ -248,8 +248,7 @@ async function record(
       await reconcile(line, body, registry, name);
       return there.seq;
     }
-    const facts: Fact[] = [...(line.first === undefined ? [] : [line.first]), { kind: "registered", body }];
-    const entries = await appendOn(line.ledger, facts, actor, line.view.head, world.now());
+    const entries = await appendOnLine(line, [{ kind: "registered", body }], actor, world.now(), world.report);
     const last = entries?.at(-1);
     if (entries !== undefined && last !== undefined) {
       const all = [...line.view.entries, ...entries];

@@ -22,7 +22,7 @@ export interface Turn {
 
 const NOBODY = "0\n";
 /** Errors after which nothing is open: somebody was faster, or what was begun was abandoned. */
-const NOTHING_OPEN = ["ledger.moved", "promotion.refused", "promotion.stale"];
+const NOTHING_OPEN = ["ledger.moved", "begun.stale"];
 
 /**
  * One command of this user at a time changes something in an environment of a line. Exit 5 when another one is at it.
@@ -46,9 +46,9 @@ export async function takeTurn(
       left = true;
     };
     const end = (done: boolean): void => {
-      release();
-      // As a lock that no process holds: this one goes on living for a moment.
+      // A lock that no process holds takes the place of ours in one step: this process goes on living for a moment.
       if (left && !done) writeFileAtomic(path, NOBODY);
+      else release();
     };
     return { cutOff, begin, end };
   } catch (error) {

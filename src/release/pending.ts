@@ -7,7 +7,7 @@ import { canonicalJson } from "../lib/canonical-json.ts";
 import { usageError } from "../lib/error.ts";
 import { readTextFile, syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { isSignedBy, type Signer } from "../lib/signing.ts";
-import { appendOn, changed } from "../promotion/append.ts";
+import { appendOnLine, changed } from "../promotion/append.ts";
 import type { Line } from "../promotion/line.ts";
 
 /**
@@ -136,16 +136,7 @@ export async function appendPending(folder: string | undefined, line: Line, acto
         effectiveAt: pending.at,
       },
     };
-    const first = line.first === undefined ? [] : [line.first];
-    if (
-      (await appendOn(
-        line.ledger,
-        [...first, ...(begun === undefined ? [start] : []), end],
-        actor,
-        line.view.head,
-        now,
-      )) === undefined
-    )
+    if ((await appendOnLine(line, [...(begun === undefined ? [start] : []), end], actor, now)) === undefined)
       throw changed(
         "ledger.moved",
         "the ledger moved while a pending rollback was recorded",

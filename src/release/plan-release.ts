@@ -87,7 +87,7 @@ export function planRelease(
 }
 
 function rollbackVerdict(rollback: RollbackTarget, firstRelease: "withdraw" | "deny", serves: boolean) {
-  if (serves) return no("it serves already", "nothing is to be done");
+  if (serves) return yes("it serves already");
   if (rollback === "none")
     return firstRelease === "withdraw"
       ? yes("first release: a rollback removes champion, and scoring then refuses")

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { putBundle } from "../evidence/objects.ts";
-import type { EntryOf } from "../ledger/line-state.ts";
+import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
@@ -10,6 +10,7 @@ import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
+import { giveUp, staleness } from "../promotion/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
@@ -19,7 +20,14 @@ import { compareSignatures, inputsOf } from "./signature.ts";
 
 export type ReleaseResult =
   | { kind: "refused" | "cannot tell" | "planned"; plan: ReleasePlan }
-  | { kind: "released"; plan: ReleasePlan; entry: EntryOf<"released">; resumed: boolean };
+  | {
+      kind: "released";
+      plan: ReleasePlan;
+      entry: EntryOf<"released">;
+      resumed: boolean;
+      /** It served already: nothing was decided. */
+      again: boolean;
+    };
 
 /** Strategies that this factory can carry out. */
 export const STRATEGIES: readonly string[] = ["direct"];
@@ -68,14 +76,25 @@ async function releaseInTurn(
   const registry = await world.registry(gathered.target);
   const signature = await signatureVerdict(gathered, line, registry, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, line.view.head);
-  const served = state.champion?.version === plan.version ? state.released.at(-1) : undefined;
-  if (!dryRun && resumed === undefined && served?.entry.body.version === plan.version) {
+  const served = resumed === undefined ? servingAlready(state, digest) : undefined;
+  if (served !== undefined) {
+    if (dryRun) return { kind: "planned", plan };
     const { entry, started } = served;
-    // The command that wrote the entry was cut off right after it: nothing is decided, what is left is done.
-    if (await catchUpAnchor(registry, gathered.name, entry, started.body.policy)) {
-      const verdicts = started.body.verdicts;
-      return { kind: "released", plan: { ...plan, verdicts, rollback: entry.body.rollback }, entry, resumed: true };
-    }
+    // Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it.
+    const resumed = await catchUpAnchor(registry, gathered.name, entry, started.body.policy);
+    const { verdicts } = started.body;
+    return {
+      kind: "released",
+      plan: { ...plan, verdicts, rollback: entry.body.rollback },
+      entry,
+      resumed,
+      again: true,
+    };
+  }
+  const stale = resumed && staleness(resumed, plan);
+  if (resumed !== undefined && stale !== undefined && !dryRun) {
+    await takeBack(resumed, registry, gathered.name);
+    return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
@@ -83,11 +102,27 @@ async function releaseInTurn(
   begin();
   const { started, view } =
     resumed === undefined
-      ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor)
+      ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor, world.report)
       : { started: resumed, view: line.view };
   if (started.kind !== "release.started") throw new TypeError("a start came back as another kind");
   const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
-  return { kind: "released", plan, entry, resumed: resumed !== undefined };
+  return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
+}
+
+/** The release by which a candidate serves now. Pure. */
+function servingAlready({ champion, released }: EnvironmentState, digest: string) {
+  if (champion?.digest !== digest) return undefined;
+  return released.findLast((each) => each.entry.seq === champion.released.seq);
+}
+
+/** What a release that is not carried on has moved goes back to where it was: who served, serves. */
+async function takeBack({ body }: EntryOf<"release.started">, registry: ModelRegistry, name: string): Promise<void> {
+  const model = await registry.model(name);
+  const before = body.champion === "none" ? undefined : body.champion.version;
+  if (model?.aliases.champion !== body.version || before === body.version) return;
+  if (before === undefined) await registry.removeAlias(name, "champion");
+  else await registry.setAlias(name, "champion", before);
+  if (model.aliases.challenger === undefined) await registry.setAlias(name, "challenger", body.version);
 }
 
 /** A release belongs to its promotion, and so does the ticket. */

@@ -9,7 +9,7 @@ import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
-import { appendEnd, appendOn, changed, demandFree } from "../promotion/append.ts";
+import { appendEnd, appendOnLine, changed, demandFree } from "../promotion/append.ts";
 import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
@@ -67,7 +67,7 @@ async function tryOnce(
   const done = resumed === undefined ? rolledBackAlready(request, line, world.signer.keyId) : undefined;
   if (done !== undefined) {
     const plan = planOf(done.entry, done.started, request);
-    if (dryRun) return { kind: "refused", plan: { ...plan, outcome: "no" } };
+    if (dryRun) return { kind: "planned", plan };
     const policy = line.policy.known ? line.policy.value.inForce.digest : "";
     await catchUpAnchor(registry, name, done.entry, policy);
     return { kind: "rolledback", plan: { ...plan, verdicts: [] }, entry: done.entry, resumed: true };
@@ -95,8 +95,6 @@ async function tryOnce(
   if ("problem" in identity) throw new TypeError("nobody acts");
   const actor: Actor = { by: identity.address, signer: world.signer };
   const facts: Fact[] = [
-    // Whom a later policy lists may have been nobody before it: it is adopted first, as by any command that writes.
-    ...(line.first === undefined ? [] : [line.first]),
     ...halfDone.map((each): Fact => {
       const body = {
         started: each.seq,
@@ -107,7 +105,7 @@ async function tryOnce(
     }),
     { kind: "rollback.started", body: plan.start },
   ];
-  const entries = resumed === undefined ? await appendOn(line.ledger, facts, actor, line.view.head, at.value) : [];
+  const entries = resumed === undefined ? await appendOnLine(line, facts, actor, at.value, world.report) : [];
   if (entries === undefined) return undefined;
   const started = resumed ?? entries.at(-1);
   if (started?.kind !== "rollback.started") throw new TypeError("a start came back as another kind");

@@ -531,7 +531,7 @@ describe("what spoils a promotion that was approved", () => {
     // Old enough that whoever began it is not at work any more.
     const entry = await forge(line, "ci", { kind: "promotion.started", body }, new Date(Date.now() - 3 * 60_000));
     const said = await promote();
-    expect(said).toMatchObject({ status: 5, error: { code: "promotion.stale" } });
+    expect(said).toMatchObject({ status: 5, error: { code: "begun.stale" } });
     expect(line.ledger().at(-1)).toMatchObject({ seq: entry.seq + 1, kind: "abandoned" });
   });
 
