@@ -74,7 +74,8 @@ export const command = defineCommand({
     const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun)).line;
     const line = await find().catch(unlessUnreachable);
     const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
-    const about = reachable ? undefined : withoutLedger(context.cwd, input.policy, input.env);
+    const alone = () => withoutLedger(context.cwd, input.policy, input.env);
+    let about = reachable ? undefined : alone();
     const zone = about?.policy ?? (line?.policy.known ? line.policy.value.inForce.policy : undefined);
     const detectedAt = momentDetected(input.detectedAt, zone?.timezone ?? "UTC", context.now());
     const { env: environment, reason, incident } = input;
@@ -82,10 +83,19 @@ export const command = defineCommand({
     const result = await withLineWorld<RollbackResult | UnrecordedRollback>(
       context,
       { signer, tickets: undefined },
-      (world) =>
-        about !== undefined
-          ? rollbackWithoutLedger(request, about, world, dryRun)
-          : rollback(request, line ?? missing(), find, world, dryRun),
+      async (world) => {
+        if (about === undefined) {
+          try {
+            return await rollback(request, line ?? missing(), find, world, dryRun);
+          } catch (error) {
+            // An entry that somebody dated ahead must not keep what is wrong in production. Nothing is written by then.
+            if (!(error instanceof FactoryError) || !CLOCK.includes(error.code)) throw error;
+            context.report({ type: "note", tone: "warning", text: `${error.message}; going on without the ledger` });
+            about = alone();
+          }
+        }
+        return rollbackWithoutLedger(request, about, world, dryRun);
+      },
     );
     const data = {
       outcome: result.kind,
@@ -133,6 +143,8 @@ function unlessUnreachable(error: unknown): undefined {
   if (error instanceof FactoryError && error.exit === EXIT.outside) return undefined;
   throw error;
 }
+
+const CLOCK = ["clock.wrong", "clock.behind"];
 
 function missing(): never {
   throw new TypeError("there is no line");

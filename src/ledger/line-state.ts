@@ -1,4 +1,5 @@
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
+import { registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
 
 /** An entry of one kind. */
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>;
@@ -75,6 +76,9 @@ export function lineState(entries: readonly Entry[]): LineState {
     environments.set(name, known);
     return known;
   };
+  const note = (entry: Entry, message: string | undefined): void => {
+    if (message !== undefined) problems.push({ seq: entry.seq, message });
+  };
   for (const entry of entries) {
     switch (entry.kind) {
       case "opened":
@@ -83,6 +87,7 @@ export function lineState(entries: readonly Entry[]): LineState {
       case "policy.adopted":
         break;
       case "registered": {
+        note(entry, registrationProblem(registered, entry.body));
         registered.push(entry);
         challenge(at(entry.body.environment), entry.body);
         break;
@@ -116,6 +121,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         const started = close(here, entry.body.started, "release.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
         else {
+          note(entry, releaseProblem(here, entry.body, started.body));
           here.released.push({ entry, started });
           const { version, digest, createdAt, rollback } = entry.body;
           here.champion = { version, digest, createdAt, rollback, since: entry, released: entry };
@@ -129,13 +135,10 @@ export function lineState(entries: readonly Entry[]): LineState {
         const started = close(here, entry.body.started, "rollback.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
         else {
+          const { to } = entry.body;
+          note(entry, rollbackProblem(here, { ...started.body, to }));
           here.champion = servingAgain(here, entry);
-          here.served.push({ entry, champion: entry.body.to === "none" ? undefined : entry.body.to });
-          if (entry.body.to !== "none" && here.champion === undefined)
-            problems.push({
-              seq: entry.seq,
-              message: `goes back to v${entry.body.to.version}, which was never released`,
-            });
+          here.served.push({ entry, champion: to === "none" ? undefined : to });
         }
         break;
       }

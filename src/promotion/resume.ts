@@ -1,32 +1,50 @@
-import type { EntryOf } from "../ledger/line-state.ts";
+import type { EntryOf, Started } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
+import { canonicalJson } from "../lib/canonical-json.ts";
 import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
 import type { Verdict } from "./rule.ts";
 
 type Begun = EntryOf<"promotion.started" | "release.started">;
-type Basis = Pick<Begun["body"], "evidence" | "rules" | "policy" | "ticket">;
 
-/** Why what was begun cannot be carried on as it was decided; undefined: nothing that its decision rests on is otherwise. Pure. */
+/** In words, what a decision rests on and does. Verdicts and the highest number may be otherwise by now. */
+const WORDS: Readonly<Record<string, string>> = {
+  model: "it is about another model",
+  target: "it goes to another name",
+  from: "it comes from another version",
+  version: "it is about another version",
+  evidence: "newer evidence was registered",
+  rules: "the rules were changed",
+  policy: "another policy is in force",
+  ticket: "the ticket is another one",
+  approvals: "other approvals count",
+  strategy: "the strategy is another one",
+  champion: "another version serves",
+  rollback: "the way back is another one",
+};
+
+/**
+ * Why what was begun cannot be carried on as it was decided; undefined: a decision of now would be the very same. Whoever holds a
+ * listed key can begin anything: only what would be begun now is carried on. Pure.
+ */
 export function staleness(
   begun: Begun,
-  plan: { verdicts: readonly Verdict[]; start: Basis | undefined },
+  plan: { verdicts: readonly Verdict[]; start: Begun["body"] | undefined },
 ): string | undefined {
   const { start, verdicts } = plan;
   if (start === undefined) {
     const refusing = verdicts.filter((each) => each.verdict === "no");
     return refusing.length === 0 ? undefined : `refused by now: ${refusing.map((each) => each.rule).join(", ")}`;
   }
-  const { body } = begun;
-  if (body.evidence !== start.evidence) return "newer evidence was registered";
-  if (body.rules !== start.rules) return "the rules were changed";
-  if (body.policy !== start.policy) return "another policy is in force";
-  if (body.ticket !== start.ticket) return "the ticket is another one";
-  return undefined;
+  const [before, now] = [begun.body, start].map((body) => new Map<string, unknown>(Object.entries(body)));
+  const other = Object.keys(WORDS).find(
+    (key) => canonicalJson(before?.get(key) ?? null) !== canonicalJson(now?.get(key) ?? null),
+  );
+  return other && WORDS[other];
 }
 
 /** Ends what was begun without its effect, and says so: exit 5. Started anew it is decided anew. */
-export async function giveUp(begun: Begun, why: string, line: Line, actor: Actor, at: Date): Promise<never> {
+export async function giveUp(begun: Started, why: string, line: Line, actor: Actor, at: Date): Promise<never> {
   const body = {
     started: begun.seq,
     environment: begun.body.environment,

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BODIES, type Fact } from "../ledger/entry.ts";
+import { rollbackProblem } from "../ledger/fits.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { usageError } from "../lib/error.ts";
@@ -100,22 +101,22 @@ export async function appendPending(folder: string | undefined, line: Line, acto
     .environment(pending.started.environment)
     .served.some(({ entry }) => entry.kind === "rolledback" && entry.body.effectiveAt === pending.at);
   if (isRecorded) return remove();
-  const { environment, model, digest, to, reason, incident, detectedAt, from } = pending.started;
-  const { champion } = line.state.environment(environment);
-  if (pending.done && (champion === undefined || champion.version !== from.version || champion.digest !== from.digest))
+  const { environment, model, digest, to, reason, incident, detectedAt } = pending.started;
+  const here = line.state.environment(environment);
+  // Also one whose target was taken from a tag that somebody changed: it was not the way back.
+  const misfit = pending.done ? rollbackProblem(here, pending.started) : undefined;
+  if (misfit !== undefined)
     throw changed(
       "pending.fit",
-      `${path} rolls back v${from.version} in ${environment}, but by the ledger ${champion === undefined ? "nothing" : `v${champion.version}`} serves there by now`,
+      `${path} cannot be recorded: by the ledger it ${misfit}`,
       "look at factory history and at the registry, then move that file away",
     );
   if (pending.done) {
     // Begun by a command that was killed between the two entries.
-    const begun = line.state
-      .environment(environment)
-      .open.find(
-        (each) => each.kind === "rollback.started" && each.key === actor.signer.keyId && each.body.reason === reason,
-      );
-    const undoes = champion?.released.seq;
+    const begun = here.open.find(
+      (each) => each.kind === "rollback.started" && each.key === actor.signer.keyId && each.body.reason === reason,
+    );
+    const undoes = here.champion?.released.seq;
     const start: Fact = {
       kind: "rollback.started",
       body: { ...pending.started, ...(undoes !== undefined && { undoes }) },

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, putBundle } from "../evidence/objects.ts";
 import type { Fact } from "../ledger/entry.ts";
+import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { FactoryError, outsideError, usageError } from "../lib/error.ts";
@@ -14,6 +15,7 @@ import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
+import { giveUp } from "../promotion/resume.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, servingOf } from "./plan-rollback.ts";
@@ -71,6 +73,13 @@ async function tryOnce(
     const policy = line.policy.known ? line.policy.value.inForce.digest : "";
     await catchUpAnchor(registry, name, done.entry, policy);
     return { kind: "rolledback", plan: { ...plan, verdicts: [] }, entry: done.entry, resumed: true };
+  }
+  const misfit = resumed && rollbackProblem(state, resumed.body);
+  if (resumed !== undefined && misfit !== undefined && !dryRun) {
+    const identity = actorIn(line, key, world.now());
+    if ("problem" in identity)
+      throw changed("begun.stale", `entry ${resumed.seq} ${misfit}`, "factory promote --abandon");
+    return giveUp(resumed, misfit, line, { by: identity.address, signer: world.signer }, world.now());
   }
   const model = await registry.model(name);
   const alias = model?.aliases.champion;

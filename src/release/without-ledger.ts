@@ -24,6 +24,8 @@ export interface WithoutLedger {
   model: string;
   /** The policy as the file beside the project says; whether it is in force cannot be asked. */
   policy: Policy;
+  /** Of the file. */
+  policyDigest: string;
   folder: string;
 }
 
@@ -44,7 +46,13 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
       `no environment is called ${environment}`,
       `there are: ${names.join(", ")}`,
     );
-  return { project: here.project.project, model: here.project.model.name, policy: file.policy, folder: here.folder };
+  return {
+    project: here.project.project,
+    model: here.project.model.name,
+    policy: file.policy,
+    policyDigest: file.digest,
+    folder: here.folder,
+  };
 }
 
 export type UnrecordedRollback =
@@ -69,12 +77,19 @@ export async function rollbackWithoutLedger(
   const serving = await servingByTags(model, name, registry);
   const at = world.now();
   const actor = identityOfKey(about.policy, world.signer.keyId, at);
+  const lastPolicy = model?.tags[MODEL_TAGS.policy];
   const plan = planRollback(request, {
     model: about.model,
     serving,
     alias: model?.aliases.champion,
     halfDone: undefined,
-    actor,
+    // The file's owners cannot be asked for: it has to be the one under which the registry was last written to.
+    actor:
+      lastPolicy === undefined || lastPolicy === about.policyDigest
+        ? actor
+        : {
+            problem: `policy.yaml is not the policy under which ${request.environment} was last written to (sha256:${lastPolicy.slice(0, 12)}…)`,
+          },
     firstRelease: firstReleaseOf(about.policy, about.project),
     target: await readTarget(serving?.rollback, name, registry, world.report),
   });

@@ -1,0 +1,67 @@
+import type { EntryBody, PlacedVersion, RollbackTarget } from "./entry.ts";
+import type { EntryOf, EnvironmentState } from "./line-state.ts";
+
+/**
+ * Whether an entry fits what the chain says before it. Whoever holds a listed key can sign an entry of any content; what does not
+ * follow from the chain must move nothing, and must be seen. Pure, all of it: a sentence about what does not fit, or undefined.
+ */
+
+/** A number is one model for ever: the registry never gives it twice. */
+export function registrationProblem(
+  before: readonly EntryOf<"registered">[],
+  { environment, version, digest, createdAt }: EntryBody<"registered">,
+): string | undefined {
+  const other = before.find(
+    ({ body }) =>
+      body.environment === environment &&
+      body.version === version &&
+      (body.digest !== digest || body.createdAt !== createdAt),
+  );
+  return other && `says that ${environment} v${version} is another model than entry ${other.seq} says`;
+}
+
+/** What serves must have been promoted there, and its way back must be what served before. */
+export function releaseProblem(
+  here: EnvironmentState,
+  body: EntryBody<"released">,
+  started: EntryBody<"release.started">,
+): string | undefined {
+  const promoted = here.promoted.some(
+    ({ entry }) => isSame(entry.body, body) && entry.body.createdAt === body.createdAt,
+  );
+  if (!promoted || started.version !== body.version) return `releases v${body.version}, which was never promoted there`;
+  return wayBackProblem(here.champion, body.rollback) ?? wayBackProblem(here.champion, started.rollback);
+}
+
+/** A rollback starts from what serves and goes where its release said, nowhere else. */
+export function rollbackProblem(
+  here: EnvironmentState,
+  { from, to }: EntryBody<"rollback.started">,
+): string | undefined {
+  const { champion } = here;
+  if (champion !== undefined && isSame(champion, from)) return targetProblem(champion.rollback, to);
+  // A release that had moved the alias already was abandoned for this rollback.
+  const cut = here.abandoned.findLast((each) => each.kind === "release.started" && isSame(each.body, from));
+  if (cut?.kind !== "release.started") return `goes back from v${from.version}, which did not serve`;
+  return wayBackProblem(champion, cut.body.rollback) ?? targetProblem(cut.body.rollback, to);
+}
+
+function wayBackProblem(champion: PlacedVersion | undefined, rollback: RollbackTarget): string | undefined {
+  const fits = rollback === "none" ? champion === undefined : champion !== undefined && isSame(champion, rollback);
+  return fits
+    ? undefined
+    : `fixes ${nameOf(rollback)} as the way back, but ${nameOf(champion ?? "none")} served before`;
+}
+
+function targetProblem(fixed: RollbackTarget, to: PlacedVersion | "none"): string | undefined {
+  const fits = fixed === "none" || to === "none" ? fixed === to : isSame(fixed, to) && fixed.createdAt === to.createdAt;
+  return fits ? undefined : `goes back to ${nameOf(to)}, but ${nameOf(fixed)} was fixed when it was released`;
+}
+
+function nameOf(version: PlacedVersion | "none"): string {
+  return version === "none" ? "nothing" : `v${version.version}`;
+}
+
+function isSame(a: { version: string; digest: string }, b: { version: string; digest: string }): boolean {
+  return a.version === b.version && a.digest === b.digest;
+}
