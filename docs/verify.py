@@ -9,9 +9,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-ROOT, IN_TOTO = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json"
-force, named, approved, flaws = {0: None}, {}, set(), 0
-# force: digest and keys of the policy in force, by entry. named: the entries that name an evidence or a bundle.
+ROOT, IN_TOTO, SPKI = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json", bytes.fromhex("302a300506032b6570032100")
+force, named, approved, flaws = {0: None}, {}, set(), 0  # by entry: policy in force and its keys; by digest: who names it
 
 def sha(data): return hashlib.sha256(data).hexdigest()
 def demand(holds, what):
@@ -19,20 +18,19 @@ def demand(holds, what):
 def once(pairs):  # JSON in which a key stands twice would say two things
     return dict(pairs) if len(dict(pairs)) == len(pairs) else demand(False, "a key stands twice")
 def load(data): return json.loads(data, object_pairs_hook=once)
+def models(body): return [each["digest"] for each in (body.get("to"), body) if isinstance(each, dict)]  # first: what serves then
 def subjects(payload): return [each["digest"]["sha256"] for each in load(payload)["subject"]]
 
 def keys_of(policy):  # every ed25519 key that is not in a comment, by its id: SHA-256 of the SPKI DER
     found = re.findall(r"ed25519:([A-Za-z0-9+/]{43}=)", re.sub(r"(?m)(^|\s)#.*", "", policy))
-    prefix, raw = bytes.fromhex("302a300506032b6570032100"), map(base64.b64decode, found)
-    return {sha(prefix + key): Ed25519PublicKey.from_public_bytes(key) for key in raw}
+    return {sha(SPKI + key): Ed25519PublicKey.from_public_bytes(key) for key in map(base64.b64decode, found)}
 def signed(keys, key_id, data, signature):
     demand(key_id in keys, f"key {key_id[:12]} is not in the policy of that moment")
     try: keys[key_id].verify(base64.b64decode(signature, validate=True), data)
     except InvalidSignature: demand(False, f"a signature that key {key_id[:12]} did not make")
 def opened(envelope, keys):  # DSSE: https://github.com/secure-systems-lab/dsse
     payload, (one,) = base64.b64decode(envelope["payload"], validate=True), envelope["signatures"]
-    head = f"DSSEv1 {len(IN_TOTO)} {IN_TOTO} {len(payload)} "
-    signed(keys, one["keyid"], head.encode() + payload, one["sig"])
+    signed(keys, one["keyid"], f"DSSEv1 {len(IN_TOTO)} {IN_TOTO} {len(payload)} ".encode() + payload, one["sig"])
     return payload
 
 def ledger(path):
@@ -52,7 +50,7 @@ def ledger(path):
             force[seq] = policy
         signed(force[seq][1], entry["key"], text, entry["sig"])
         if entry["kind"] == "approved": approved.add(opened(body["envelope"], force[seq][1]))
-        for what in ("evidence", "bundle"): named.setdefault(body.get(what), []).append(entry)
+        for what in ("evidence", "bundle"): what in body and named.setdefault(body[what], []).append(entry)
     demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
     return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
 
@@ -85,21 +83,28 @@ def bundle(folder):
         "manifest.sha256", "policy.yaml", "decision.jsonl", "approvals.jsonl"))
     keys = dict([force[entry["body"]["started"]], force[entry["seq"]]]).get(sha(policy))
     demand(keys, "its policy was not in force")
-    payload, model, where = opened(load(decision), keys), sha(manifest), entry["body"]["environment"]
-    again = entry["body"].get("to")  # of a rollback: what serves again
-    about = again if isinstance(again, dict) else entry["body"]
+    payload, model, body = opened(load(decision), keys), sha(manifest), entry["body"]
     said, rests_on = load(payload)["predicate"], [index["evidence"], *map(sha, approvals.splitlines())]
-    demand(subjects(payload) == [model] == [about["digest"]], "the decision is about another model")
-    demand(said["policy"]["digest"]["sha256"] == sha(policy) and said["factory"]["environment"] == where, "another decision")
+    demand(subjects(payload) == [model] == models(body)[:1], "the decision is about another model")
+    own, action = said["factory"], dict(promoted="promote", released="release", rolledback="rollback").get(entry["kind"])
+    stated = (said["policy"]["digest"]["sha256"], own["environment"], own["action"], said["verificationResult"])
+    demand(stated == (sha(policy), body["environment"], action, "PASSED"), f"another decision: {stated[1:]}")
+    demand(action == "rollback" or all(each["verdict"] == "yes" for each in own["verdicts"]), "a verdict that is not yes")
     demand([each["digest"]["sha256"] for each in said["inputAttestations"]] == rests_on, "another evidence or approval")
-    for each in map(load, approvals.splitlines()):
-        payload = base64.b64decode(each["payload"])
+    for payload in (base64.b64decode(load(each)["payload"]) for each in approvals.splitlines()):
         demand(payload in approved and subjects(payload) == [model, index["evidence"]], "an approval of something else")
     demand((ROOT / "evidence" / index["evidence"]).is_dir(), "its evidence is not here")
-    return f"{said['factory']['action']} of model {model} to {where}, {len(approvals.splitlines())} approvals"
+    return f"{action} of model {model} to {body['environment']}, {len(approvals.splitlines())} approvals"
 
-for check, where in (ledger, "ledger.jsonl"), (evidence, "evidence/*"), (bundle, "bundles/*"):
-    for path in sorted(ROOT.glob(where)) or [ROOT / where][: check is ledger]:
+def complete(_):  # an export is of one model or of all: of each whose evidence is here, all that the ledger names
+    parts = {(model, name) for name in named for entry in named[name] for model in models(entry["body"])}
+    meant = {model for model, name in parts if (ROOT / "evidence" / name).is_dir()}
+    missing = {name for model, name in parts if model in meant and not any(ROOT.glob("*/" + name))}
+    demand(not missing and (meant or not parts), f"not here, though the ledger names it: {missing or 'everything'}")
+    return f"all that it names about {len(meant)} of {len({model for model, _ in parts})} models"
+
+for check, where in (ledger, "ledger.jsonl"), (evidence, "evidence/*"), (bundle, "bundles/*"), (complete, "ledger.jsonl"):
+    for path in sorted(ROOT.glob(where)) or [ROOT / where][: where == "ledger.jsonl"]:
         try: print("ok  ", check.__name__, path.name, check(path))
         except (ValueError, LookupError, TypeError, AttributeError, OSError) as flaw:
             flaws += 1
