@@ -20,12 +20,16 @@ const SAFE = [
   "core.hooksPath=/dev/null",
   "core.commitGraph=false",
   "core.pager=cat",
+  "core.sshCommand=false",
+  "core.askPass=false",
+  "credential.helper=",
   "core.untrackedCache=false",
   "core.quotePath=true",
   "log.showSignature=false",
   "log.mailmap=false",
   "i18n.logOutputEncoding=UTF-8",
   "status.showUntrackedFiles=all",
+  "status.submoduleSummary=false",
   "submodule.recurse=false",
   "core.trustctime=true",
   "core.checkStat=default",
@@ -55,6 +59,8 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
     GIT_OPTIONAL_LOCKS: "0",
     GIT_TERMINAL_PROMPT: "0",
     GIT_NO_LAZY_FETCH: "1",
+    // No address may be asked, whatever helper the repository names for it: "none" is the name of no protocol.
+    GIT_ALLOW_PROTOCOL: "none",
   };
   const gitWith = (variables: Variables, args: readonly string[], maxOutputBytes = 1 << 20): Promise<ProcessResult> =>
     runProcess({
@@ -80,9 +86,12 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       }
       await demandOwnTree(folder, read);
       const commit = found.stdout.trim();
-      const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=none"]);
+      // First of all, since the status of git already starts what is found here.
+      const unread = (await programOfRepository(git)) ?? (await submodule(read));
+      if (unread !== undefined) return { commit, dirty: true, why: unread };
+      const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
       if (status !== "") return { commit, dirty: true };
-      const why = await hiddenDifference(git, read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
+      const why = await hiddenDifference(read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
     },
     async isAncestor(commit) {
@@ -104,6 +113,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
           "--no-mailmap",
           "--no-decorate",
           "--no-color",
+          "--no-patch",
           "--format=tformat:%H%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00",
           ...range,
           "--",
@@ -144,23 +154,56 @@ async function demandOwnTree(folder: string, read: (args: readonly string[]) => 
 }
 
 /**
+ * Why the working tree is not looked at: a program that the repository's own configuration (of it and of this work tree, with
+ * what they include) would have git start. It could read what this process holds. Undefined: there is none. Starts none itself.
+ */
+async function programOfRepository(
+  git: (args: readonly string[]) => Promise<ProcessResult>,
+): Promise<string | undefined> {
+  const names = "^(filter\\..*\\.(clean|process)|lfs\\.extension\\..*|hook\\..*\\.command)$";
+  const query = ["config", "-z", "--show-scope", "--get-regexp", names];
+  const configured = await git(query);
+  // Status 1 says that there is none; anything else is not known, and is no "none".
+  if (configured.status !== 0 && configured.status !== 1) throw failed(query, configured);
+  // Pairs: a scope, then the key, a line end and the value.
+  const fields = configured.stdout.split("\0");
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const [scope, setting = ""] = [fields[i], fields[i + 1]];
+    if (scope !== "local" && scope !== "worktree") continue;
+    if (/^filter\.lfs\.(?:clean|process)\ngit-lfs (?:clean|filter-process)(?: --skip)?(?: -- %f)?$/.test(setting))
+      continue;
+    const key = stripControls(setting.split("\n")[0] ?? "");
+    return key.startsWith("filter.")
+      ? `a content filter in the configuration of the repository (${key}) stands between the files and their commit`
+      : `the configuration of the repository names a program (${key}) that git would start`;
+  }
+  return undefined;
+}
+
+/** Why a repository with submodules is not looked at: git would, by the configuration of each of them. Undefined: it has none. */
+async function submodule(
+  read: (args: readonly string[], max?: number) => Promise<string>,
+): Promise<string | undefined> {
+  for (const args of [
+    ["ls-tree", "-r", "-z", "--full-tree", "HEAD"],
+    ["ls-files", "--stage", "-z", "--", ":/"],
+  ]) {
+    const listed = await read(args, MAX_LOG_BYTES);
+    if (Buffer.byteLength(listed) >= MAX_LOG_BYTES)
+      throw outsideError("git.size", `the repository's list of files is larger than ${MAX_LOG_BYTES} bytes`);
+    if (/(?:^|\0)160000 /.test(listed)) return "the repository has submodules, into which factory does not look";
+  }
+  return undefined;
+}
+
+/**
  * What keeps a difference out of the status of git, or undefined. The user's index is not believed: marks (assume-unchanged,
  * skip-worktree) and times in it hide changes. A fresh one is made from the commit, so that every file is read.
  */
 async function hiddenDifference(
-  git: (args: readonly string[]) => Promise<ProcessResult>,
   read: (args: readonly string[], max?: number) => Promise<string>,
   gitOn: (index: string, args: readonly string[]) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
-  const query = ["config", "--show-scope", "--get-regexp", "^filter\\..*\\.(clean|process)$", ".*"];
-  const configured = await git(query);
-  // Status 1 says that there is none; anything else is not known, and is no "none".
-  if (configured.status !== 0 && configured.status !== 1) throw failed(query, configured);
-  const filters = configured.stdout
-    .split("\n")
-    .filter((line) => /^(?:local|worktree)\t/.test(line) && !/ git-lfs (?:clean|filter-process)\b[\w %-]*$/.test(line));
-  if (filters.length > 0)
-    return "a content filter in the configuration of the repository stands between the files and their commit";
   const ignored = await read(
     ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", ...CODE],
     64 << 20,
@@ -172,7 +215,10 @@ async function hiddenDifference(
     const index = join(folder, "index");
     const made = await gitOn(index, ["-c", "core.sparseCheckout=false", "read-tree", "HEAD"]);
     if (made.status !== 0) throw failed(["read-tree"], made);
-    const status = await gitOn(index, ["status", "--porcelain", "-z", "--untracked-files=no", "--", "."]);
+    const status = await gitOn(index, [
+      "status",
+      ...["--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all", "--", "."],
+    ]);
     if (status.status !== 0) throw failed(["status"], status);
     const [first] = status.stdout.split("\0");
     return first === undefined || first === ""

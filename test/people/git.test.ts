@@ -152,6 +152,90 @@ test("a hostile repository starts no program of its own", async () => {
   expect(existsSync(mark)).toBe(false);
 });
 
+describe("a program of the repository's own configuration is found before git would start it", () => {
+  let mark = "";
+  let program = "";
+  beforeEach(() => {
+    mark = join(root, `mark-${number}`);
+    program = join(folder, ".git/evil.sh");
+    writeFileSync(program, `#!/bin/sh\ntouch ${mark}\nprintf '# one\\n'\n`, { mode: 0o755 });
+    commit("one");
+    mkdirSync(join(folder, ".git/info"), { recursive: true });
+    writeFileSync(join(folder, ".git/info/attributes"), "*.py filter=x\n");
+    // As long as before, so that git has to read it.
+    writeFileSync(join(folder, "code.py"), "# 0ne\n");
+  });
+
+  test.each<[string, () => void]>([
+    ["a clean filter", () => git("config", "filter.x.clean", program)],
+    ["a filter process", () => git("config", "filter.x.process", program)],
+    ["one beside the word git-lfs", () => git("config", "filter.x.clean", `${program} git-lfs clean`)],
+    ["one of several lines", () => git("config", "filter.lfs.clean", `git-lfs clean\n${program}`)],
+    [
+      "one of the work tree",
+      () => {
+        git("config", "extensions.worktreeConfig", "true");
+        git("config", "--worktree", "filter.x.clean", program);
+      },
+    ],
+    [
+      "one in an included file",
+      () => {
+        writeFileSync(join(folder, ".git/more"), `[filter "x"]\n\tclean = ${program}\n`);
+        git("config", "include.path", "more");
+      },
+    ],
+  ])("%s", async (_, configure) => {
+    configure();
+    expect(await history().state()).toMatchObject({ dirty: true, why: expect.stringContaining("filter.") });
+    expect(existsSync(mark)).toBe(false);
+  });
+
+  test("the mark would appear: git itself starts it", () => {
+    git("config", "filter.x.clean", program);
+    git("status", "--porcelain");
+    expect(existsSync(mark)).toBe(true);
+  });
+
+  test("an extension of git-lfs, a hook in the configuration", async () => {
+    for (const key of ["lfs.extension.x.clean", "hook.x.command"]) {
+      git("config", key, program);
+      expect(await history().state()).toMatchObject({ dirty: true, why: expect.stringContaining(key) });
+      git("config", "--unset", key);
+    }
+    expect(existsSync(mark)).toBe(false);
+  });
+
+  test("what git-lfs writes into a repository is no such program", async () => {
+    git("config", "filter.lfs.clean", "git-lfs clean -- %f");
+    git("config", "filter.lfs.process", "git-lfs filter-process");
+    expect(await history().state()).toMatchObject({ dirty: true });
+    git("checkout", "-q", "code.py");
+    expect(await history().state()).toMatchObject({ dirty: false });
+  });
+
+  test.each(["in its commit", "in its index only"])("a submodule %s, with a filter of its own", async (where) => {
+    git("checkout", "-q", "code.py");
+    const outer = folder;
+    folder = join(outer, "inner");
+    mkdirSync(folder);
+    git("init", "-q");
+    commit("one");
+    git("config", "filter.x.clean", program);
+    writeFileSync(join(folder, ".git/info/attributes"), "*.py filter=x\n");
+    writeFileSync(join(folder, "code.py"), "# 0ne\n");
+    const inner = git("rev-parse", "HEAD");
+    folder = outer;
+    git("update-index", "--add", "--cacheinfo", `160000,${inner},inner`);
+    if (where === "in its commit") git("commit", "-q", "-m", "two");
+    const found = await history().state();
+    expect(existsSync(mark)).toBe(false);
+    expect(found).toMatchObject({ dirty: true, why: expect.stringContaining("has submodules") });
+    git("status", "--porcelain");
+    expect(existsSync(mark)).toBe(true);
+  });
+});
+
 test("variables of a surrounding git command do not lead it elsewhere", async () => {
   const id = commit("one");
   const misled = { ...variables, GIT_DIR: "/nowhere", GIT_WORK_TREE: "/nowhere", GIT_INDEX_FILE: "/nowhere/index" };
