@@ -32,5 +32,18 @@ export function takeVariables(environment: NodeJS.ProcessEnv): TakenVariables {
   const secrets = Object.entries(variables)
     .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 8)
     .map(([, value]) => value);
-  return { variables, secrets: [...secrets, ...ownValues], keysGiven, given };
+  return { variables, secrets: [...secrets, ...basicCredentials(variables), ...ownValues], keysGiven, given };
+}
+
+/**
+ * User and password as HTTP sends them (https://www.rfc-editor.org/rfc/rfc7617), which a server may echo. Without padding, and in
+ * the alphabet for addresses, too. Empty when either is missing.
+ */
+function basicCredentials(variables: Readonly<Record<string, string>>): string[] {
+  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password } = variables;
+  if (user === undefined || password === undefined || password === "") return [];
+  const sent = Buffer.from(`${user}:${password}`);
+  return [
+    ...new Set([sent.toString("base64"), sent.toString("base64").replace(/=+$/, ""), sent.toString("base64url")]),
+  ];
 }

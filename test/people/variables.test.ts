@@ -33,3 +33,20 @@ test.each([
 test("none given, none known", () => {
   expect(takeVariables({}).given).toEqual({ key: undefined, file: undefined, passphrase: undefined });
 });
+
+test.each([
+  ["analyst", "correct horse"],
+  ["ana", "pässwörd-?>"],
+  ["bo", "short"],
+])("user %s and password %s are masked as HTTP sends them, with and without padding", (user, password) => {
+  const { secrets } = takeVariables({ MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password });
+  const sent = Buffer.from(`${user}:${password}`).toString("base64");
+  const bare = sent.replace(/=+$/, "");
+  for (const each of [sent, bare, Buffer.from(bare, "base64").toString("base64url")])
+    for (const text of [`Authorization: Basic ${each}`, JSON.stringify({ got: each })])
+      expect(redact(text, secrets)).not.toContain(each.slice(0, 8));
+});
+
+test("a user without a password is no secret", () => {
+  expect(takeVariables({ MLFLOW_TRACKING_USERNAME: "analyst" }).secrets).toEqual([]);
+});
