@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { EvidenceFacts } from "../evidence/facts.ts";
 import { putEvidence } from "../evidence/objects.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { signEvidence } from "../evidence/sign-evidence.ts";
@@ -7,6 +8,7 @@ import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
+import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import { type Identity, identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
@@ -70,7 +72,7 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   const reasons = [
     ...(facts.project === line.project ? [] : [`the evidence is about project ${facts.project}`]),
     ...(facts.model.name === line.model ? [] : [`the evidence is about model ${facts.model.name}`]),
-    ...(await treeReasons(world.history, facts.commit)),
+    ...(await historyReasons(world.history, facts)),
     ...notRegistrable({
       verdict: evidence.gates.every((gate) => gate.verdict === "pass") && evidence.gates.length > 0 ? "pass" : "fail",
       gates: evidence.gates,
@@ -154,19 +156,31 @@ function onlyModel(run: Run, models: readonly LoggedModel[]): LoggedModel {
   );
 }
 
-async function treeReasons(history: History, commit: string | null): Promise<string[]> {
+/** What the checked-out history says against the evidence: another tree, other people. Throws exit 2 when the history is cut. */
+async function historyReasons(history: History, { commit, people }: EvidenceFacts): Promise<string[]> {
   const state = await history.state();
   if (state === undefined) return ["this folder is in no git repository"];
-  return [
-    ...(state.dirty
-      ? [`the working tree differs from its commit${state.why === undefined ? "" : `: ${state.why}`}`]
-      : []),
-    ...(commit !== null && state.commit !== commit
-      ? [
-          `commit ${state.commit.slice(0, 12)} is checked out, the evidence is about ${commit.slice(0, 12)}: check again`,
-        ]
-      : []),
-  ];
+  const tree = state.dirty
+    ? [`the working tree differs from its commit${state.why === undefined ? "" : `: ${state.why}`}`]
+    : [];
+  if (commit !== null && state.commit !== commit)
+    return [
+      ...tree,
+      `commit ${state.commit.slice(0, 12)} is checked out, the evidence is about ${commit.slice(0, 12)}: check again`,
+    ];
+  if (people === null) return tree;
+  // The job that sealed the evidence ran the project's code: who changed that is not for it to say.
+  const seen = await peopleSince(history, people.since ?? undefined);
+  const [said, found] = [peopleText(people), peopleText(seen)];
+  return said === found
+    ? tree
+    : [...tree, `the evidence says that the code was changed by ${said}, the history says ${found}: check again`];
+}
+
+function peopleText(changed: Omit<ChangedBy, "since"> & { since?: string | null | undefined }): string {
+  const listed = changed.people.map(({ address, known, changes }) => `${known ? "" : "?"}${address} (${changes})`);
+  const since = typeof changed.since === "string" ? ` since ${changed.since}` : "";
+  return `${listed.join(", ") || "nobody"} in ${changed.commits} commits${since}`;
 }
 
 /** The version that the ledger knows for these bytes in an environment. */
@@ -191,7 +205,7 @@ function recorderOf(
     return {
       by: undefined,
       why: undefined,
-      refused: `the ledger does not hold: entry ${broken.seq ?? "?"} ${broken.message}`,
+      refused: `the ledger does not hold: ${broken.message}`,
     };
   if (problem !== undefined)
     return line.view.policy === undefined

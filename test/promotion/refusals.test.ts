@@ -174,9 +174,11 @@ describe("a candidate whose evidence is not enough for production", () => {
     });
   const changedFile = (change: Record<string, unknown>) =>
     JSON.stringify({ ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")), ...change });
-  const people = (address: string) => ({
-    people: { since: null, commits: 1, people: [{ address, known: true, changes: 1 }] },
-  });
+  /** A commit that really is by somebody; the case takes it back. */
+  const committed = (author: string): CheckWish => {
+    line.git("commit", "--quiet", "--allow-empty", "--message", "Theirs", `--author=Somebody <${author}>`);
+    return {};
+  };
   const old = (ms: number) => {
     const at = new Date(Date.now() + ms).toISOString();
     return { facts: { started: at, finished: at }, gates: GATES.map((name) => passed(name, new Date(at))) };
@@ -200,7 +202,7 @@ describe("a candidate whose evidence is not enough for production", () => {
     ],
     ["too old", () => old(-15 * 24 * HOUR_MS), "evidence age", /15 days old, the limit is P14D/, "prod"],
     ["from the future", () => old(HOUR_MS), "evidence age", /future/, "test"],
-    ["unknown author", () => ({ facts: people("stranger@example.com") }), "authors", /does not know stranger/, "test"],
+    ["unknown author", () => committed("stranger@example.com"), "authors", /does not know stranger/, "test"],
     [
       "people since a commit that a tag made up",
       () => ({ facts: { people: { since: line.commit(), commits: 0, people: [] } } }),
@@ -238,9 +240,11 @@ describe("a candidate whose evidence is not enough for production", () => {
     ],
   ];
   it.each(weak)("%s", async (_, wish, rule, why, refusedIn) => {
+    const before = line.commit();
     const weakNumber = await line.candidate(wish());
     if (refusedIn === "prod") expect((await line.promote(weakNumber, "test")).against).toEqual([]);
     await refused(() => line.promote(weakNumber, refusedIn, "--ticket", "CHG-1"), rule, why);
+    if (line.commit() !== before) line.git("reset", "--quiet", "--hard", before);
   });
 
   it("a signer that production does not accept", async () => {
@@ -257,6 +261,9 @@ describe("a candidate whose evidence is not enough for production", () => {
 
 describe("what cannot be registered", () => {
   const register = () => line.register();
+  const people = (address?: string, known = true, changes = 1): CheckWish["facts"] & object => ({
+    people: { since: null, commits: 1, people: address === undefined ? [] : [{ address, known, changes }] },
+  });
   const weak: [name: string, wish: CheckWish, why: RegExp][] = [
     ["a gate not passed", { gates: [passed("unit", new Date(), { verdict: "fail" })] }, /not every gate passed/],
     [
@@ -268,6 +275,19 @@ describe("what cannot be registered", () => {
     ["no commit", { facts: { commit: null } }, /no commit/],
     ["checked on a dirty tree", { facts: { dirty: true } }, /differs from its commit/],
     ["incomplete history", { facts: { people: null } }, /history was incomplete/],
+    ["an author who is not in the history", { facts: people("second@example.com") }, /second@.* history says author@/],
+    ["nobody, though somebody wrote it", { facts: people() }, /changed by nobody .* history says author@/],
+    [
+      "an author whom the policy shall not know",
+      { facts: people("author@example.com", false) },
+      /changed by \?author@/,
+    ],
+    ["fewer changes than there were", { facts: people("author@example.com", true, 9) }, /\(9\) in 1 .* \(1\) in 1 /],
+    [
+      "people since a commit that is not in the history",
+      { facts: { people: { since: "2".repeat(40), commits: 0, people: [] } } },
+      /nobody in 0 commits since 2{40}, the history says author@/,
+    ],
     ["another project's evidence", { facts: { project: "claims-other" } }, /about project claims-other/],
   ];
   const reasons = async (why: RegExp) => {
@@ -280,6 +300,25 @@ describe("what cannot be registered", () => {
   it.each(weak)("%s", async (_, wish, why) => {
     await line.check(await line.train(), wish);
     await reasons(why);
+  });
+  it("a commit that the evidence leaves out, and evidence that counts it", async () => {
+    const before = line.commit();
+    line.git("commit", "--quiet", "--allow-empty", "--message", "Also\n\nCo-authored-by: S <second@example.com>");
+    await line.check(await line.train(), { facts: people("author@example.com") });
+    await reasons(
+      /author@example.com \(1\) in 1 .* history says author@example.com \(2\), second@example.com \(1\) in 2 /,
+    );
+    await line.check(await line.train());
+    expect((await line.register("ci", "--dry-run")).against).toEqual([]);
+    line.git("reset", "--quiet", "--hard", before);
+  });
+  it("a shallow clone", async () => {
+    const sealed = await line.check(await line.train());
+    writeFileSync(join(line.folder, ".git/shallow"), `${line.commit()}\n`);
+    const said = await line.register("ci", "--evidence", sealed.folder);
+    rmSync(join(line.folder, ".git/shallow"));
+    expect(said).toMatchObject({ status: 2, error: { code: "git.shallow" } });
+    expect(said.ran.stdout).toContain("fetch-depth: 0");
   });
   it("a dirty tree", async () => {
     await line.check(await line.train());

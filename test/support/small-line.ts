@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { openHistory } from "../../src/clients/git.ts";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { EvidenceFacts, GateFact } from "../../src/evidence/facts.ts";
 import { type Attachment, type SealedEvidence, sealEvidence } from "../../src/evidence/seal.ts";
@@ -13,6 +14,7 @@ import { sha256 } from "../../src/lib/hash.ts";
 import { sendHttp } from "../../src/lib/http.ts";
 import type { Signer } from "../../src/lib/signing.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
+import { peopleSince } from "../../src/people/changed-by.ts";
 import { keyPath, makeKey, writeKeyFile } from "../../src/people/key-file.ts";
 import { policySchema } from "../../src/policy/policy.ts";
 import { policyStatement } from "../../src/policy/policy-statement.ts";
@@ -333,6 +335,7 @@ async function sealed(
   { facts = {}, gates, metrics, project = projectText, attachments }: CheckWish,
 ): Promise<SealedEvidence> {
   const at = new Date();
+  const history = await peopleSince(openHistory(line.folder, line.variables, new AbortController().signal), undefined);
   const measured: readonly Metric[] = metrics ?? [
     { name: "roc_auc", value: 0.67, n: 900, model: "candidate", dataset: "c".repeat(64) },
   ];
@@ -362,7 +365,7 @@ async function sealed(
       train: ["python", "train.py"],
       thresholds: [],
       champion: "first release",
-      people: { since: null, commits: 1, people: [{ address: "author@example.com", known: true, changes: 1 }] },
+      people: { since: null, commits: history.commits, people: [...history.people] },
       started: at.toISOString(),
       finished: at.toISOString(),
       ...facts,

@@ -213,7 +213,11 @@ function act(each: Step, workspace: string, runner: Runner): void {
       const source = runner.repositories[given.repository ?? "self"];
       if (source === undefined) throw new Error(`${given.repository} is not known`);
       const to = join(workspace, given.path ?? ".");
-      execFileSync("git", ["clone", "--quiet", "--", source, to], { env: runner.variables, stdio: "pipe" });
+      // As the action does it: one commit, unless more is asked for.
+      const { "fetch-depth": depth = "1" } = given;
+      const cut = depth === "0" ? [] : ["--depth", depth];
+      const argv = ["clone", "--quiet", ...cut, "--", `file://${source}`, to];
+      execFileSync("git", argv, { env: runner.variables, stdio: "pipe" });
       return;
     }
     case "actions/upload-artifact": {

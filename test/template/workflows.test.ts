@@ -47,6 +47,12 @@ describe("the workflows of the batch-scoring template", () => {
       if (step.uses?.startsWith("actions/checkout@") === true) expect(step.with["persist-credentials"]).toBe("false");
   });
 
+  it("read the whole history of the project, wherever who changed the code is read", () => {
+    const projects = steps.filter(({ step }) => step.name === "Project" && step.uses?.startsWith("actions/checkout@"));
+    const depths = Object.fromEntries(projects.map(({ job, step }) => [job, step.with["fetch-depth"]]));
+    expect(depths).toMatchObject({ check: "0", sign: "0" });
+  });
+
   it("give no key to the job that runs the project's code", () => {
     const held = steps.filter(({ job }) => job === "check").flatMap(({ step }) => secretsOf(step));
     expect([...new Set(held)].sort()).toEqual(["MLFLOW_TRACKING_TOKEN", "POLICY_READ_KEY"]);
