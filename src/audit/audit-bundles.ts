@@ -99,7 +99,7 @@ async function auditBundle(
   findings.push(...audit.findings.map((each) => ({ ...each, message: `${what}: ${each.message}` })));
   const begun = beginOf(entry, view);
   if (audit.findings.length > 0 || begun === undefined || begun.kind === "rollback.started") return findings;
-  const again = await against(begun, view, source);
+  const again = await against(begun, view, source, environment);
   return [
     ...findings,
     ...again.map(({ rule, why, verdict }) => ({ ...flaw(`decided again, ${rule}: ${why}`), verdict, fix: AGAIN })),
@@ -109,15 +109,16 @@ async function auditBundle(
 const AGAIN = "the rules of that time did not allow it: find out who decided, and with which program";
 
 /** What speaks against a decision. Who signed the evidence, the environment's store knows better than the cache. */
-async function against(
+export async function against(
   begun: EntryOf<"promotion.started" | "release.started">,
   view: View,
   source: ObjectSource,
+  /** Whose store has the evidence. */
+  environment: string,
 ): Promise<(Against & { verdict: Finding["verdict"] })[]> {
   const first = await decideAgain(begun, view, source.cacheFolder);
   if (!first.some(({ rule }) => rule === "evidence signer")) return first.map((each) => ({ ...each, verdict: "no" }));
-  const { evidence, environment } = begun.body;
-  if (!("folder" in (await source.fetch(evidence, INDEX_FILE, environment))))
+  if (!("folder" in (await source.fetch(begun.body.evidence, INDEX_FILE, environment))))
     return first.map((each) => ({ ...each, verdict: each.rule === "evidence signer" ? "cannot tell" : "no" }));
   return (await decideAgain(begun, view, source.cacheFolder)).map((each) => ({ ...each, verdict: "no" }));
 }

@@ -1,5 +1,7 @@
 import type { Head } from "../ledger/entry.ts";
+import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import type { Line } from "../promotion/line.ts";
+import { misplacedRegistrations } from "../promotion/registry-differences.ts";
 import type { Finding } from "./finding.ts";
 
 export interface LedgerAudit {
@@ -15,16 +17,19 @@ export interface LedgerAudit {
   findings: Finding[];
 }
 
+/** A wrong clock of this machine may make all entries later than now. */
+const MAX_AHEAD = 5;
 const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
 
 /**
  * What a chain says about itself: whole or not, in order or not, with nothing left beside it. `given`: the digest of the first
- * policy, as told by another way. Pure.
+ * policy, as told by another way. `now`: no entry can be signed later than that. Pure.
  */
 export function auditLedger(
   { view, state, project }: Pick<Line, "view" | "state" | "project">,
   pending: readonly string[],
   given: string | undefined,
+  now: Date,
 ): LedgerAudit {
   const findings: Finding[] = [];
   const no = (message: string, fix?: string): void => {
@@ -35,6 +40,15 @@ export function auditLedger(
   for (const { message } of view.problems) no(message, RESTORE);
   for (const { seq, message } of state.problems)
     no(`entry ${seq} ${message}`, "find out which program wrote it: factory ledger show");
+  for (const message of misplacedRegistrations(view))
+    no(message, "only a promotion brings a version there: find out who wrote it, and with which program");
+  const ahead = view.entries.filter((each) => Date.parse(each.at) > now.getTime() + CLOCK_TOLERANCE_MS);
+  for (const { seq, kind, by, at } of ahead.slice(0, MAX_AHEAD))
+    no(
+      `entry ${seq} (${kind}) of ${by} is dated ${at}: this machine says ${now.toISOString()}`,
+      "one of the two clocks is wrong, or the entry was dated on purpose: set the clock (NTP), and ask its signer",
+    );
+  if (ahead.length > MAX_AHEAD) no(`${ahead.length - MAX_AHEAD} more entries are dated in the future`);
   if (view.entries.length === 0 && view.problems.length === 0)
     no("the ledger holds no entry, and nothing proves nothing", "factory register opens it under a signed policy");
   if (state.project !== undefined && state.project !== project)

@@ -1,8 +1,11 @@
 import type { Report } from "../lib/progress.ts";
 import type { Environment } from "../policy/policy.ts";
 import type { Line } from "../promotion/line.ts";
+import { recordedVersions } from "../promotion/registry-differences.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
+import { auditLeftovers } from "./audit-leftovers.ts";
 import { anchorOf, auditBytes, registryFindings } from "./audit-registry.ts";
+import type { JudgeStart } from "./audit-starts.ts";
 import type { Finding } from "./finding.ts";
 import { type Look, lookAtRegistries } from "./look.ts";
 
@@ -27,6 +30,7 @@ export interface SeenRegistry {
 export async function auditRegistries(
   { policy, model, state, view }: Pick<Line, "policy" | "model" | "state" | "view">,
   registryOf: (environment: Environment) => Promise<ModelRegistry>,
+  judge: JudgeStart,
   report: Report,
 ): Promise<{ environments: SeenRegistry[]; findings: Finding[] }> {
   if (!policy.known) return { environments: [], findings: [unasked(policy.why, policy.fix)] };
@@ -45,7 +49,9 @@ export async function auditRegistries(
     }
     const here = state.environment(environment);
     const { read, findings: found } = await auditBytes(look, here, report);
-    findings.push(...registryFindings(look.picture, here, view.entries), ...found);
+    const recorded = recordedVersions(environment, view.entries);
+    const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
+    findings.push(...registryFindings(look.picture, here, view.entries, left), ...begun, ...found);
     const { versions, model: registered } = look.picture;
     environments.push({
       environment,

@@ -1,15 +1,16 @@
 import type { Entry, PlacedVersion } from "../ledger/entry.ts";
-import type { EnvironmentState, LineState } from "../ledger/line-state.ts";
+import type { EnvironmentState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import {
   anchorProblem,
+  type Leftovers,
   type RegistryPicture,
   recordedVersions,
   registryDifferences,
 } from "../promotion/registry-differences.ts";
 import { digestModel } from "../registry/model-files.ts";
-import { MODEL_TAGS, type ModelVersion } from "../registry/registry.ts";
+import { MODEL_TAGS, type ModelRegistry, type ModelVersion } from "../registry/registry.ts";
 import type { Finding } from "./finding.ts";
 import type { Look } from "./look.ts";
 
@@ -20,11 +21,12 @@ export interface InUse extends PlacedVersion {
 
 const BY_HAND = "somebody worked in the registry by hand: put it back as the ledger says, and find out who";
 
-/** Where a registry is not what the ledger says, as far as names, numbers and times tell. Pure. */
+/** Where a registry is not what the ledger says, as far as names, numbers and times tell. `left`: what is excused. Pure. */
 export function registryFindings(
   picture: RegistryPicture,
   state: EnvironmentState,
   entries: readonly Entry[],
+  left: Leftovers,
 ): Finding[] {
   const { environment, model, versions } = picture;
   const recorded = recordedVersions(environment, entries);
@@ -37,7 +39,7 @@ export function registryFindings(
   });
   const cut = anchorProblem(model, environment, entries);
   return [
-    ...registryDifferences(picture, state, recorded).map((message) => no(message, BY_HAND)),
+    ...registryDifferences(picture, state, recorded, left).map((message) => no(message, BY_HAND)),
     ...distinct(recorded).flatMap(({ version, createdAt }) => {
       const found = versions.find((each) => each.version === version);
       const fix = usesOf(state).some((each) => each.version === version)
@@ -118,8 +120,9 @@ export async function auditBytes(
 
 type Digested = { digest: string } | { digest: undefined; why: string } | { unknown: string };
 
-async function digestOf(
-  look: Extract<Look, { answered: true }>,
+/** The digest of the bytes that a version has now, else why there is none, or why nobody knows. */
+export async function digestOf(
+  look: { registry: Pick<ModelRegistry, "filesOf"> },
   version: ModelVersion,
   report: Report,
 ): Promise<Digested> {
@@ -131,19 +134,6 @@ async function digestOf(
     if (error.code.startsWith("model.")) return { digest: undefined, why: `no model any more (${error.message})` };
     return { unknown: error.message };
   }
-}
-
-/** What was begun in an environment and not ended. No problem by itself: it may be at work. Pure. */
-export function openNotes(state: LineState, environments: readonly string[]): Finding[] {
-  return environments.flatMap((environment) =>
-    state.environment(environment).open.map((each) => ({
-      part: "ledger" as const,
-      verdict: "note" as const,
-      environment,
-      message: `${environment}: entry ${each.seq} (${each.kind}) of ${each.by}, ${each.at}, is not ended`,
-      fix: `run the same command again: it carries on; or end it: factory promote --abandon --to ${environment} --reason …`,
-    })),
-  );
 }
 
 /** `seq:hash` that the registry was anchored to last; undefined for none, or an empty one. Pure. */

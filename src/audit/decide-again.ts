@@ -15,6 +15,7 @@ import { gatherEvidence, registeredAt } from "../promotion/facts-of-evidence.ts"
 import { spentOn } from "../promotion/facts-of-ticket.ts";
 import { findCandidate } from "../promotion/find-candidate.ts";
 import { championOf } from "../promotion/gather.ts";
+import { registeredName } from "../registry/registry.ts";
 
 type Begun = EntryOf<"promotion.started" | "release.started">;
 
@@ -40,7 +41,8 @@ export async function decideAgain(
   const index = environments.findIndex((each) => each.name === begun.body.environment);
   const target = environments[index];
   const source = begun.kind === "release.started" ? target : environments[index - 1];
-  const registered = state.registered.findLast((each) => each.body.digest === begun.body.digest);
+  const { model, digest } = begun.body;
+  const registered = state.registered.findLast((each) => each.body.digest === digest && each.body.model === model);
   if (inForce === undefined || target === undefined || source === undefined)
     return [{ rule: "order", why: `the policy of that time lists no environment ${begun.body.environment} to go to` }];
   if (registered === undefined) return [{ rule: "order", why: "the ledger registered no such model before it" }];
@@ -63,7 +65,27 @@ export async function decideAgain(
             why: `policy and evidence give the rules sha256:${rulesOf(facts)}, not sha256:${begun.body.rules}`,
           },
         ]),
+    ...(begun.body.policy === inForce.digest
+      ? []
+      : [{ rule: "policy", why: `the policy in force was sha256:${inForce.digest}, not sha256:${begun.body.policy}` }]),
+    ...misplaced(begun, facts, registeredName(target.catalog, begun.body.model)),
     ...decide(facts).flatMap(({ rule, verdict, why }) => (verdict === "no" ? [{ rule, why }] : [])),
+  ];
+}
+
+/** Where the entry names another version, or another place, than the one that the decision was about. Pure. */
+function misplaced(begun: Begun, { standing }: DecisionFacts, target: string): Against[] {
+  const at = standing.known ? standing.value.at : undefined;
+  // That it stands nowhere, the rule says.
+  if (at === undefined) return [];
+  const why = (named: string, stood: string): Against[] =>
+    named === stood ? [] : [{ rule: "version", why: `it names ${named}, and the candidate was ${stood}` }];
+  const stood = `${at.environment} v${at.version.version}`;
+  if (begun.kind === "release.started") return why(`${begun.body.environment} v${begun.body.version}`, stood);
+  const { from, target: named } = begun.body;
+  return [
+    ...why(`${from.environment} v${from.version}`, stood),
+    ...(named === target ? [] : [{ rule: "order", why: `it goes to ${named}, not to ${target}` }]),
   ];
 }
 

@@ -1,10 +1,16 @@
-import type { PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import type { Entry, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import type { LineState, Started } from "../ledger/line-state.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { slotProblem, slotsOf } from "../policy/slots.ts";
 import type { Line } from "../promotion/line.ts";
-import { anchorProblem, recordedVersions, registryDifferences } from "../promotion/registry-differences.ts";
+import {
+  anchorProblem,
+  leftovers,
+  type RegistryPicture,
+  recordedVersions,
+  registryDifferences,
+} from "../promotion/registry-differences.ts";
 import { standingApprovals } from "./approvals.ts";
 import { numberOf } from "./history.ts";
 import type { Look } from "./look.ts";
@@ -80,7 +86,7 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
         differences:
           look?.answered === true
             ? [
-                ...registryDifferences(look.picture, state.environment(name), recordedVersions(name, view.entries)),
+                ...differencesOf(look.picture, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
               ]
             : [],
@@ -99,6 +105,12 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
     })),
     listed: listedIn(policy, line.project),
   };
+}
+
+function differencesOf(picture: RegistryPicture, state: LineState, entries: readonly Entry[]): string[] {
+  const here = state.environment(picture.environment);
+  const recorded = recordedVersions(picture.environment, entries);
+  return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded));
 }
 
 function standing(state: LineState, { version, digest }: PlacedVersion): Standing {

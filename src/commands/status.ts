@@ -47,9 +47,10 @@ export const command = defineCommand({
           head: printHead(line.view.head),
           tornBytes: line.view.tornBytes,
           pending: pendingEntries(folder),
-          problems: [...line.view.problems, ...line.state.problems].map(({ seq, message }) =>
-            seq === undefined || message.includes(`${seq}`) ? message : `entry ${seq} ${message}`,
-          ),
+          problems: [
+            ...line.view.problems.map((each) => each.message),
+            ...line.state.problems.map(({ seq, message }) => `entry ${seq} ${message}`),
+          ],
         },
         environments: environments.map(({ champion, challenger, unanswered, ...each }) => ({
           ...each,

@@ -2,10 +2,10 @@ import * as z from "zod";
 import { auditBundles } from "../audit/audit-bundles.ts";
 import { auditLedger } from "../audit/audit-ledger.ts";
 import { auditRegistries } from "../audit/audit-registries.ts";
-import { openNotes } from "../audit/audit-registry.ts";
+import { auditOpenStarts, startJudge } from "../audit/audit-starts.ts";
 import { type Finding, outcomeOf } from "../audit/finding.ts";
 import { placeAsksNetwork } from "../audit/network.ts";
-import { objectSource } from "../audit/object-source.ts";
+import { type ObjectSource, objectSource } from "../audit/object-source.ts";
 import { pendingEntries } from "../audit/pending.ts";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
@@ -68,16 +68,17 @@ export const command = defineCommand({
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
     const { line, folder } = await findLine(where, open, context.now());
     const given = input.policyDigest?.replace(/^sha256:/, "").toLowerCase();
-    const ledger = auditLedger(line, pendingEntries(folder), given);
-    const { bundles, asked } = await bundlesOf(line, input.offline, context);
-    const network = asked || (place !== undefined && placeAsksNetwork(place));
-    const registry = input.offline ? undefined : await auditRegistries(line, context.clients.registry, context.report);
-    const findings: Finding[] = [
-      ...ledger.findings,
-      ...openNotes(line.state, line.state.environments),
-      ...bundles.findings,
-      ...(registry?.findings ?? []),
-    ];
+    const ledger = auditLedger(line, pendingEntries(folder), given, context.now());
+    const source = sourceOf(line, input.offline, context);
+    const bundles = await bundlesOf(line, source, context);
+    const judge = startJudge(line.view, source);
+    const starts = await auditOpenStarts(line.state, judge);
+    // What the third part asks of the stores is no network of the first two.
+    const network = source.asked() || (place !== undefined && placeAsksNetwork(place));
+    const registry = input.offline
+      ? undefined
+      : await auditRegistries(line, context.clients.registry, judge, context.report);
+    const findings: Finding[] = [...ledger.findings, ...starts, ...bundles.findings, ...(registry?.findings ?? [])];
     const outcome = outcomeOf(findings);
     const data = {
       outcome,
@@ -99,34 +100,37 @@ export const command = defineCommand({
       findings,
     };
     if (outcome !== "cannot tell") return { ok: outcome === "yes", data };
-    return { ok: false, data, failure: cannotTell(findings) };
+    return { ok: false, data, failure: cannotTell(findings, context.json) };
   },
   render: renderVerify,
 });
 
-async function bundlesOf(line: Line, offline: boolean, context: Context) {
+function sourceOf(line: Line, offline: boolean, context: Context): ObjectSource {
   const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
   const storeOf = async (name: string) => {
     const environment = environments.find((each) => each.name === name);
     return environment && context.clients.objects(environment, line.model);
   };
-  const source = objectSource(context.places.cache, offline ? undefined : storeOf);
-  const bundles = await withTask(
+  return objectSource(context.places.cache, offline ? undefined : storeOf);
+}
+
+function bundlesOf(line: Line, source: ObjectSource, context: Context) {
+  return withTask(
     context.report,
     "audit.bundles",
     "bundles and evidence",
     (advance) => auditBundles(line.view, source, advance),
     { unit: "steps" },
   );
-  return { bundles, asked: source.asked() };
 }
 
-function cannotTell(findings: readonly Finding[]): FactoryError {
+/** On a screen the findings are drawn above it; the document of an error holds nothing else. */
+function cannotTell(findings: readonly Finding[], json: boolean): FactoryError {
   const open = findings.filter((each) => each.verdict === "cannot tell");
   return new FactoryError(
     "verify.cannot-tell",
     EXIT.outside,
     `nothing is wrong, but ${open.length} ${open.length === 1 ? "thing" : "things"} could not be told`,
-    { problems: open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) },
+    { problems: json ? open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) : [] },
   );
 }

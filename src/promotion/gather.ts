@@ -18,6 +18,7 @@ import type { Candidate } from "./find-candidate.ts";
 import type { Line } from "./line.ts";
 import {
   anchorProblem,
+  leftovers,
   leftVersion,
   misplacedRegistrations,
   recordedVersions,
@@ -142,18 +143,13 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     evidenceProblem: evidence.problem,
     champion: known(championOf(line.state, policy)),
     registry: known(
-      pictures.flatMap((each) =>
-        registryDifferences(
-          {
-            environment: each.environment.name,
-            isFirst: each.environment === first,
-            model: each.model,
-            versions: each.versions,
-          },
-          line.state.environment(each.environment.name),
-          recordedVersions(each.environment.name, line.view.entries),
-        ),
-      ),
+      pictures.flatMap(({ environment, model, versions }) => {
+        const picture = { environment: environment.name, isFirst: environment === first, model, versions };
+        const here = line.state.environment(environment.name);
+        const recorded = recordedVersions(environment.name, line.view.entries);
+        const again = action === "promote" && environment === target ? candidate.digest : undefined;
+        return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded, again));
+      }),
     ),
     approvals: known(approvalsOf(line, policy)),
     role: question.role,
@@ -231,8 +227,8 @@ async function bytesOf(
 
 function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {
   return [
-    ...line.view.problems.map((each) => `entry ${each.seq ?? "?"}: ${each.message}`),
-    ...line.state.problems.map((each) => `entry ${each.seq}: ${each.message}`),
+    ...line.view.problems.map((each) => each.message),
+    ...line.state.problems.map((each) => `entry ${each.seq} ${each.message}`),
     ...(line.state.project !== undefined && line.state.project !== line.project
       ? [`the chain is that of project ${line.state.project}`]
       : []),

@@ -1,5 +1,6 @@
-import type { Entry, EntryBody, PlacedVersion } from "../ledger/entry.ts";
-import type { EnvironmentState } from "../ledger/line-state.ts";
+import type { Entry, PlacedVersion } from "../ledger/entry.ts";
+import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
+import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/open-ledger.ts";
 import { MODEL_TAGS, type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
 
@@ -12,58 +13,103 @@ export interface RegistryPicture {
   versions: readonly ModelVersion[];
 }
 
-/** Where the registry is not what the ledger says, a sentence each; empty when it is. Pure. */
-export function registryDifferences(
-  { environment, isFirst, model, versions }: RegistryPicture,
-  state: EnvironmentState,
+/** What was begun and not ended may have left in a registry, each with the entry that tells so. */
+export interface Leftovers {
+  /** Versions that a promotion may have made. */
+  versions: readonly { version: string; start: EntryOf<"promotion.started"> }[];
+  /** Where the alias may stand; undefined: nowhere. */
+  champion: readonly { version: string | undefined; start: Started }[];
+  challenger: readonly { version: string | undefined; start: Started }[];
+}
+
+export const NOTHING_LEFT: Leftovers = { versions: [], champion: [], challenger: [] };
+
+/**
+ * What cut-off commands may have left, as far as numbers, times and tags tell. A promotion that was abandoned excuses the version
+ * that it made, and no alias: but for `again`, the digest of a candidate that is promoted again, so that the alias is set anew.
+ * Pure.
+ */
+export function leftovers(
+  { versions }: Pick<RegistryPicture, "versions">,
+  { open, abandoned }: Pick<EnvironmentState, "open" | "abandoned">,
   recorded: readonly PlacedVersion[],
-): string[] {
-  const alias = (
-    name: "champion" | "challenger",
-    expected: PlacedVersion | undefined,
-    alternatives: readonly (string | undefined)[],
-  ) => {
-    const found = model?.aliases[name];
-    if (found === expected?.version || alternatives.includes(found)) return [];
-    const say = (version: string | undefined): string => (version === undefined ? "none" : `v${version}`);
-    return [
-      `alias ${name} of ${environment} is ${say(found)} in the registry, but ${say(expected?.version)} in the ledger`,
-    ];
+  again?: string,
+): Leftovers {
+  const promoting = [...open, ...abandoned].filter((each) => each.kind === "promotion.started");
+  const made = promoting.flatMap((start) =>
+    versions.filter((each) => isVersionOf(start, each)).map(({ version }) => ({ version, start })),
+  );
+  const maySet = (start: Started) => open.includes(start) || start.body.digest === again;
+  return {
+    versions: made,
+    champion: open.flatMap((start): { version: string | undefined; start: Started }[] => {
+      if (start.kind === "release.started") return [{ version: start.body.version, start }];
+      if (start.kind !== "rollback.started") return [];
+      return [{ version: start.body.to === "none" ? undefined : start.body.to.version, start }];
+    }),
+    challenger: [
+      ...made.filter(({ start }) => maySet(start)),
+      ...promoting
+        .filter(maySet)
+        .flatMap((start) =>
+          recorded.filter((each) => each.digest === start.body.digest).map(({ version }) => ({ version, start })),
+        ),
+      ...open.filter((each) => each.kind === "release.started").map((start) => ({ version: undefined, start })),
+    ],
   };
-  // What was begun and cut off may have taken effect or not.
-  const begun = state.open.flatMap((entry) => {
-    if (entry.kind === "release.started") return [entry.body.version];
-    if (entry.kind === "rollback.started") return [entry.body.to === "none" ? undefined : entry.body.to.version];
-    return [];
+}
+
+/** Where the registry is not what the ledger says, a sentence each; empty when it is. `left`: what is excused. Pure. */
+export function registryDifferences(
+  picture: RegistryPicture,
+  state: Pick<EnvironmentState, "champion" | "challenger">,
+  recorded: readonly PlacedVersion[],
+  left: Leftovers,
+): string[] {
+  return [...aliasDifferences(picture, state, left), ...madeByHand(picture, recorded, left)];
+}
+
+/** Aliases that stand elsewhere than the ledger says. Pure. */
+export function aliasDifferences(
+  { environment, model }: Pick<RegistryPicture, "environment" | "model">,
+  state: Pick<EnvironmentState, "champion" | "challenger">,
+  left: Leftovers,
+): string[] {
+  const say = (version: string | undefined): string => (version === undefined ? "none" : `v${version}`);
+  return (["champion", "challenger"] as const).flatMap((name) => {
+    const found = model?.aliases[name];
+    const expected = state[name]?.version;
+    if (found === expected || left[name].some((each) => each.version === found)) return [];
+    return [`alias ${name} of ${environment} is ${say(found)} in the registry, but ${say(expected)} in the ledger`];
   });
-  const promoting = unfinishedPromotions(state);
-  const isBegun = (version: ModelVersion) => promoting.some((each) => isVersionOf(each, version));
-  const challengers = [
-    ...versions.filter(isBegun).map((each) => each.version),
-    ...recorded.filter((each) => promoting.some((one) => one.digest === each.digest)).map((each) => each.version),
-    ...(state.open.some((each) => each.kind === "release.started") ? [undefined] : []),
-  ];
-  const strangers = isFirst
-    ? []
-    : versions.filter(
-        (version) =>
-          !isBegun(version) &&
-          !recorded.some((each) => each.version === version.version && each.createdAt === version.createdAt),
-      );
-  return [
-    ...alias("champion", state.champion, begun),
-    ...alias("challenger", state.challenger, challengers),
-    ...strangers.map((each) => `${environment} v${each.version} was made by hand: the ledger does not know it`),
-  ];
 }
 
-/** Promotions that were cut off, abandoned or not: a version and the alias challenger may be what they left. Pure. */
-function unfinishedPromotions({ open, abandoned }: EnvironmentState): EntryBody<"promotion.started">[] {
-  return [...open, ...abandoned].flatMap((entry) => (entry.kind === "promotion.started" ? [entry.body] : []));
+/** Versions that the ledger does not know; those of the first environment may be experiments. Pure. */
+export function madeByHand(
+  { environment, isFirst, versions }: Pick<RegistryPicture, "environment" | "isFirst" | "versions">,
+  recorded: readonly PlacedVersion[],
+  left: Leftovers,
+): string[] {
+  if (isFirst) return [];
+  return versions
+    .filter(
+      ({ version, createdAt }) =>
+        !left.versions.some((each) => each.version === version) &&
+        !recorded.some((each) => each.version === version && each.createdAt === createdAt),
+    )
+    .map(({ version }) => `${environment} v${version} was made by hand: the ledger does not know it`);
 }
 
-function isVersionOf({ highest, digest }: EntryBody<"promotion.started">, { version, tags }: ModelVersion): boolean {
-  return Number(version) > highest && tags[VERSION_TAGS.digest] === digest;
+/** Made after the start, as far as two clocks agree, and said to be of its bytes. */
+function isVersionOf(
+  { at, body }: EntryOf<"promotion.started">,
+  { version, createdAt, tags }: Pick<ModelVersion, "version" | "createdAt" | "tags">,
+): boolean {
+  return (
+    Number(version) > body.highest &&
+    tags[VERSION_TAGS.digest] === body.digest &&
+    createdAt >= Date.parse(at) - CLOCK_TOLERANCE_MS
+  );
 }
 
 /** The version of these bytes that a promotion made which was cut off; undefined without one. The lowest number counts. Pure. */
@@ -72,9 +118,8 @@ export function leftVersion(
   digest: string,
   state: EnvironmentState,
 ): string | undefined {
-  const begun = unfinishedPromotions(state).filter((each) => each.digest === digest);
-  return versions
-    .filter((version) => begun.some((each) => isVersionOf(each, version)))
+  return leftovers({ versions }, state, [])
+    .versions.filter(({ start }) => start.body.digest === digest)
     .map((each) => each.version)
     .sort((a, b) => Number(a) - Number(b))[0];
 }

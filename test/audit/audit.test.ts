@@ -4,10 +4,11 @@ import { registryFindings, usesOf } from "../../src/audit/audit-registry.ts";
 import { type Finding, outcomeOf } from "../../src/audit/finding.ts";
 import { placeAsksNetwork } from "../../src/audit/network.ts";
 import { statusOf } from "../../src/audit/status.ts";
-import { printHead } from "../../src/ledger/entry.ts";
+import { type Fact, printHead } from "../../src/ledger/entry.ts";
 import { known } from "../../src/promotion/facts.ts";
-import type { RegistryPicture } from "../../src/promotion/registry-differences.ts";
+import { NOTHING_LEFT, type RegistryPicture } from "../../src/promotion/registry-differences.ts";
 import type { ModelVersion } from "../../src/registry/registry.ts";
+import { registered } from "../support/line.ts";
 import { chain, minutes, POLICY, promoted, released } from "./chain.ts";
 
 const finding = (verdict: Finding["verdict"]): Finding => ({ part: "ledger", verdict, message: "" });
@@ -34,9 +35,30 @@ test.each([
 /** v1 serves in prod, v2 is its challenger. */
 const line = chain([...promoted(1, 2, 1), ...released(1, "none", 5, 2), ...promoted(2, 7, 3)]);
 
+const misplaced = registered(1);
+const inProd: Fact = { ...misplaced, body: { ...misplaced.body, environment: "prod" } };
+
 describe("the ledger about itself", () => {
-  const audit = (change: Partial<Parameters<typeof auditLedger>[0]> = {}, pending: string[] = [], given?: string) =>
-    auditLedger({ ...line, project: "claims-triage", ...change }, pending, given);
+  const audit = (
+    change: Partial<Parameters<typeof auditLedger>[0]> = {},
+    pending: string[] = [],
+    given?: string,
+    now = minutes(60),
+  ) => auditLedger({ ...line, project: "claims-triage", ...change }, pending, given, now);
+
+  test("five minutes ahead are how clocks differ; of many entries ahead five are named", () => {
+    const ahead = (ms: number) => audit({}, [], undefined, new Date(minutes(3).getTime() - ms)).findings;
+    expect(ahead(300_000)).toEqual([]);
+    expect(ahead(300_001)).toHaveLength(3);
+    expect(ahead(300_001)[0]).toMatchObject({
+      verdict: "no",
+      message: `entry 7 (registered) of ci@example.com is dated ${minutes(3).toISOString()}: this machine says 2026-11-25T07:57:59.999Z`,
+    });
+    expect(ahead(86_400_000).map((each) => each.message)).toEqual([
+      ...Array.from({ length: 5 }, (_, i) => expect.stringMatching(new RegExp(`^entry ${i + 1} \\(`))),
+      "4 more entries are dated in the future",
+    ]);
+  });
 
   test("a sound chain", () => {
     expect(audit({}, [], POLICY.digest)).toMatchObject({
@@ -62,6 +84,11 @@ describe("the ledger about itself", () => {
     ["another project", audit({ project: "other" }), "not of other"],
     ["pending", audit({}, ["a.json", "b.json"]), "2 files in .factory/pending"],
     ["another first policy", audit({}, [], "0".repeat(64)), "not under sha256:000"],
+    [
+      "a registration where only a promotion goes",
+      audit({ view: chain([{ fact: inProd, minute: 1 }]).view }),
+      "entry 2 of ci@example.com registers v1 in prod, not in dev",
+    ],
     ["empty", audit({ view: { ...line.view, entries: [] } }), "nothing proves nothing"],
   ])("%s is a no with what to do", (_, { findings }, message) => {
     expect(findings).toHaveLength(1);
@@ -99,7 +126,7 @@ describe("the registry against the ledger", () => {
     ...change,
   });
   const found = (change: Partial<RegistryPicture>, anchor?: string) =>
-    registryFindings(picture(change, anchor), state, line.view.entries).map(({ verdict, message }) => [
+    registryFindings(picture(change, anchor), state, line.view.entries, NOTHING_LEFT).map(({ verdict, message }) => [
       verdict,
       message,
     ]);

@@ -16,6 +16,7 @@ import { countingPolicy } from "../../src/promotion/line.ts";
 import {
   anchorProblem,
   misplacedRegistrations,
+  NOTHING_LEFT,
   registryDifferences,
 } from "../../src/promotion/registry-differences.ts";
 import { newSigner, personLine, policyText, recordOf, signText } from "../policy/world.ts";
@@ -306,6 +307,7 @@ describe("registries", () => {
       },
       state.environment("prod"),
       [{ version: "1", digest: sha256("x"), createdAt: 4 }],
+      NOTHING_LEFT,
     );
     expect(said).toEqual([
       "alias champion of prod is v2 in the registry, but none in the ledger",
