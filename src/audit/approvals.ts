@@ -28,10 +28,24 @@ export function approvalsBehind(entries: readonly Entry[], hashes: readonly stri
   });
 }
 
-/** Approvals that were neither withdrawn nor have ended at a moment, in the order of the chain. Pure. */
+/**
+ * Approvals that still count at a moment, in the order of the chain: neither withdrawn nor ended, not given before a rollback of
+ * those bytes in that environment, and over the evidence that counts, which is the newest that was registered of them. Pure.
+ */
 export function standingApprovals(state: LineState, now: Date): GivenApproval[] {
   return state.approvals.flatMap(({ entry, withdrawn }) => {
     const approval = withdrawn === undefined ? approvalIn(entry) : undefined;
-    return approval !== undefined && new Date(approval.notAfter) > now ? [approval] : [];
+    if (approval === undefined || new Date(approval.notAfter) <= now) return [];
+    return rolledBackSince(state, approval) || newestEvidence(state, approval) !== approval.evidence ? [] : [approval];
   });
+}
+
+function rolledBackSince(state: LineState, { environment, digest, seq }: GivenApproval): boolean {
+  return state
+    .environment(environment)
+    .served.some(({ entry }) => entry.kind === "rolledback" && entry.seq > seq && entry.body.digest === digest);
+}
+
+function newestEvidence(state: LineState, { model, digest }: GivenApproval): string | undefined {
+  return state.registered.findLast(({ body }) => body.digest === digest && body.model === model)?.body.evidence;
 }

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { standingApprovals } from "../../src/audit/approvals.ts";
+import { approvalStatement } from "../../src/evidence/approval.ts";
+import { signStatement } from "../../src/evidence/signed-statement.ts";
+import type { Fact } from "../../src/ledger/entry.ts";
+import { sha256 } from "../../src/lib/hash.ts";
+import { registered } from "../support/line.ts";
+import { chain, minutes, owner, POLICY, promoted, released, rolledback } from "./chain.ts";
+
+type Step = { fact: Fact; minute: number };
+
+function approved(n: number, minute: number, environment = "prod"): Step {
+  const statement = approvalStatement({
+    model: "claims.triage",
+    project: "claims-triage",
+    environment,
+    digest: sha256(`model ${n}`),
+    evidence: sha256(`evidence ${n}`),
+    rules: sha256("rules"),
+    policy: POLICY.digest,
+    role: "model-risk",
+    seen: `1:${"0".repeat(64)}`,
+    notAfter: minutes(100).toISOString(),
+    approver: "owner@example.com",
+  });
+  return { fact: { kind: "approved", body: { envelope: signStatement(statement, owner.signer) } }, minute };
+}
+
+/** v1 and v2 released in prod, v2 approved as entry 12, then rolled back; `seq` 14 is the rollback's end. */
+const back: Step[] = [
+  ...promoted(1, 2, 1),
+  ...released(1, "none", 5, 2),
+  ...promoted(2, 7, 3),
+  ...released(2, 1, 10, 4),
+  approved(2, 5),
+  ...rolledback(2, 1, 13, 11, 6),
+];
+
+/** The same bytes, checked once more. */
+function checkedAgain(n: number, minute: number): Step {
+  const again = registered(n);
+  return { fact: { ...again, body: { ...again.body, evidence: sha256("evidence of another check") } }, minute };
+}
+
+test.each<[string, Step[], number, number[]]>([
+  ["one that was given stands", [...promoted(1, 2, 1), approved(1, 2)], 50, [5]],
+  ["it ends", [...promoted(1, 2, 1), approved(1, 2)], 100, []],
+  ["given before a rollback of those bytes there", back, 50, []],
+  ["given again after it", [...back, approved(2, 7)], 50, [15]],
+  [
+    "of the version that the rollback went to",
+    [...back.slice(0, -2), approved(1, 5), ...rolledback(2, 1, 14, 11, 6)],
+    50,
+    [13],
+  ],
+  ["for another environment", [...back.slice(0, -3), approved(2, 5, "test"), ...rolledback(2, 1, 13, 11, 6)], 50, [12]],
+  ["over evidence that is not the newest", [...promoted(1, 2, 1), approved(1, 2), checkedAgain(1, 3)], 50, []],
+  ["newer evidence of other bytes", [...promoted(1, 2, 1), approved(1, 2), checkedAgain(2, 3)], 50, [5]],
+  ["of bytes that nobody registered", [approved(1, 2)], 50, []],
+])("%s", (_, steps, minute, standing) => {
+  const { state, view } = chain(steps);
+  expect(view.problems).toEqual([]);
+  expect(standingApprovals(state, minutes(minute)).map(({ seq }) => seq)).toEqual(standing);
+});
