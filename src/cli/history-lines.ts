@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { minute, span } from "./moments.ts";
+import { minute, second, span } from "./moments.ts";
 import { MARK, type Style, seconds } from "./style.ts";
 import { shortDigest } from "./verdict-lines.ts";
 
@@ -74,7 +74,7 @@ type Change = NonNullable<History["changes"]>[number];
 export function renderHistory(data: History, style: Style): string {
   if (data.served !== undefined)
     return [
-      style.dim(`at ${minute(data.at ?? "")} UTC`),
+      style.dim(`at ${second(data.at ?? "")} UTC`),
       ...data.served.flatMap((each) => servedLines(each, style)),
     ].join("\n");
   const changes = data.changes ?? [];
@@ -94,9 +94,9 @@ function servedLines(each: NonNullable<History["served"]>[number], style: Style)
           `  ${style.warn(MARK.note)} clocks differed around that moment: it may have been ${each.or === "none" ? "nothing" : `v${each.or}`} already`,
         ];
   if (champion === undefined || release === undefined) return [`${name}  ${style.dim("nothing served")}`, ...unsure];
-  const again = champion.since.seq === release.seq ? "" : `, again since ${minute(champion.since.at)} (rollback)`;
+  const again = champion.since.seq === release.seq ? "" : `, again since ${second(champion.since.at)} (rollback)`;
   return [
-    `${style.bold(`${name} v${champion.version}`)}  ${shortDigest(champion.digest)}  released by ${release.by} ${minute(release.at)}${again}  ${approvedBy(release)}`,
+    `${style.bold(`${name} v${champion.version}`)}  ${shortDigest(champion.digest)}  released by ${release.by} ${second(release.at)}${again}  ${approvedBy(release)}`,
     style.dim(`  evidence  sha256:${release.evidence}`),
     ...release.bundles.map((digest, i) =>
       style.dim(`  bundle    sha256:${digest} (${i === release.bundles.length - 1 ? "release" : "promotion"})`),

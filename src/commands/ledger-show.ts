@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { second } from "../cli/moments.ts";
 import { MARK, table } from "../cli/style.ts";
 import { policyLedger } from "../ledger/ask-policy.ts";
 import { describeEntry } from "../ledger/describe.ts";
@@ -76,13 +77,7 @@ export const command = defineCommand({
     };
   },
   render(data, style) {
-    const rows = data.entries.map(({ seq, at, kind, by, what }) => [
-      String(seq),
-      at.replace("T", " ").slice(0, 16),
-      kind,
-      by,
-      what,
-    ]);
+    const rows = data.entries.map(({ seq, at, kind, by, what }) => [String(seq), second(at), kind, by, what]);
     const none = data.problems.length > 0 ? [] : [`The ledger of ${data.project} has no such entry yet.`];
     return [
       data.place,
