@@ -3,7 +3,7 @@ import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
-import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 
@@ -46,7 +46,7 @@ export const command = defineCommand({
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
     const signer = await context.signer({ name: input.key });
     const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
-    const candidate = findCandidate(line.state, line.model, number);
+    const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);
     const base = {
       model: line.model,

@@ -6,7 +6,7 @@ import { MARK, type Style, table } from "../cli/style.ts";
 import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
-import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
@@ -75,7 +75,7 @@ export const command = defineCommand({
     let agreed = false;
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
       const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
-      const candidate = findCandidate(line.state, line.model, number);
+      const candidate = candidateOf(line, number);
       const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
       const question = {
         action: "approve" as const,

@@ -5,9 +5,11 @@ import { MARK, type Style } from "../cli/style.ts";
 import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { listingIn } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
+import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
-import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
@@ -33,6 +35,10 @@ const output = z.object({
   resumed: z.boolean().optional().describe("an interrupted promotion was carried on"),
   already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
   next: z.string().optional().describe("the environment after this one"),
+  nextAsks: z
+    .object({ approvals: z.boolean(), ticket: z.boolean() })
+    .optional()
+    .describe("what the policy asks for there"),
   abandoned: z.array(z.int()).optional(),
 });
 type Output = z.infer<typeof output>;
@@ -107,7 +113,7 @@ export const command = defineCommand({
         "which version: its number in the first environment",
         "factory promote 7 --to test",
       );
-    const candidate = findCandidate(line.state, line.model, named.number);
+    const candidate = candidateOf(line, named.number);
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const result = await withLineWorld(context, { signer, tickets }, (world) =>
       promote(
@@ -132,7 +138,7 @@ export const command = defineCommand({
           bundle: promoted.bundle,
           resumed: resumed && !already,
           already,
-          ...(next !== undefined && { next }),
+          ...(next !== undefined && { next: next.name, nextAsks: next.asks }),
         },
       };
     }
@@ -147,9 +153,13 @@ export const command = defineCommand({
   render: (data, style) => renderPromotion(data, style),
 });
 
-function environmentAfter({ policy }: Line, name: string): string | undefined {
-  const environments = policy.known ? policy.value.inForce.policy.environments : [];
-  return environments[environments.findIndex((each) => each.name === name) + 1]?.name;
+function environmentAfter({ policy: known, project }: Line, name: string) {
+  if (!known.known) return undefined;
+  const { policy } = known.value.inForce;
+  const next = policy.environments[policy.environments.findIndex((each) => each.name === name) + 1];
+  if (next === undefined) return undefined;
+  const { approvals = [], ticket } = stageOf(policy, listingIn(policy, project)?.riskTier ?? "", next.name);
+  return { name: next.name, asks: { approvals: approvals.length > 0, ticket: ticket === "required" } };
 }
 
 function dataOf(plan: PromotionPlan, number: string) {
@@ -224,8 +234,13 @@ function promotedLines({ to, from, number, ...data }: Output, style: Style): str
   const champion =
     data.champion === undefined ? "   nothing serves yet" : serves ? "" : `   champion stays v${data.champion}`;
   const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
-  const promote = data.next === undefined ? "" : `factory promote ${number} --to ${data.next}`;
-  const next = [release, promote].filter((each) => each !== "").join(", or ");
+  // An approval covers promotion and release; promoting before it was given would only be refused.
+  const step = data.nextAsks?.approvals === true ? "approve" : "promote";
+  const further =
+    data.next === undefined
+      ? ""
+      : `factory ${step} ${number} --to ${data.next}${data.nextAsks?.ticket === true ? " --ticket ID" : ""}`;
+  const next = [release, further].filter((each) => each !== "").join(", or ");
   return [
     `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,
     `${style.ok(MARK.pass)} ${alias}${champion}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,

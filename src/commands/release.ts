@@ -5,7 +5,7 @@ import { MARK, type Style } from "../cli/style.ts";
 import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
-import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
+import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -71,7 +71,7 @@ export const command = defineCommand({
       context.now,
       context.dryRun,
     );
-    const candidate = findCandidate(line.state, line.model, number);
+    const candidate = candidateOf(line, number);
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const question = { action: "release" as const, candidate, environment: input.env, ticket: undefined };
     const result = await withLineWorld(context, { signer, tickets }, (world) =>

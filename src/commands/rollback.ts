@@ -45,6 +45,7 @@ export const command = defineCommand({
     { flags: "--env <environment>", description: "where" },
     { flags: "--reason <text>", description: "why; one line, no personal data" },
     { flags: "--incident <id>", description: "the incident that it belongs to" },
+    { flags: "--further", description: "go back past an earlier rollback, on purpose" },
     {
       flags: "--detected-at <time>",
       description: "when the trouble was seen; without a zone in the policy's time zone",
@@ -61,6 +62,7 @@ export const command = defineCommand({
     env: z.string({ error: "in which environment: --env NAME" }).min(1),
     reason: z.string({ error: 'a rollback needs a reason: --reason "…"' }).pipe(reasonText),
     incident: z.string().min(1).max(100).optional(),
+    further: z.boolean().default(false),
     detectedAt: z.string().min(1).optional(),
     policy: z.string().min(1).optional(),
     project: z.string().min(1).optional(),
@@ -78,8 +80,8 @@ export const command = defineCommand({
     let about = reachable ? undefined : alone();
     const zone = about?.policy ?? (line?.policy.known ? line.policy.value.inForce.policy : undefined);
     const detectedAt = momentDetected(input.detectedAt, zone?.timezone ?? "UTC", context.now());
-    const { env: environment, reason, incident } = input;
-    const request = { environment, reason, incident, detectedAt: detectedAt?.toISOString() };
+    const { env: environment, reason, incident, further } = input;
+    const request = { environment, reason, incident, detectedAt: detectedAt?.toISOString(), further };
     const result = await withLineWorld<RollbackResult | UnrecordedRollback>(
       context,
       { signer, tickets: undefined },
@@ -177,7 +179,7 @@ function renderRollback(data: Output, style: Style): string {
   if (data.outcome === "rolledback")
     return [
       `${style.ok(`${MARK.pass} champion ${from} → ${to}`)}${data.to === undefined || data.to === "none" ? "" : `   ${shortDigest(data.to.digest)}, every byte read before`}`,
-      `  undoes the release of ledger entry ${data.undoes ?? "?"}; ledger entry ${data.entry}   detected → restored: ${took}`,
+      `  undoes the release of ledger entry ${data.undoes ?? "?"}; ledger entry ${data.entry}   detected → restored: ${took}${data.resumed === true ? style.dim("   this was done before: the same words are the same rollback") : ""}`,
     ].join("\n");
   return [
     style.bold(

@@ -1,5 +1,7 @@
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
+import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
+import type { Line } from "./line.ts";
 
 /** A model on its way: its bytes by digest, and the evidence that counts, which is the newest. */
 export interface Candidate {
@@ -53,4 +55,11 @@ export function findCandidate(state: LineState, model: string, number: string): 
   const newest =
     state.registered.findLast((each) => each.body.digest === digest && each.body.model === model) ?? registered;
   return { number, digest, evidence: newest.body.evidence, commit, run, registered: newest };
+}
+
+/** The same on a line. Throws exit 4 when a ledger that does not hold may be why the number is not known. */
+export function candidateOf(line: Line, number: string): Candidate {
+  const isKnown = line.state.registered.some((each) => each.body.version === number);
+  if (!isKnown) demandWhole(line.view, line.ledger.place);
+  return findCandidate(line.state, line.model, number);
 }

@@ -80,7 +80,9 @@ export function countingPolicy(
   };
   const said = state === "same" ? { problem: "no policy is in force", maySign: [], difference: [] } : state;
   const difference = said.difference.length === 0 ? "" : ` (${said.difference.slice(0, 5).join("; ")})`;
-  const who = said.maySign.length === 0 ? "" : `factory policy sign, by ${said.maySign.join(" or ")}`;
+  const sign = `factory policy sign, by ${said.maySign.join(" or ")}`;
+  const raise = current !== undefined && file.policy.version <= current.version;
+  const who = said.maySign.length === 0 ? "" : raise ? `raise version to ${current.version + 1}, then ${sign}` : sign;
   const behind = current !== undefined && file.policy.version < current.version ? "bring that file up to date; " : "";
   return {
     policy: known({

@@ -1,5 +1,5 @@
 import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
-import type { LineState } from "../ledger/line-state.ts";
+import type { EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Identity } from "../policy/identity.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
 
@@ -10,12 +10,16 @@ export interface RollbackRequest {
   incident: string | undefined;
   /** ISO 8601, UTC; undefined: not stated. */
   detectedAt: string | undefined;
+  /** Go back past an earlier rollback: said on purpose, since two people on call may both run the command. */
+  further: boolean;
 }
 
 export interface RollbackFacts {
   model: string;
   /** Who serves now, by the ledger; where it cannot be reached, by the registry. */
   serving: (PlacedVersion & { rollback: RollbackTarget; released: number | undefined }) | undefined;
+  /** The rollback since which it serves, when that is the last thing that happened. */
+  since: { seq: number; at: string; by: string } | undefined;
   /** Champion by the registry. */
   alias: string | undefined;
   /** A release that was begun and has not moved the alias: what is meant to be undone does not serve. */
@@ -51,6 +55,7 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
           ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
           : yes(`v${serving.version} serves`)),
     },
+    { rule: "once", ...onceVerdict(request, facts) },
     {
       rule: "actor",
       ...("problem" in actor
@@ -86,6 +91,12 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
           }
         : undefined,
   };
+}
+
+function onceVerdict({ further }: RollbackRequest, { serving, since }: RollbackFacts) {
+  if (since === undefined) return yes("it serves by a release");
+  const told = `v${serving?.version ?? "?"} serves since the rollback of ${since.by} at ${since.at} (entry ${since.seq})`;
+  return further ? yes(`${told}: further back, on purpose`) : no(`${told}`, "to go back further still: --further");
 }
 
 function targetVerdict(
@@ -134,4 +145,11 @@ function createdAtOf(state: LineState, environment: string, version: string, dig
     .environment(environment)
     .promoted.findLast(({ entry }) => entry.body.version === version && entry.body.digest === digest);
   return promoted?.entry.body.createdAt ?? 0;
+}
+
+/** The rollback since which an environment's champion serves; undefined when it was released. Pure. */
+export function rolledBackSince({ champion }: EnvironmentState): RollbackFacts["since"] {
+  if (champion?.since.kind !== "rolledback") return undefined;
+  const { seq, at, by } = champion.since;
+  return { seq, at, by };
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { putBundle } from "../evidence/objects.ts";
+import { putBundle, putEvidence } from "../evidence/objects.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
@@ -185,7 +185,10 @@ async function applyRelease(
   const version = await registry.version(name, body.version);
   if (version === undefined)
     throw changed("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
-  await putBundle(await world.objects(target, line.model), bundle, line.model);
+  const objects = await world.objects(target, line.model);
+  // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
+  if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
+  await putBundle(objects, bundle, line.model);
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
   await registry.setAlias(name, "champion", body.version);
   const read = await registry.model(name);

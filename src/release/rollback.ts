@@ -18,7 +18,7 @@ import type { Line } from "../promotion/line.ts";
 import { giveUp } from "../promotion/resume.ts";
 import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
-import { planRollback, type RollbackPlan, type RollbackRequest, servingOf } from "./plan-rollback.ts";
+import { planRollback, type RollbackPlan, type RollbackRequest, rolledBackSince, servingOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import { planOf, rolledBackAlready } from "./rolled-back-already.ts";
 
@@ -92,6 +92,7 @@ async function tryOnce(
   const plan = planRollback(request, {
     model: line.model,
     serving,
+    since: resumed === undefined && unmoved === undefined ? rolledBackSince(state) : undefined,
     alias,
     halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
     actor: actorIn(line, world.signer.keyId, at.value),

@@ -26,7 +26,7 @@ export function planOf(
   { environment }: RollbackRequest,
 ): RollbackPlan {
   const why = `entry ${seq} is this very rollback, in the same words`;
-  const fix = "to go back one more version, give another --reason";
+  const fix = "to go back further still: --further, and a reason of its own";
   return {
     verdicts: [{ rule: "serving", verdict: "no", why, fix }],
     outcome: "yes",

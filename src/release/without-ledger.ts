@@ -81,6 +81,7 @@ export async function rollbackWithoutLedger(
   const plan = planRollback(request, {
     model: about.model,
     serving,
+    since: undefined,
     alias: model?.aliases.champion,
     halfDone: undefined,
     // The file's owners cannot be asked for: it has to be the one under which the registry was last written to.

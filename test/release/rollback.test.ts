@@ -85,6 +85,13 @@ describe("release and rollback", () => {
     expect(Number(back.detectedToRestoredMs)).toBeGreaterThanOrEqual(60_000);
     expect(Number(back.detectedToRestoredMs)).toBeLessThan(120_000);
     expect(await champion(line)).toBe("1");
+    // Somebody else on call, a moment later.
+    const second = await line.run("owner", ["rollback", "--env", "prod", "--reason", "it is down", "--yes"]);
+    expect(second.status).toBe(3);
+    expect(second.against.join()).toContain("serves since the rollback of ci@example.com");
+    expect(await champion(line)).toBe("1");
+    expect(await good(line.rollback("prod", "--further", "--incident", "INC-1"))).toMatchObject({ to: "none" });
+    expect(await champion(line)).toBeUndefined();
   });
 
   it("without a reason, for an unknown environment, detected in the future: wrong flags", async () => {
