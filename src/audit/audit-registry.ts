@@ -19,6 +19,7 @@ export interface InUse extends PlacedVersion {
   as: string;
 }
 
+const LEFT = "a promotion that was abandoned may have left it: promote the same candidate again";
 const BY_HAND = "somebody worked in the registry by hand: put it back as the ledger says, and find out who";
 
 /** Where a registry is not what the ledger says, as far as names, numbers and times tell. `left`: what is excused. Pure. */
@@ -37,9 +38,12 @@ export function registryFindings(
     message,
     fix,
   });
+  const abandoned = state.abandoned.some((each) => each.kind === "promotion.started");
   const cut = anchorProblem(model, environment, entries);
   return [
-    ...registryDifferences(picture, state, recorded, left).map((message) => no(message, BY_HAND)),
+    ...registryDifferences(picture, state, recorded, left).map((message) =>
+      no(message, abandoned ? `${LEFT}; or ${BY_HAND}` : BY_HAND),
+    ),
     ...distinct(recorded).flatMap(({ version, createdAt }) => {
       const found = versions.find((each) => each.version === version);
       const fix = usesOf(state).some((each) => each.version === version)
