@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { count, MARK, table } from "../cli/style.ts";
 import { applyExport, demandEmpty } from "../evidence/export.ts";
@@ -13,6 +14,8 @@ import { demandWhole } from "../ledger/open-ledger.ts";
 import type { LedgerStore } from "../ledger/store.ts";
 import { viewOf } from "../ledger/view.ts";
 import { usageError } from "../lib/error.ts";
+import { findUpward } from "../lib/files.ts";
+import { PROJECT_FILE } from "../project/read-project.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
 import { findLine } from "../promotion/find-line.ts";
 
@@ -28,7 +31,7 @@ export const command = defineCommand({
     { flags: "--to <dir>", description: "a folder that is new or empty" },
     ...LINE_OPTIONS,
   ],
-  examples: ["factory evidence export claims.triage/7 --to audit-v7", "factory evidence export --all --to audit"],
+  examples: ["factory evidence export claims.triage/7 --to ../audit-v7", "factory evidence export --all --to ../audit"],
   writes: true,
   input: z.object({
     version: z.string().min(1).optional(),
@@ -59,6 +62,7 @@ export const command = defineCommand({
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const to = resolve(context.cwd, input.to);
     await demandEmpty(to);
+    noteOfTree(to, context);
     let store: LedgerStore | undefined;
     const { line } = await findLine(
       { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model },
@@ -135,3 +139,13 @@ export const command = defineCommand({
         : [style.dim(`  to verify it anywhere: python3 verify.py . ${data.firstPolicy}`)]),
     ].join("\n"),
 });
+
+/** A folder in the git tree of a project makes that tree dirty, and what is checked in a dirty tree cannot be registered. */
+function noteOfTree(to: string, { cwd, report }: Context): void {
+  const tree = findUpward(dirname(to), ".git");
+  if (tree === undefined) return;
+  const projects = [cwd, dirname(to)].flatMap((folder) => findUpward(folder, PROJECT_FILE) ?? []);
+  if (!projects.some((folder) => findUpward(folder, ".git") === tree)) return;
+  const text = `${to} lies in the git tree of a project: unless git ignores it, the tree is dirty with it, and a check there cannot be registered; better outside of ${tree}`;
+  report({ type: "note", text, tone: "warning" });
+}

@@ -59,6 +59,20 @@ const run = (input: object, more: Partial<Context> = {}) => command.run({ to: "a
 const audit = (...path: string[]) => join(world.cwd, "audit", ...path);
 
 describe("evidence export", () => {
+  test.each([
+    ["in the project's git tree", "audit", true],
+    ["beside it", "../audit", false],
+  ])("a folder %s", async (_, to, noted) => {
+    mkdirSync(join(world.cwd, ".git"));
+    const notes: string[] = [];
+    const { ok } = await run(
+      { to, all: true },
+      { report: (event) => event.type === "note" && notes.push(event.text), dryRun: true },
+    );
+    expect(ok).toBe(true);
+    expect(notes.some((text) => text.includes("lies in the git tree of a project"))).toBe(noted);
+  });
+
   test.each([{ all: true }, { version: "claims.triage/1" }, { version: "1" }])(
     "%j holds what verifies from files alone",
     async (input) => {
