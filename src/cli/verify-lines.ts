@@ -116,13 +116,35 @@ function registryText({ findings }: Verified, registry: NonNullable<Verified["re
 function problems({ findings }: Verified, style: Style): string[] {
   const order = { no: 0, "cannot tell": 1, note: 2 } as const;
   const marks = { no: style.bad(MARK.fail), "cannot tell": style.warn(MARK.error), note: style.warn(MARK.note) };
-  const lines = [...findings]
-    .sort((a, b) => order[a.verdict] - order[b.verdict])
-    .flatMap(({ verdict, message, fix }) => [
-      `  ${marks[verdict]} ${shortened(message)}`,
+  const groups = new Map<string, Verified["findings"]>();
+  for (const each of [...findings].sort((a, b) => order[a.verdict] - order[b.verdict])) {
+    const key = each.fix === undefined ? `${groups.size}` : JSON.stringify([each.verdict, each.fix]);
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  const lines = [...groups.values()].flatMap((group) => {
+    const [{ verdict, fix } = { verdict: "note" as const, fix: undefined }] = group;
+    return [
+      ...messages(group).map((message) => `  ${marks[verdict]} ${shortened(message)}`),
       ...(fix === undefined ? [] : [`    ${style.dim("→")} ${fix}`]),
-    ]);
+    ];
+  });
   return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** What was found alike in several environments is said once, with their names. */
+function messages(group: Verified["findings"]): string[] {
+  const alike = new Map<string, string[]>();
+  for (const { message, environment } of group) {
+    const [before, ...after] = environment === undefined ? [message] : message.split(` of ${environment} `);
+    const key = JSON.stringify(after.length === 1 ? [before, after[0]] : [message]);
+    alike.set(key, [...(alike.get(key) ?? []), ...(environment === undefined ? [] : [environment])]);
+  }
+  return [...alike].map(([key, names]) =>
+    z
+      .array(z.string())
+      .parse(JSON.parse(key))
+      .join(` of ${names.join(", ")} `),
+  );
 }
 
 /** Whole digests are in `--json`; on a screen twelve digits tell them apart. */
