@@ -220,7 +220,8 @@ function closing(report: CheckReport, style: Style): string {
           ...report.notRegistrable.map((reason) => `      ${reason}`),
         ]
       : [];
-  return [head, ...why].join("\n");
+  const registrable = report.verdict === "pass" && report.subject !== "project" && report.notRegistrable.length === 0;
+  return [head, ...why, ...(registrable ? ["  next: factory register"] : [])].join("\n");
 }
 
 function shorten(text: string, width: number): string {
