@@ -107,6 +107,12 @@ describe("the script in docs", () => {
     expect(status, stdout).toBe(0);
     for (const action of ["promote", "release", "rollback"])
       expect(stdout).toContain(`${action} of model ${line.evidence.facts.model.digest} to prod`);
+    // The other model, which the rollback took away, is not in this export.
+    expect(stdout).toContain("all that it names about 1 of 2 models");
+    rmSync(join(line.folder, "bundles", longer.bundles[2]?.digest ?? "none"), { recursive: true });
+    expect((await verify()).stdout).toMatch(/FLAW complete .*though the ledger names it/);
+    for (const [path, bytes] of longer.store.objects.get(longer.bundles[2]?.digest ?? "") ?? [])
+      line.put(`bundles/${longer.bundles[2]?.digest}/${path}`, bytes);
     const view = viewOf(Buffer.from(longer.chain.text));
     expect(view.problems).toEqual([]);
     for (const entry of view.entries) {
