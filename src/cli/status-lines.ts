@@ -65,7 +65,7 @@ export const statusShape = z.object({
         seq: z.int(),
       }),
     )
-    .describe("neither withdrawn nor ended"),
+    .describe("that still count: not withdrawn, not ended, no rollback since, over the newest evidence"),
 });
 type Status = z.infer<typeof statusShape>;
 
