@@ -97,7 +97,7 @@ function renderQuickstart(data: Output, style: Style): string {
     ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
     `  Look around:   cd ${project} && factory ${data.verified === undefined ? "check" : "history"}   (also: ledger show, evidence show)`,
     `  As the author: export XDG_CONFIG_HOME=$PWD/../${AUTHOR.home}/.config   (in that folder; ${APPROVER.home} for the approver)`,
-    `  MLflow UI:     factory local start   (nothing was left running), then factory status, factory verify`,
+    `  With a server: factory local start   (nothing was left running), then factory status, factory verify; MLflow's own pages are at its address`,
     style.dim(`  ${seconds(data.durationMs)} in all, some steps at the same time; slowest: ${slowest.join(", ")}`),
   ].join("\n");
 }

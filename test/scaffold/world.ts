@@ -39,7 +39,6 @@ const NO_CLIENTS: Context["clients"] = {
   registry: none,
   history: none,
   ledger: none,
-  ledger: none,
   objects: none,
   dataEngine: none,
 };
