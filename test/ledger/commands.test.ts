@@ -41,7 +41,9 @@ test("show lists the entries from a number on, and stops at the first that does 
   writeFileSync(path, chain.text);
   const shown = await run("ledger", "show", "--from", "3");
   expect(shown.status).toBe(0);
-  expect(shown.stdout).toMatch(/^3 +2026-11-25 08:02:\d\d  registered  owner@example\.com  dev: claims\.triage sha256:/m);
+  expect(shown.stdout).toMatch(
+    /^3 +2026-11-25 08:02:\d\d {2}registered {2}owner@example\.com {2}dev: claims\.triage sha256:/m,
+  );
   expect(shown.stdout).not.toContain("opened");
   writeFileSync(path, chain.text.toString().replace("run2", "run9"));
   expect(await answer("ledger", "show")).toMatchObject({
