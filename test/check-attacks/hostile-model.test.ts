@@ -55,10 +55,10 @@ function fetchIt(some: Partial<typeof says>) {
 
 describe("a hostile tracking server", () => {
   it.each<[string, Partial<typeof says>, string]>([
-    ["a path that climbs", { files: ["MLmodel", "../../x"] }, "model.path"],
+    ["a path that climbs", { files: ["MLmodel", "../../x"] }, "mlflow.artifacts"],
     ["a name that no disk takes", { files: ["MLmodel", "x".repeat(300)] }, "model.path"],
-    ["a path that no disk takes", { files: ["MLmodel", `${"x/".repeat(600)}x`] }, "model.path"],
-    ["a file that is also a folder", { files: ["MLmodel", "a", "a/b"] }, "model.path"],
+    ["a path that no disk takes", { files: ["MLmodel", `${"x/".repeat(600)}x`] }, "mlflow.artifacts"],
+    ["a file that is also a folder", { files: ["MLmodel", "a", "a/b"] }, "mlflow.artifacts"],
     ["another run than the one asked for", { run: "b".repeat(32) }, "run.other"],
     ["a time outside the calendar", { started: 1e18 }, "run.time"],
   ])("%s ends in a clear refusal", async (_, some, code) => {
