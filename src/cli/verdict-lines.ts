@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { EXIT, FactoryError } from "../lib/error.ts";
 import { MARK, type Style } from "./style.ts";
 
 /** A rule's verdict, as `--json` and the screen show it. */
@@ -36,4 +37,13 @@ export function verdictCount(verdicts: readonly Verdict[]): string {
 /** `sha256:5be1…` */
 export function shortDigest(digest: string): string {
   return `sha256:${digest.slice(0, 12)}…`;
+}
+
+/** The question could not be answered: exit 4, with every rule that could not tell and what to do about it. */
+export function couldNotTell(verdicts: readonly Verdict[], message: string): FactoryError {
+  return new FactoryError("rules.cannot-tell", EXIT.outside, message, {
+    problems: verdicts
+      .filter((each) => each.verdict === "cannot tell")
+      .map(({ rule, why, fix }) => ({ message: `${rule}: ${why}`, ...(fix !== undefined && { hint: fix }) })),
+  });
 }

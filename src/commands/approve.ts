@@ -3,8 +3,8 @@ import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, table } from "../cli/style.ts";
-import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { usageError } from "../lib/error.ts";
 import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -89,7 +89,11 @@ export const command = defineCommand({
         const data = dataOf(plan, number);
         if (plan.outcome === "no") return { ok: false, data: { ...data, outcome: "refused" as const } };
         if (plan.outcome === "cannot tell")
-          return { ok: false, data: { ...data, outcome: "cannot tell" as const }, failure: cannotTell(plan) };
+          return {
+            ok: false,
+            data: { ...data, outcome: "cannot tell" as const },
+            failure: couldNotTell(plan.verdicts, "Could not tell what you would approve"),
+          };
         if (dryRun) return { ok: true, data: { ...data, outcome: "planned" as const } };
         agreed ||= await confirmed(plan, number, context);
         if (!agreed) return { ok: false, data: { ...data, outcome: "declined" as const } };
@@ -123,16 +127,6 @@ function dataOf(plan: ApprovalPlan, number: string) {
     authors: [...plan.authors],
     verdicts: [...plan.verdicts],
   };
-}
-
-function cannotTell(plan: ApprovalPlan): FactoryError {
-  const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
-  return new FactoryError("rules.cannot-tell", EXIT.outside, "Could not tell what you would approve", {
-    problems: open.map(({ rule, why, fix }) => ({
-      message: `${rule}: ${why}`,
-      ...(fix !== undefined && { hint: fix }),
-    })),
-  });
 }
 
 /** What is signed is shown before it is asked for. */

@@ -2,9 +2,9 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
-import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { usageError } from "../lib/error.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
@@ -146,7 +146,7 @@ export const command = defineCommand({
       return {
         ok: false,
         data: { ...data, outcome: "cannot tell" as const },
-        failure: cannotTell(result.plan, input.to),
+        failure: couldNotTell(result.plan.verdicts, `Could not tell whether it may go to ${input.to}`),
       };
     return { ok: result.kind === "planned", data: { ...data, outcome: result.kind } };
   },
@@ -181,20 +181,6 @@ function dataOf(plan: PromotionPlan, number: string) {
     bytes: plan.bytes,
     verdicts: [...plan.verdicts],
   };
-}
-
-/** The question could not be answered: exit 4, with what is missing. */
-export function cannotTell(
-  plan: { verdicts: readonly { rule: string; verdict: string; why: string; fix?: string }[] },
-  environment: string,
-): FactoryError {
-  const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
-  return new FactoryError("rules.cannot-tell", EXIT.outside, `Could not tell whether it may go to ${environment}`, {
-    problems: open.map(({ rule, why, fix }) => ({
-      message: `${rule}: ${why}`,
-      ...(fix !== undefined && { hint: fix }),
-    })),
-  });
 }
 
 function renderPromotion(data: Output, style: Style): string {

@@ -2,9 +2,8 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
-import { shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
-import { EXIT, FactoryError } from "../lib/error.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
@@ -104,13 +103,7 @@ export const command = defineCommand({
         },
       };
     if (result.kind === "cannot tell") {
-      const open = plan.verdicts.filter((each) => each.verdict === "cannot tell");
-      const failure = new FactoryError("rules.cannot-tell", EXIT.outside, "Could not tell whether it may be released", {
-        problems: open.map(({ rule, why, fix }) => ({
-          message: `${rule}: ${why}`,
-          ...(fix !== undefined && { hint: fix }),
-        })),
-      });
+      const failure = couldNotTell(plan.verdicts, "Could not tell whether it may be released");
       return { ok: false, data: { outcome: "cannot tell" as const, ...data }, failure };
     }
     return { ok: result.kind === "planned", data: { outcome: result.kind, ...data } };
