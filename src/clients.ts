@@ -50,6 +50,8 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
       if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
+      if (place.kind === "delta")
+        throw usageError("ledger.kind", "this version cannot reach a ledger of kind delta yet", "use kind git");
       const { openLedgerGit } = await import("./clients/ledger-git.ts");
       const { url, branch, project } = place;
       return openLedgerGit({ url, branch, project, cache: join(places.cache, "ledger"), variables, signal });

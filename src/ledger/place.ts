@@ -5,24 +5,26 @@ import type { LedgerPlace } from "./store.ts";
 
 /**
  * Where a project's chain is kept, as its policy says; a file in the project's own folder without a policy. Throws a usage error
- * (exit 2) for a kind that this factory cannot reach. Pure.
+ * (exit 2) for a file whose folder is not known, and for what is no name of a project. Pure.
  */
 export function ledgerPlaceOf(
   policy: Pick<Policy, "ledger"> | undefined,
-  projectFolder: string,
+  projectFolder: string | undefined,
   project: string,
 ): LedgerPlace {
   const ledger = policy?.ledger ?? { kind: "file" };
-  switch (ledger.kind) {
-    case "file":
-      return { kind: "file", path: join(projectFolder, ".factory", "ledger.jsonl") };
-    case "git":
-      return { kind: "git", url: ledger.url, branch: ledger.branch, project };
-    default:
+  if (ledger.kind === "file") {
+    if (projectFolder === undefined)
       throw usageError(
-        "ledger.kind",
-        `this version cannot reach a ledger of kind ${ledger.kind} yet`,
-        "use kind git for several people, file on one machine",
+        "policy.project",
+        `the ledger of ${project} is a file in that project's folder`,
+        "go there, and leave --project out",
       );
+    return { kind: "file", path: join(projectFolder, ".factory", "ledger.jsonl") };
   }
+  if (!/^[a-z][a-z0-9_-]{0,62}$/.test(project))
+    throw usageError("policy.project", `${JSON.stringify(project)} is no name of a project`, "such as claims-triage");
+  if (ledger.kind === "git") return { kind: "git", url: ledger.url, branch: ledger.branch, project };
+  const { profile, host, warehouse, table } = ledger;
+  return { kind: "delta", profile, host, warehouse, table, project };
 }

@@ -34,4 +34,13 @@ export interface StoredChain {
 /** Where a project's chain is kept. */
 export type LedgerPlace =
   | { kind: "file"; path: string }
-  | { kind: "git"; url: string; branch: string; project: string };
+  | { kind: "git"; url: string; branch: string; project: string }
+  | {
+      kind: "delta";
+      profile: string;
+      host: string | undefined;
+      warehouse: string;
+      /** catalog.schema.table; holds the chains of all projects of the policy. */
+      table: string;
+      project: string;
+    };

@@ -19,16 +19,43 @@ export const gateName = z.enum(["lint", "unit", "data", "model", "baseline", "do
 export type GateName = z.infer<typeof gateName>;
 export const GATE_NAMES: readonly GateName[] = gateName.options;
 
+/**
+ * Which Databricks workspace, and as whom: a profile of `.databrickscfg`. `host` pins the workspace: another one behind that profile
+ * is refused, and where no such profile exists (in CI) the environment's credentials are used for that host.
+ */
+const workspace = {
+  profile: z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/, "the name of a profile in .databrickscfg"),
+  host: z
+    .string()
+    .regex(/^https?:\/\/[^\s@/?#]+$/, "the address of a workspace without path: https://adb-….azuredatabricks.net")
+    .optional(),
+};
+const unityName = /^[a-z0-9_-]{1,255}$/;
+const unityPath = (parts: number, example: string) =>
+  z.string().refine((text) => {
+    const names = text.split(".");
+    return names.length === parts && names.every((each) => unityName.test(each));
+  }, `${parts} lower-case names with dots, such as ${example}`);
+const warehouse = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "the id of a SQL warehouse, such as 0a1b2c3d4e5f6a7b");
+
 const registry = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("mlflow"), uri: httpUrl }),
-  z.strictObject({ kind: z.literal("unity-catalog"), profile: z.string().min(1) }),
-  z.strictObject({ kind: z.literal("workspace"), profile: z.string().min(1) }),
+  z.strictObject({
+    kind: z.literal("unity-catalog"),
+    ...workspace,
+    /** Where evidence and bundles are kept: schema and volume in the environment's catalog; default: the model's schema, `factory_evidence`. */
+    volume: unityPath(2, "governance.factory_evidence").optional(),
+  }),
+  z.strictObject({ kind: z.literal("workspace"), ...workspace }),
 ]);
+export type WorkspaceAddress = { profile: string; host?: string | undefined };
 
 const environment = z.strictObject({
   name,
   catalog: name,
   registry,
+  /** SQL warehouse of this environment's workspace, for gates with `source: warehouse`. */
+  warehouse: warehouse.optional(),
   evidence: z.strictObject({ signedBy: z.array(identity).min(1) }).optional(),
   freeze: z
     .array(z.string().regex(/^\d{4}-\d{2}-\d{2}\/\d{4}-\d{2}-\d{2}$/, "two dates with a slash, 2026-12-20/2027-01-04"))
@@ -88,7 +115,12 @@ const shape = z.strictObject({
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("file") }),
       z.strictObject({ kind: z.literal("git"), url: z.string().min(1), branch: z.string().min(1) }),
-      z.strictObject({ kind: z.literal("delta"), table: z.string().min(1) }),
+      z.strictObject({
+        kind: z.literal("delta"),
+        ...workspace,
+        warehouse,
+        table: unityPath(3, "governance.factory.ledger"),
+      }),
     ])
     .default({ kind: "file" }),
   environments: z.array(environment).min(1),
