@@ -19,6 +19,9 @@ import { PROJECT_FILE } from "../project/read-project.ts";
 import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
 import { findLine } from "../promotion/find-line.ts";
 
+/** Python programs of the package's docs that go into every export. */
+const SCRIPTS = ["verify.py", "verify_all.py"];
+
 export const command = defineCommand({
   name: "evidence export",
   summary: "write everything that an auditor needs into a folder",
@@ -96,6 +99,7 @@ export const command = defineCommand({
     };
     const data = { folder: to, entries: view.entries.length, ...(digest !== undefined && { digest }), ...about };
     if (context.dryRun) return { ok: true, data };
+    const docs = join(dirname(context.places.templates), "docs");
     const environments = line.policy.known ? line.policy.value.inForce.policy.environments : [];
     const exported = await applyExport(
       {
@@ -110,7 +114,7 @@ export const command = defineCommand({
             evidence: about.evidence.length,
             bundles: about.bundles.length,
           }),
-          "verify.py": readFileSync(join(dirname(context.places.templates), "docs", "verify.py"), "utf8"),
+          ...Object.fromEntries(SCRIPTS.map((name) => [name, readFileSync(join(docs, name), "utf8")])),
         },
         storeOf: async (name) => {
           const environment = environments.find((each) => each.name === name);
@@ -136,7 +140,7 @@ export const command = defineCommand({
       ]).replace(/^/gm, "  "),
       ...(data.files === undefined
         ? []
-        : [style.dim(`  to verify it anywhere: python3 verify.py . ${data.firstPolicy}`)]),
+        : [style.dim(`  to verify it anywhere: python3 verify_all.py . ${data.firstPolicy}`)]),
     ].join("\n"),
 });
 

@@ -17,13 +17,14 @@ Written on ${about.at.toISOString()} by factory ${about.factory}.
   ledger.jsonl            the whole chain of signed entries, one a line
   evidence/<digest>/      what was tested, ${about.evidence} in all; signatures/ holds who signed it
   bundles/<digest>/       one decision each, ${about.bundles} in all: decision, approvals, policy, model manifest
-  verify.py               checks all of it, with no network and without factory
+  verify.py               checks ledger, decisions and model manifests, with no network and without factory
+  verify_all.py           does that, and checks evidence, approvals and whether all is here
 
 To check it (Python 3.9 or later; the only package needed is cryptography):
 
-  python3 verify.py . ${about.firstPolicy}
+  python3 verify_all.py . ${about.firstPolicy}
 
-It prints one line for each part and ends with status 1 if anything does not hold. Read it first: it is short.
+It prints one line for each part and ends with status 1 if anything does not hold. Read both first: they are short.
 By hand: the name of each folder is the SHA-256 of its evidence.json or bundle.json, and the SHA-256 of
 manifest.sha256 is the model digest (sha256sum -c checks a downloaded model against it).
 

@@ -29,7 +29,8 @@ beforeEach(async () => {
   stores = { dev: memoryStore(), prod: line.store };
   ledger = line.chain.text;
   mkdirSync(join(dirname(world.templates), "docs"));
-  writeFileSync(join(dirname(world.templates), "docs/verify.py"), readFileSync(join(root, "docs/verify.py")));
+  for (const name of ["verify.py", "verify_all.py"])
+    writeFileSync(join(dirname(world.templates), "docs", name), readFileSync(join(root, "docs", name)));
   writeFileSync(join(world.cwd, "policy.yaml"), POLICY.text);
   writeFileSync(
     join(world.cwd, "factory.yaml"),
@@ -85,9 +86,16 @@ describe("evidence export", () => {
         evidence: [line.evidence.digest],
         bundles: [line.bundle.digest],
       });
-      expect(readdirSync(audit()).sort()).toEqual(["README.txt", "bundles", "evidence", "ledger.jsonl", "verify.py"]);
+      expect(readdirSync(audit()).sort()).toEqual([
+        "README.txt",
+        "bundles",
+        "evidence",
+        "ledger.jsonl",
+        "verify.py",
+        "verify_all.py",
+      ]);
       expect(readFileSync(audit("ledger.jsonl"), "utf8")).toBe(ledger);
-      for (const part of [POLICY.digest, `5:${line.chain.hashes.at(-1)}`, "python3 verify.py"])
+      for (const part of [POLICY.digest, `5:${line.chain.hashes.at(-1)}`, "python3 verify_all.py"])
         expect(readFileSync(audit("README.txt"), "utf8")).toContain(part);
       // The same chain and files by factory's own readers, told only what the export holds.
       const view = viewOf(readFileSync(audit("ledger.jsonl")));
@@ -102,7 +110,7 @@ describe("evidence export", () => {
       if (promoted?.kind !== "promoted") throw new Error("no promotion");
       const bundle = await readBundle(audit("bundles", line.bundle.digest), line.bundle.digest);
       expect(verifyBundle(bundle, bundleContext(view, promoted))).toMatchObject({ flaws: [], approvals: [{}] });
-      expect(command.render(data, makeStyle(false, 100))).toContain(`python3 verify.py . ${POLICY.digest}`);
+      expect(command.render(data, makeStyle(false, 100))).toContain(`python3 verify_all.py . ${POLICY.digest}`);
       // Nothing is left beside it.
       expect(readdirSync(world.cwd).sort()).toEqual(["audit", "factory.yaml", "policy.yaml"]);
     },
@@ -182,7 +190,7 @@ describe("evidence export", () => {
     expect(readdirSync(audit())).toEqual([]);
     for (const [digest, files] of kept) line.store.objects.set(digest, files);
     await run({ all: true });
-    expect(readdirSync(audit()).length).toBe(5);
+    expect(readdirSync(audit()).length).toBe(6);
   });
 
   test("what one environment has lost comes from another", async () => {

@@ -45,9 +45,11 @@ beforeEach(async () => {
   line = await exportedLine(work);
 });
 
+// Isolated but for the script's own folder: -I would hide verify.py from the script beside it.
 const run = (argv: string[]) =>
-  runProcess({ argv: [python, "-I", ...argv], cwd: work, env: { PATH: "" }, timeoutMs: 60_000 });
-const verify = (...more: string[]) => run([join(root, "docs/verify.py"), line.folder, ...more]);
+  runProcess({ argv: [python, "-E", "-s", "-B", ...argv], cwd: work, env: { PATH: "" }, timeoutMs: 60_000 });
+const verify = (...more: string[]) => run([join(root, "docs/verify_all.py"), line.folder, ...more]);
+const verifyShort = () => run([join(root, "docs/verify.py"), line.folder]);
 
 /** Flips the lowest bit of the byte in the middle of a file. */
 function flip(path: string, at?: number): void {
@@ -64,7 +66,7 @@ describe("the script in docs", () => {
       .replace(/^"""[\s\S]*?"""\n/, "")
       .split("\n")
       .filter((each) => each.trim() !== "" && !each.trim().startsWith("#"));
-    expect(code.length).toBeLessThanOrEqual(97);
+    expect(code.length).toBeLessThanOrEqual(76);
     expect(code.every((each) => each.length <= 130)).toBe(true);
     const imported = [...text.matchAll(/^(?:from (\w+)|import (.+)$)/gm)].flatMap(
       (match) => match[1] ?? (match[2] ?? "").split(", "),
@@ -81,8 +83,30 @@ describe("the script in docs", () => {
       `ok   ledger ledger.jsonl 5 entries, head 5:${line.chain.hashes.at(-1)}, first policy ${POLICY.digest}`,
       `ok   evidence ${line.evidence.digest} 4 statements about model ${line.evidence.facts.model.digest}, signed by 1`,
       `ok   bundle ${line.bundle.digest} promote of model ${line.evidence.facts.model.digest} to prod, 1 approvals`,
+      `ok   approvals ${line.bundle.digest} 1 that the ledger holds`,
       "ok   complete ledger.jsonl all that it names about 1 of 1 models",
     ]);
+  });
+
+  test("the short one verifies ledger, bundle and manifest by itself, and rejects a flipped byte in each", async () => {
+    const whole = await verifyShort();
+    expect(whole.stdout.trim().split("\n")).toEqual([
+      expect.stringMatching(/^ok {3}ledger /),
+      expect.stringMatching(/^ok {3}bundle /),
+    ]);
+    expect(whole.status).toBe(0);
+    const bundle = `bundles/${line.bundle.digest}`;
+    for (const path of [
+      "ledger.jsonl",
+      ...["bundle.json", "manifest.sha256", "decision.jsonl", "approvals.jsonl", "policy.yaml"].map(
+        (each) => `${bundle}/${each}`,
+      ),
+    ]) {
+      flip(path);
+      expect(await verifyShort(), path).toMatchObject({ status: 1, stdout: expect.stringContaining("FLAW") });
+      flip(path);
+    }
+    expect((await verifyShort()).status).toBe(0);
   });
 
   test("judges each signature by the policy of its own entry", async () => {
@@ -286,7 +310,7 @@ describe("the script in docs", () => {
     [
       "an approval that the ledger does not hold",
       () => line.put("ledger.jsonl", chainOf(said().toSpliced(2, 1)).text),
-      /FLAW bundle/,
+      /FLAW approvals/,
     ],
     [
       "evidence that the ledger says is about another model",
@@ -329,7 +353,7 @@ describe("the script in docs", () => {
     [
       "a bundle without its evidence",
       () => rmSync(join(line.folder, "evidence"), { recursive: true }),
-      /FLAW bundle .*its evidence is not here/,
+      /FLAW approvals .*its evidence is not here/,
     ],
     [
       "a bundle that the ledger names and the folder does not hold",
@@ -408,12 +432,12 @@ describe("the script in docs", () => {
         const other = sign(approvalStatement(approvalOf(evidence, { role: "other" })), people.approver);
         return { approvals: [other], decision: decide(evidence, [other]) };
       },
-      /FLAW bundle .*approval of something else/,
+      /FLAW approvals .*approval of something else/,
     ],
     [
       "another evidence than the one that is here",
       (_, approval) => ({ evidence: "9".repeat(64), decision: decide("9".repeat(64), [approval]) }),
-      /FLAW bundle/,
+      /FLAW approvals/,
     ],
     [
       "a decision by an unknown key",

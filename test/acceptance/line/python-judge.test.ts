@@ -16,7 +16,6 @@ import {
   temporary,
 } from "../../registry/world.ts";
 import { type MlflowServer, startMlflowServer } from "../../support/mlflow-server.ts";
-import { root } from "../../support/paths.ts";
 import { makeLine, type SmallLine, type TrainedRun } from "../../support/small-line.ts";
 import { judges } from "../../support/uv.ts";
 
@@ -164,7 +163,7 @@ describe("MLflow's own client", () => {
     expect(exported.status, exported.ran.stdout + exported.ran.stderr).toBe(0);
     const bin = await judges("judges-crypto", ["cryptography==50.0.2", "securesystemslib==1.6.0"], line.variables);
     const outside = await runProcess({
-      argv: [join(bin, "python"), "-I", join(root, "docs/verify.py"), to, String(exported.data?.firstPolicy)],
+      argv: [join(bin, "python"), "-E", "-s", join(to, "verify_all.py"), to, String(exported.data?.firstPolicy)],
       cwd: work,
       env: { PATH: "" },
       timeoutMs: 60_000,
