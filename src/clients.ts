@@ -1,6 +1,8 @@
+import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
+import { shareWorkspaces } from "./clients/databricks/share-workspaces.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import type { Environment } from "./policy/policy.ts";
@@ -10,10 +12,13 @@ export interface ClientWorld {
   variables: Variables;
   places: Places;
   signal: AbortSignal;
+  version: string;
 }
 
 /** The real outside systems; each module loads when a command first asks for it. */
-export function realClients({ variables, places, signal }: ClientWorld): Clients {
+export function realClients({ variables, places, signal, version }: ClientWorld): Clients {
+  /** The only place that opens a Databricks workspace. */
+  const workspace = shareWorkspaces({ variables, home: variables.HOME ?? homedir(), places, signal, version });
   /** By address: what one member learnt, the clock for one, the others know. */
   const servers = new Map<string, Mlflow>();
   const mlflow = async (environment: Environment) => {
@@ -34,6 +39,8 @@ export function realClients({ variables, places, signal }: ClientWorld): Clients
   };
   return {
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
+    workspaceSight: async (address) =>
+      (await import("./clients/databricks/sight.ts")).workspaceSight(await workspace(address)),
     localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
     uv: async (report) => {
       const { ensureUv } = await import("./clients/uv.ts");

@@ -52,6 +52,7 @@ async function main(): Promise<number> {
         variables,
         places: placesOf(variables),
         signal: abort.signal,
+        version,
       }),
     signer: async (named, prompts) => {
       const { loadSigner } = await import("./people/load-signer.ts");

@@ -1,11 +1,12 @@
 import type { DataEngine } from "../data/engine.ts";
 import type { Machine } from "../doctor/doctor.ts";
+import type { WorkspaceSight } from "../doctor/workspace-sight.ts";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import type { Report } from "../lib/progress.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
-import type { Environment } from "../policy/policy.ts";
+import type { Environment, WorkspaceAddress } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
@@ -17,6 +18,8 @@ import type { Tracking } from "../training/tracking.ts";
 export interface Clients {
   /** This machine, as the doctor sees it. */
   machine(): Promise<Machine>;
+  /** A Databricks workspace, as the doctor sees it. */
+  workspaceSight(address: WorkspaceAddress): Promise<WorkspaceSight>;
   /** This machine, as the place of a local MLflow server. */
   localHost(): Promise<LocalHost>;
   /** A uv program, installed when there is none, and how it reaches the package index. Throws exit 4 when it cannot be had. */

@@ -33,6 +33,7 @@ export interface World {
 const none = (): Promise<never> => Promise.reject(new Error("no outside system is reached"));
 const NO_CLIENTS: Context["clients"] = {
   machine: none,
+  workspaceSight: none,
   localHost: none,
   uv: none,
   tracking: none,

@@ -1,0 +1,79 @@
+import { FactoryError } from "../../lib/error.ts";
+import { type HttpReply, type HttpRequest, sendHttp, tryStreamHttp } from "../../lib/http.ts";
+import { accept, isNotFound, workspaceFailure } from "./replies.ts";
+import type { Workspace, WorkspaceCall } from "./workspace.ts";
+
+export interface WorkspaceParts {
+  host: string;
+  label: string;
+  credential: Workspace["credential"];
+  /** A bearer token; `fresh` asks for a new one, since the last was refused. */
+  token(fresh?: { refused: string }): Promise<string>;
+  headers: Readonly<Record<string, string>>;
+  signal: AbortSignal | undefined;
+}
+
+/** The calls of one workspace. A token that is refused is replaced once: a refusal did nothing, so that repeating is safe. */
+export function workspaceApi(parts: WorkspaceParts): Workspace {
+  let clock: { serverMs: number; localMs: number } | undefined;
+  const note = <R extends object>(reply: R): R => {
+    const date = "headers" in reply && isReply(reply) ? Date.parse(reply.headers.date ?? "") : Number.NaN;
+    if (!Number.isNaN(date)) clock = { serverMs: date, localMs: Date.now() };
+    return reply;
+  };
+  const authorized = async <R extends object>(call: WorkspaceCall, go: (request: HttpRequest) => Promise<R>) => {
+    const token = await parts.token();
+    const request = requestOf(parts, call, token);
+    const first = note(await go(request));
+    if (!isReply(first) || first.status !== 401) return { request, reply: first };
+    const next = await parts.token({ refused: token });
+    if (next === token) return { request, reply: first };
+    const again = requestOf(parts, call, next);
+    return { request: again, reply: note(await go(again)) };
+  };
+  const attempt = (call: WorkspaceCall) => authorized(call, sendHttp);
+  return {
+    host: parts.host,
+    label: parts.label,
+    credential: parts.credential,
+    token: () => parts.token(),
+    attempt,
+    async find(call, schema) {
+      const { request, reply } = await attempt(call);
+      return isNotFound(request, reply) ? undefined : accept(request, reply, schema, parts.label);
+    },
+    async demand(call, schema) {
+      const { request, reply } = await attempt(call);
+      return accept(request, reply, schema, parts.label);
+    },
+    async stream(call, read) {
+      const { request, reply } = await authorized(call, (each) => tryStreamHttp(each, read));
+      if ("value" in reply) return reply.value;
+      if (isNotFound(request, reply)) return undefined;
+      throw workspaceFailure(request, reply, parts.label);
+    },
+    clock: () => clock,
+  };
+}
+
+function isReply(value: object): value is HttpReply {
+  return "status" in value && "text" in value && "headers" in value;
+}
+
+function requestOf(parts: WorkspaceParts, call: WorkspaceCall, token: string): HttpRequest {
+  // A name in it that was not encoded must not lead elsewhere.
+  if (!/^\/[^/]/.test(call.path) || /[?#\\]|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(call.path))
+    throw new FactoryError("workspace.path", 1, `not a path of the API: ${JSON.stringify(call.path)}`);
+  const query = call.query === undefined ? "" : `?${new URLSearchParams(call.query)}`;
+  const url = `${parts.host}${call.path}${query}`;
+  return {
+    method: call.method,
+    url,
+    headers: { ...parts.headers, ...call.headers, authorization: `Bearer ${token}` },
+    signal: call.signal ?? parts.signal,
+    ...(call.json !== undefined && { json: call.json }),
+    ...(call.body !== undefined && { body: call.body }),
+    ...(call.idempotent !== undefined && { idempotent: call.idempotent }),
+    ...(call.timeoutMs !== undefined && { timeoutMs: call.timeoutMs }),
+  };
+}
