@@ -2,19 +2,32 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { outsideError } from "./error.ts";
-import { type HttpRequest, streamHttp } from "./http.ts";
+import { type BodyReader, type HttpRequest, streamHttp } from "./http.ts";
 import { publicUrl } from "./public-url.ts";
+
+/** Sends a GET, as often as it takes, and hands the body of the reply to the reader. */
+export type Streamer = <T>(read: BodyReader<T>) => Promise<T>;
+
+type Get = Omit<HttpRequest, "method" | "json" | "body">;
 
 /**
  * Streams a GET and returns the digest (SHA-256, hex) and length of what came, keeping nothing. `onBytes` gets the length of each
  * piece; a repeated attempt counts back first. A status other than 2xx throws.
  */
 export async function digestDownload(
-  request: Omit<HttpRequest, "method" | "json" | "body">,
+  request: Get,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<{ sha256: string; bytes: number }> {
+  return digestStream((read) => streamHttp({ ...request, method: "GET" }, read), onBytes);
+}
+
+/** The same for a GET that somebody else sends. */
+export async function digestStream(
+  stream: Streamer,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<{ sha256: string; bytes: number }> {
   let counted = 0;
-  return streamHttp({ ...request, method: "GET" }, async (body) => {
+  return stream(async (body) => {
     onBytes(-counted);
     counted = 0;
     const hash = createHash("sha256");
@@ -33,7 +46,19 @@ export async function digestDownload(
  * The file appears whole or not at all. `onBytes` gets the length of each piece; a repeated attempt counts back first.
  */
 export async function downloadFile(
-  request: Omit<HttpRequest, "method" | "json" | "body">,
+  request: Get,
+  path: string,
+  onBytes: (bytes: number) => void = () => {},
+  maxBytes = Number.MAX_SAFE_INTEGER,
+): Promise<{ sha256: string; bytes: number }> {
+  const stream: Streamer = (read) => streamHttp({ ...request, method: "GET" }, read);
+  return saveStream(stream, publicUrl(request.url), path, onBytes, maxBytes);
+}
+
+/** The same for a GET that somebody else sends; `label` names it in messages. */
+export async function saveStream(
+  stream: Streamer,
+  label: string,
   path: string,
   onBytes: (bytes: number) => void = () => {},
   maxBytes = Number.MAX_SAFE_INTEGER,
@@ -43,7 +68,7 @@ export async function downloadFile(
   const part = join(dirname(path), `.${randomBytes(8).toString("hex")}.part`);
   let counted = 0;
   try {
-    const result = await streamHttp({ ...request, method: "GET" }, async (body, head) => {
+    const result = await stream(async (body, head) => {
       onBytes(-counted);
       counted = 0;
       const file = await open(part, "w", 0o600);
@@ -52,8 +77,7 @@ export async function downloadFile(
         for await (const chunk of body) {
           if (!(chunk instanceof Uint8Array)) continue;
           counted += chunk.byteLength;
-          if (counted > maxBytes)
-            throw outsideError("http.size", `${publicUrl(request.url)} is larger than ${maxBytes} bytes`);
+          if (counted > maxBytes) throw outsideError("http.size", `${label} is larger than ${maxBytes} bytes`);
           hash.update(chunk);
           await file.writeFile(chunk);
           onBytes(chunk.byteLength);

@@ -24,6 +24,8 @@ export interface ProcessRequest {
   /** Called with each line of both streams, for progress only. */
   onLine?: (line: string) => void;
   input?: string;
+  /** After the input stdin stays open until the child ends: a child that reads it to its end knows that we are gone. */
+  lifeline?: boolean;
   maxOutputBytes?: number;
   /** `latin1`: each byte of the output is one character, for output that is no text. Default: UTF-8. */
   encoding?: "utf8" | "latin1";
@@ -71,7 +73,8 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   const stderr = collect(child.stderr, limit, errLog, request.onLine);
   if (request.input !== undefined) {
     child.stdin?.on("error", () => {});
-    child.stdin?.end(request.input);
+    if (request.lifeline === true) child.stdin?.write(request.input);
+    else child.stdin?.end(request.input);
   }
   let timedOut = false;
   const timer =

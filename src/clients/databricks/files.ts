@@ -94,11 +94,7 @@ export function filesSource(workspace: Workspace, root: string, label: string, m
 }
 
 /** The bytes of a file, at most `maxBytes`; undefined when it is not there. */
-export async function readFileBytes(
-  workspace: Workspace,
-  path: string,
-  maxBytes: number,
-): Promise<Buffer | undefined> {
+export async function readFileBytes(workspace: Workspace, path: string, maxBytes: number): Promise<Buffer | undefined> {
   return workspace.stream({ method: "GET", path: filesPath("files", path) }, async (body) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
