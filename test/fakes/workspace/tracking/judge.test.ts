@@ -1,0 +1,80 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test } from "vitest";
+import { judge } from "../python-judge.ts";
+import { type FakeWorkspace, startWorkspace } from "../server.ts";
+import { tracking } from "./state.ts";
+
+const script = join(dirname(fileURLToPath(import.meta.url)), "judge.py");
+const MIB = 1024 * 1024;
+
+let workspace: FakeWorkspace | undefined;
+afterEach(async () => {
+  await workspace?.stop();
+  workspace = undefined;
+});
+
+async function start(): Promise<FakeWorkspace> {
+  workspace = await startWorkspace({ principals: [{ name: "ann@example.com" }] });
+  return workspace;
+}
+
+const expected = {
+  files: ["d", "empty.txt", "with space"],
+  folder: [["d/info.json", 12]],
+  info: { k: 1 },
+  space: "a b",
+  empty: 0,
+  predictions: [0, 0, 1, 1],
+  big: true,
+  found: 1,
+  history: [
+    [3, 0.5],
+    [4, 0.75],
+  ],
+  models: ["model"],
+  status: "FINISHED",
+  metric: 0.75,
+  dataset: "train",
+  logged: ["READY", "r", ["m2", "m3", "after"]],
+  changed: "INVALID_PARAMETER_VALUE",
+  again: "RESOURCE_ALREADY_EXISTS",
+  sdk_run: "judged",
+  sdk_history: [3, 4],
+  sdk_files: ["d", "deep", "empty.txt", "with space"],
+  sdk_listed: true,
+};
+
+test("MLflow's client tracks a run with a model and a big file in parts, through presigned URLs", async () => {
+  const fake = await start();
+  const { token } = fake.identity("ann@example.com");
+  const seen = await judge(script, { url: fake.url, token }, ["/Users/ann@example.com/judged", String(12 * MIB)], {
+    MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: String(6 * MIB),
+    MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: String(5 * MIB),
+    MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE: String(6 * MIB),
+    MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE: String(5 * MIB),
+  });
+  expect(seen).toMatchObject(expected);
+  for (const route of [
+    "create-multipart-upload",
+    "complete-multipart-upload",
+    "credentials-for-upload",
+    "credentials-for-download",
+  ])
+    expect(
+      fake.asked(route).every(({ status }) => status === 200),
+      route,
+    ).toBe(true);
+  expect(fake.asked("PUT /presigned").length).toBeGreaterThan(10);
+  expect(fake.asked("GET /presigned").map(({ status }) => status)).toContain(206);
+  expect(fake.log.filter(({ route, url }) => route === undefined && !url.includes("well-known"))).toEqual([]);
+});
+
+test("the same through the Files API, which MLflow's client tries first", async () => {
+  const fake = await start();
+  tracking.of(fake.state).settings.filesApi = true;
+  const { token } = fake.identity("ann@example.com");
+  const seen = await judge(script, { url: fake.url, token }, ["/Shared/judged", String(MIB)]);
+  expect(seen).toMatchObject(expected);
+  expect(fake.asked("/presigned")).toEqual([]);
+});
