@@ -1,10 +1,12 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { platform, versions } from "node:process";
 import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
 import { shareWorkspaces } from "./clients/databricks/share-workspaces.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
 import { outsideError, usageError } from "./lib/error.ts";
+import { setUpHttp, userAgent } from "./lib/http-settings.ts";
 import type { Environment } from "./policy/policy.ts";
 import { trackingCredentials } from "./training/child-environment.ts";
 
@@ -17,6 +19,7 @@ export interface ClientWorld {
 
 /** The real outside systems; each module loads when a command first asks for it. */
 export function realClients({ variables, places, signal, version }: ClientWorld): Clients {
+  setUpHttp({ variables, userAgent: userAgent(version, { node: versions.node, platform }, variables) });
   /** The only place that opens a Databricks workspace. */
   const workspace = shareWorkspaces({ variables, home: variables.HOME ?? homedir(), places, signal, version });
   /** By address: what one member learnt, the clock for one, the others know. */

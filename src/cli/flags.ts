@@ -34,7 +34,7 @@ export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
     .option("--json", "print one JSON document and nothing else on stdout")
     .option("--quiet", "no progress on stderr")
     .option("--yes", "take every default, ask nothing")
-    .option("--debug", "on a failure, show the stack and the causes");
+    .option("--debug", "show each request on stderr, and on a failure the stack and its causes");
   parser.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  $ ${line}`).join("\n")}`);
   try {
     parser.parse([...rest], { from: "user" });

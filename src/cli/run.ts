@@ -1,12 +1,13 @@
 import type * as z from "zod";
 import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import { setUpHttp } from "../lib/http-settings.ts";
 import type { Signer } from "../lib/signing.ts";
 import type { Clients } from "./clients.ts";
 import type { AnyCommand, CommandEntry } from "./command.ts";
 import type { Context, Places, Variables } from "./context.ts";
 import { findCommand, unknownCommand } from "./find-command.ts";
 import type { GlobalFlags } from "./flags.ts";
-import { clean, dataDocument, errorDocument, errorText } from "./output.ts";
+import { clean, dataDocument, errorDocument, errorText, plain } from "./output.ts";
 import { overview } from "./overview.ts";
 import { drawProgress } from "./progress.ts";
 import { NO_PROMPTS, type Prompts } from "./prompts.ts";
@@ -67,6 +68,7 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
       return EXIT.yes;
     }
     const [command, clients] = await Promise.all([found.entry.load(), world.clients()]);
+    if (parsed.flags.debug) setUpHttp({ trace: (line) => writers.err(`${plain(line)}\n`) });
     return await execute(command, clients, parsed.raw, parsed.flags, world, writers);
   } catch (thrown) {
     const error = translate(thrown, world.signal);

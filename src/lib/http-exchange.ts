@@ -3,18 +3,17 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { errnoOf, outsideError } from "./error.ts";
 import type { BodyReader, HttpReply, HttpRequest, StreamedBody } from "./http.ts";
+import { agentFor } from "./http-agents.ts";
+import { httpSettings } from "./http-settings.ts";
 import { publicUrl } from "./public-url.ts";
 
 const TIMEOUT_MS = 60_000;
 const MAX_BODY_BYTES = 32 << 20;
-/** Shorter than the five seconds after which common servers close an idle connection: a stale one is never used. */
-const agentOptions = { keepAlive: true, maxSockets: 8, timeout: 4000 };
-let agents: { http: http.Agent; https: https.Agent } | undefined;
 
 /**
  * One request, one reply, no repetition. Throws what the connection threw; a body that is too large or broken is exit 4.
  */
-export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
+export async function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
   const url = new URL(request.url);
   if (url.username !== "" || url.password !== "")
     throw outsideError(
@@ -23,16 +22,16 @@ export function sendOnce<T>(request: HttpRequest, read: BodyReader<T>): Promise<
       "give them in the variables of that server",
     );
   const body = request.json === undefined ? request.body : Buffer.from(JSON.stringify(request.json));
-  agents ??= { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
   const options: RequestOptions = {
     method: request.method,
     headers: {
       accept: "application/json, */*;q=0.5",
+      "user-agent": httpSettings().userAgent,
       ...(request.json !== undefined && { "content-type": "application/json" }),
       ...(body !== undefined && { "content-length": String("open" in body ? body.bytes : body.byteLength) }),
       ...request.headers,
     },
-    agent: url.protocol === "https:" ? agents.https : agents.http,
+    agent: await agentFor(url),
     ...(request.signal !== undefined && { signal: request.signal }),
   };
   return new Promise<T>((resolve, reject) => {

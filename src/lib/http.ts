@@ -1,9 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { errnoOf, FactoryError, messageOf, outsideError } from "./error.ts";
+import { FactoryError } from "./error.ts";
 import { isBrokenConnection, readReply, sendOnce } from "./http-exchange.ts";
-import { publicUrl } from "./public-url.ts";
-import { redact } from "./redact.ts";
+import { httpFailure, noReply } from "./http-failure.ts";
+import { traceFailure, traceReply } from "./http-trace.ts";
+
+export { httpFailure, problemOf } from "./http-failure.ts";
 
 /** A body that is too large for memory. `open` is called again from the start when the request is repeated; `bytes` is its exact length. */
 export interface StreamedBody {
@@ -23,10 +25,12 @@ export interface HttpRequest {
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
   maxBodyBytes?: number;
-  /** Whether repeating it does no harm; by default GET, HEAD, PUT and DELETE. */
+  /** Whether repeating it does no harm; by default GET, HEAD, PUT and DELETE. A plain `false` forbids every repetition. */
   idempotent?: boolean;
   /** Repetitions after the first try. */
   retries?: number;
+  /** No try begins later than this after the first, waits included. */
+  budgetMs?: number;
   /** A final-looking reply (not 429 or 5xx) that is in truth an overload. */
   isOverload?: (reply: HttpReply) => boolean;
 }
@@ -47,10 +51,12 @@ export type BodyReader<T> = (
 
 const RETRIES = 4;
 const LONGEST_WAIT_MS = 30_000;
+const BUDGET_MS = 300_000;
 
 /**
  * Sends a request and returns the last reply, whatever its status: the caller decides with `httpFailure`.
- * Repeats what is safe to repeat after 429, 5xx, an overload or a broken connection, and honours Retry-After.
+ * Repeats what is safe to repeat after 429, 5xx, an overload or a broken connection, and waits as long as Retry-After asks, within
+ * the budget: where it asks for more, the reply is returned at once.
  * Throws exit 4 when no reply came, and the signal's reason on abort.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpReply> {
@@ -71,63 +77,62 @@ export async function tryStreamHttp<T>(request: HttpRequest, read: BodyReader<T>
   );
 }
 
-/** The error (exit 4) for a reply that is not what was asked for: method, address without query, status, error code. */
-export function httpFailure(request: Pick<HttpRequest, "method" | "url">, reply: HttpReply): FactoryError {
-  const { code, message } = problemOf(reply);
-  const said = code === "" && message === "" ? "" : `: ${[code, message].filter((part) => part !== "").join(" ")}`;
-  const hint =
-    reply.status === 401 || reply.status === 403
-      ? "check the credentials for this server and what they may do"
-      : reply.status >= 300 && reply.status < 400
-        ? "redirects are not followed: give the address that it points to"
-        : undefined;
-  return outsideError(
-    `http.${reply.status}`,
-    `${request.method} ${publicUrl(request.url)} answered ${reply.status}${said}`,
-    hint,
-  );
-}
-
-/** The error code and message of a JSON error body, or the first line of a plain one; at most 300 characters. */
-export function problemOf(reply: HttpReply): { code: string; message: string } {
-  const field = (name: string): string => {
-    const value: unknown =
-      typeof reply.json === "object" && reply.json !== null ? Reflect.get(reply.json, name) : undefined;
-    return typeof value === "string" ? redact(value).slice(0, 300) : "";
-  };
-  if (reply.json !== undefined) return { code: field("error_code"), message: field("message") };
-  const plain = /^text\/plain\b/.test(reply.headers["content-type"] ?? "");
-  return { code: "", message: plain ? redact(reply.text.split("\n")[0] ?? "").slice(0, 300) : "" };
-}
-
 async function exchange<T extends object>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
   const repeatable = request.idempotent ?? ["GET", "HEAD", "PUT", "DELETE"].includes(request.method);
-  const retries = repeatable ? (request.retries ?? RETRIES) : 0;
+  const retries = request.retries ?? RETRIES;
+  const began = performance.now();
   for (let attempt = 0; ; attempt++) {
     request.signal?.throwIfAborted();
-    let waitMs = Math.min(200 * 2 ** attempt, LONGEST_WAIT_MS);
+    const started = performance.now();
+    // Spread a little, so that many clients which failed at once do not come back at once.
+    let waitMs = Math.min(200 * 2 ** attempt, LONGEST_WAIT_MS) * (1 + Math.random() / 4);
     try {
       const result = await sendOnce(request, read);
-      if (attempt >= retries || !isReply(result) || !isTransient(request, result)) return result;
-      waitMs =
-        retryAfterSeconds(result) === undefined
-          ? waitMs
-          : Math.min((retryAfterSeconds(result) ?? 0) * 1000, LONGEST_WAIT_MS);
+      const ms = performance.now() - started;
+      if (!isReply(result) || !mayRepeat(request, result, repeatable)) return traced(request, result, ms);
+      waitMs = (retryAfterSeconds(result) ?? waitMs / 1000) * 1000;
+      const last = attempt >= retries || !inBudget(request, began, waitMs);
+      traceReply(request, result, ms, last ? undefined : waitMs);
+      if (last) return result;
     } catch (error) {
       request.signal?.throwIfAborted();
+      const again =
+        !(error instanceof FactoryError) &&
+        repeatable &&
+        attempt < retries &&
+        isBrokenConnection(error) &&
+        inBudget(request, began, waitMs);
+      traceFailure(request, error, performance.now() - started, again ? waitMs : undefined);
       if (error instanceof FactoryError) throw error;
-      if (attempt >= retries || !isBrokenConnection(error)) throw noReply(request, error);
+      if (!again) throw noReply(request, error);
     }
     await pause(waitMs, request.signal);
   }
+}
+
+function traced<T extends object>(request: HttpRequest, result: T, ms: number): T {
+  traceReply(request, isReply(result) ? result : undefined, ms, undefined);
+  return result;
+}
+
+function inBudget(request: HttpRequest, began: number, waitMs: number): boolean {
+  return performance.now() - began + waitMs <= (request.budgetMs ?? BUDGET_MS);
 }
 
 function isReply(value: object): value is HttpReply {
   return "status" in value && "text" in value;
 }
 
-function isTransient(request: HttpRequest, reply: HttpReply): boolean {
-  return reply.status === 429 || (reply.status >= 500 && reply.status !== 501) || request.isOverload?.(reply) === true;
+/**
+ * | reply | GET, HEAD, PUT, DELETE, and what its caller calls repeatable | POST, PATCH |
+ * | --- | --- | --- |
+ * | 429 | again | again: it was turned away before anything was done |
+ * | 408, 500, 502, 503, 504 and other 5xx but 501; an overload by its words | again | never: it may have acted |
+ */
+function mayRepeat(request: HttpRequest, reply: HttpReply, repeatable: boolean): boolean {
+  if (reply.status === 429) return request.idempotent !== false;
+  const transient = reply.status === 408 || (reply.status >= 500 && reply.status !== 501);
+  return repeatable && (transient || request.isOverload?.(reply) === true);
 }
 
 /** Seconds that the other side asks us to wait, from the header `Retry-After` as a number or a date. */
@@ -137,34 +142,6 @@ export function retryAfterSeconds(reply: Pick<HttpReply, "headers">, now = Date.
   if (/^\d{1,6}$/.test(value)) return Number(value);
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
-}
-
-function noReply(request: HttpRequest, error: unknown): FactoryError {
-  const { origin } = new URL(request.url);
-  const code = errnoOf(error) ?? "";
-  if (code === "ECONNREFUSED")
-    return outsideError(
-      "http.refused",
-      `nothing answers at ${origin}`,
-      "is the server running? for the local one: factory local start",
-      error,
-    );
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return outsideError("http.host", `the host of ${origin} is not known`, "check the address and the network", error);
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
-    return outsideError(
-      "http.certificate",
-      `the certificate of ${origin} is not trusted (${code})`,
-      "give the authority's file in NODE_EXTRA_CA_CERTS",
-      error,
-    );
-  }
-  return outsideError(
-    "http.failed",
-    `${request.method} ${publicUrl(request.url)} failed: ${redact(messageOf(error))}`,
-    undefined,
-    error,
-  );
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
