@@ -26,6 +26,7 @@ export async function judges(
   name: string,
   pins: readonly string[],
   variables: Record<string, string>,
+  timeoutMs = 280_000,
 ): Promise<string> {
   const folder = join(toolsFolder, name);
   const stamp = join(folder, "pins");
@@ -36,7 +37,7 @@ export async function judges(
     [program, "venv", "--clear", "--no-python-downloads", folder],
     [program, "pip", "install", "--python", join(folder, "bin/python"), ...pins],
   ]) {
-    const result = await runProcess({ argv, cwd: toolsFolder, env: { ...settings, ...variables }, timeoutMs: 280_000 });
+    const result = await runProcess({ argv, cwd: toolsFolder, env: { ...settings, ...variables }, timeoutMs });
     if (result.status !== 0) throw new Error(`${argv.join(" ")}: ${result.stderr}`);
   }
   writeFileSync(stamp, pins.join("\n"));

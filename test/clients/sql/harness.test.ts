@@ -1,12 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runSql, type SparkServer, sparkMissing, sparkServer } from "../../support/spark/spark-server.ts";
+import {
+  runSql,
+  SPARK_READY_MS,
+  type SparkServer,
+  sparkMissing,
+  sparkServer,
+} from "../../support/spark/spark-server.ts";
 
 describe.skipIf(sparkMissing() !== undefined)("the Spark server that plays a warehouse", () => {
   let spark: SparkServer;
   const sql = (...statements: string[]) => runSql({ ...spark, path: spark.httpPath }, statements);
   beforeAll(async () => {
     spark = await sparkServer();
-  });
+  }, SPARK_READY_MS);
   afterAll(() => spark.stop());
 
   test("columns, text of any kind, Delta tables", async () => {

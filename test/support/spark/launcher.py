@@ -1,14 +1,16 @@
 """A Spark Thrift server with Delta and an in-memory catalog, for tests. It ends when its owner does.
 
-argv: port, warehouse folder, jars joined by ":", pid of the owner (0: nobody).
+Its working folder is its own and goes with it. argv: port, warehouse folder, jars joined by ":", pid of the owner (0: nobody).
 """
 
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 port, warehouse, jars, owner = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -25,7 +27,12 @@ def alive(pid):
 
 
 def end(*_):
-    # The JVM is in the same process group: nothing of it may stay.
+    gateway = SparkContext._gateway
+    if gateway is not None:
+        gateway.proc.kill()
+        gateway.proc.wait(10)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    # Whatever else is in the process group: nothing of it may stay.
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

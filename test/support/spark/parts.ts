@@ -12,6 +12,9 @@ const DELTA = "4.3.1";
 const JARS = [`delta-spark_4.1_2.13-${DELTA}.jar`, `delta-storage-${DELTA}.jar`];
 const jarFolder = join(toolsFolder, `delta-${DELTA}`);
 
+/** Half a gigabyte, built from its source package; many times slower on a busy machine. */
+export const INSTALL_MS = 900_000;
+
 export interface SparkParts {
   python: string;
   /** Joined by `:`. */
@@ -40,11 +43,11 @@ export async function sparkParts(): Promise<SparkParts> {
   const release = await acquireLock({
     path: join(toolsFolder, "spark.lock"),
     what: "the installation of Spark",
-    waitMs: 300_000,
+    waitMs: INSTALL_MS,
   });
   try {
     if (!haveJars()) fetchJars();
-    const bin = await judges(`spark-${PYSPARK}`, [`pyspark==${PYSPARK}`], processVariables());
+    const bin = await judges(`spark-${PYSPARK}`, [`pyspark==${PYSPARK}`], processVariables(), INSTALL_MS);
     return { python: join(bin, "python"), jars: JARS.map((name) => join(jarFolder, name)).join(":") };
   } finally {
     release();

@@ -8,12 +8,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { acquireLock } from "../../../src/lib/lock.ts";
 import { processVariables } from "../mlflow-server.ts";
-import { sparkParts } from "./parts.ts";
+import { INSTALL_MS, sparkParts } from "./parts.ts";
 import { type Shim, startShim, type WarehouseState } from "./shim.ts";
 
 export { sparkMissing } from "./parts.ts";
 
 const START_MS = 180_000;
+/** Limit for a `beforeAll` that asks for a server: on a fresh machine it is installed first. */
+export const SPARK_READY_MS = INSTALL_MS + 2 * START_MS;
 const launcher = join(dirname(fileURLToPath(import.meta.url)), "launcher.py");
 
 export interface SparkServer {
@@ -108,7 +110,9 @@ export async function runSql(
     let rows: Row[] = [];
     for (const statement of statements) {
       const operation = await session.executeStatement(statement);
-      rows = (await operation.fetchAll()).map((row) => ({ ...row }));
+      rows = (await operation.fetchAll().catch((thrown: unknown) => fail(statement, thrown))).map((row) => ({
+        ...row,
+      }));
       await operation.close();
     }
     return rows;
@@ -117,12 +121,18 @@ export async function runSql(
   }
 }
 
+/** What the server says, which the driver does not put into its message. */
+function fail(statement: string, thrown: unknown): never {
+  const said = thrown instanceof Error && "response" in thrown ? Object(thrown.response).errorMessage : thrown;
+  throw new Error(`${statement.slice(0, 200)}: ${String(said).split("\n\tat")[0]}`);
+}
+
 /** The port of this test run's server. */
 async function sharedSpark(): Promise<number> {
   // Test files are processes of their own below one that lives as long as the run.
   const owner = process.env.VITEST === undefined ? process.pid : process.ppid;
   const folder = join(tmpdir(), `factory-spark-of-${owner}`);
-  const release = await acquireLock({ path: `${folder}.lock`, what: "the start of Spark", waitMs: START_MS + 300_000 });
+  const release = await acquireLock({ path: `${folder}.lock`, what: "the start of Spark", waitMs: SPARK_READY_MS });
   try {
     const known = existsSync(join(folder, "port")) ? Number(readFileSync(join(folder, "port"), "utf8")) : undefined;
     if (known !== undefined && (await accepts(known))) return known;

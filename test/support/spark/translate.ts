@@ -32,7 +32,7 @@ export function toServer(bytes: Buffer): Buffer {
   const message = readMessage(bytes);
   const request = structIn(message.body, 1);
   if (name === "OpenSession") openSession(request);
-  else if (fieldOf(request, PARAMETERS) === undefined) return bytes;
+  else if (parametersOf(request).length === 0) return bytes;
   else executeStatement(request);
   return writeMessage(message);
 }
@@ -86,9 +86,7 @@ function openSession(request: Struct): void {
 
 /** Parameters are known to the server inside of the language alone. */
 function executeStatement(request: Struct): void {
-  const list = fieldOf(request, PARAMETERS)?.value;
-  const parameters = typeof list === "object" && "items" in list ? list.items.filter(Array.isArray) : [];
-  const values = parameters.map((parameter) => {
+  const values = parametersOf(request).map((parameter) => {
     const value = textOf(structIn(parameter, 4), 1);
     const type = textOf(parameter, 3) ?? "STRING";
     const cast = value === undefined || type === "VOID" ? "NULL" : `CAST(${literal(value)} AS ${type})`;
@@ -101,6 +99,11 @@ function executeStatement(request: Struct): void {
     request.findIndex((field) => field.id === PARAMETERS),
     1,
   );
+}
+
+function parametersOf(request: Struct): Struct[] {
+  const list = fieldOf(request, PARAMETERS)?.value;
+  return typeof list === "object" && "items" in list ? list.items.filter((each) => Array.isArray(each)) : [];
 }
 
 function literal(text: string): string {
