@@ -6,14 +6,12 @@ import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } f
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
 import { listingIn } from "../policy/listing.ts";
-import type { Environment } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
-import { registeredName } from "../registry/registry.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
@@ -84,10 +82,10 @@ export const command = defineCommand({
     const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
-      const champion = async (environment: Environment) =>
-        (await (await clients.registry(environment)).model(registeredName(environment.catalog, line.model)))?.aliases
-          .champion;
-      const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun, champion);
+      const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun, {
+        registry: clients.registry,
+        report: context.report,
+      });
       if ("refused" in result) {
         const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
         return {

@@ -10,6 +10,7 @@ import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
 import { giveUp, staleness } from "./resume.ts";
+import { takeBackChallenger } from "./take-back.ts";
 import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
 
@@ -47,8 +48,10 @@ async function promoteInTurn(
   const gathered = await gatherFacts(asked, line, world);
   const plan = planPromotion(asked, gathered, line.view.head);
   const stale = resumed && staleness(resumed, plan);
-  if (resumed !== undefined && stale !== undefined && !dryRun)
+  if (resumed !== undefined && stale !== undefined && !dryRun) {
+    await takeBackChallenger(resumed, line, await world.registry(gathered.target));
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
+  }
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
   if (dryRun) return { kind: "planned", plan };
   const done = resumed === undefined ? promotedAlready(question, line) : undefined;

@@ -143,6 +143,8 @@ test.each([
     expect((await world.run("ci", PROMOTE, { killing: { at, when: "after" } })).status).toBe(null);
     const abandon = ["promote", "--to", "prod", "--abandon", "--reason", "the runner died", "--yes", "--json"];
     expect(await world.run("owner", abandon)).toMatchObject({ status: 0 });
+    // What was given up does not stand there as the next one.
+    expect((await world.picture()).models[`prod.${world.line.model}`]?.aliases).toEqual({});
     const again = await world.run("ci", PROMOTE);
     expect(again.status, again.stdout).toBe(0);
     expect(
@@ -159,3 +161,28 @@ test.each([
     expect(leftOvers(world)).toEqual([]);
   },
 );
+
+test("a promotion that was cut off when its alias was set, and is refused by now: the alias is taken back", async () => {
+  await world.back("approved");
+  const at = { kind: "POST registered-models/alias", nth: 1 };
+  expect((await world.run("ci", PROMOTE, { killing: { at, when: "after" } })).status).toBe(null);
+  const prod = async () => (await world.picture()).models[`prod.${world.line.model}`]?.aliases;
+  expect(await prod()).toEqual({ challenger: "1" });
+  const withdraw = [
+    "approve",
+    "withdraw",
+    `${world.line.model}/1`,
+    "--to",
+    "prod",
+    "--reason",
+    "second thoughts",
+    "--yes",
+  ];
+  const withdrawn = await world.run("approver", [...withdraw, "--json"]);
+  expect(withdrawn.status, withdrawn.stdout).toBe(0);
+  const again = await world.run("ci", PROMOTE);
+  expect(again.status, again.stdout).toBe(5);
+  expect(again.stdout).toContain("begun.stale");
+  expect(await prod()).toEqual({});
+  expect(entriesOf(world).at(-1)?.kind).toBe("abandoned");
+});
