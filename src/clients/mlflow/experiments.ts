@@ -1,7 +1,7 @@
 import { usageError } from "../../lib/error.ts";
-import { httpFailure, problemOf } from "../../lib/http.ts";
+import { problemOf } from "../../lib/http.ts";
 import { remake } from "./make-once.ts";
-import { accept, attempt, find, type MlflowApi } from "./mlflow-api.ts";
+import { accept, attempt, find, type MlflowApi, refusal } from "./mlflow-api.ts";
 import { experiment, experimentId } from "./schemas.ts";
 
 /** The id of an experiment that is not deleted; undefined when there is none of that name. Throws exit 2 for a deleted one. */
@@ -22,11 +22,12 @@ export async function findExperiment(api: MlflowApi, name: string): Promise<stri
 export async function ensureExperiment(api: MlflowApi, name: string): Promise<string> {
   const look = () => findExperiment(api, name);
   const make = async (): Promise<string> => {
+    await api.experiments.prepare(name);
     const { request, reply } = await attempt(api, { method: "POST", path: "experiments/create", json: { name } });
     // Someone else made it in between.
     if (problemOf(reply).code !== "RESOURCE_ALREADY_EXISTS") return accept(request, reply, experimentId).experiment_id;
     const made = await look();
-    if (made === undefined) throw httpFailure(request, reply);
+    if (made === undefined) throw refusal(request, reply);
     return made;
   };
   return (await look()) ?? remake(api, look, make);
@@ -34,12 +35,12 @@ export async function ensureExperiment(api: MlflowApi, name: string): Promise<st
 
 /** The id of the experiment of one environment and model, where factory keeps bytes, evidence and bundles; made when it is not there. */
 export function ensureOwnExperiment(api: MlflowApi, environment: string, modelName: string): Promise<string> {
-  return known(api, `factory/${environment}/${modelName}`, (name) => ensureExperiment(api, name));
+  return known(api, api.experiments.own(environment, modelName), (name) => ensureExperiment(api, name));
 }
 
 /** The same experiment, or undefined when it is not there. */
 export function findOwnExperiment(api: MlflowApi, environment: string, modelName: string): Promise<string | undefined> {
-  return known(api, `factory/${environment}/${modelName}`, (name) => findExperiment(api, name));
+  return known(api, api.experiments.own(environment, modelName), (name) => findExperiment(api, name));
 }
 
 /** Asks the server once: an experiment keeps its id. */

@@ -1,17 +1,34 @@
 import type * as z from "zod";
 import { FactoryError, outsideError } from "../../lib/error.ts";
-import { type HttpReply, type HttpRequest, httpFailure, problemOf, sendHttp } from "../../lib/http.ts";
+import { type HttpReply, type HttpRequest, httpFailure, problemOf } from "../../lib/http.ts";
 import { publicUrl } from "../../lib/public-url.ts";
+import type { ArtifactStore } from "./artifacts.ts";
 
+/** MLflow's REST API, wherever it is: on a plain server, or in a workspace. What differs between them is in here. */
 export interface MlflowApi {
   /** Address without credentials and final slash. */
   readonly uri: string;
-  headers: Readonly<Record<string, string>>;
-  signal: AbortSignal | undefined;
+  /** How messages name it: `the MLflow server at http://…`. */
+  readonly label: string;
+  readonly signal: AbortSignal | undefined;
+  /** Sends a call and returns the last reply, whatever its status. Throws exit 4 when none came. */
+  exchange(call: Call): Promise<Exchange>;
   /** The server's clock by the header Date of its last reply, and ours at that moment; milliseconds since 1970. */
-  clock?: { serverMs: number; localMs: number };
+  clock(): { serverMs: number; localMs: number } | undefined;
+  readonly artifacts: ArtifactStore;
+  readonly experiments: ExperimentNames;
   /** Ids of the experiments where factory keeps things, by name, once they are known. */
-  ownExperiments: Map<string, string>;
+  readonly ownExperiments: Map<string, string>;
+}
+
+/** How experiments are called there. */
+export interface ExperimentNames {
+  /** The one with a project's training runs. */
+  training(project: string): string;
+  /** The one of an environment and a model, where factory keeps bytes, evidence and bundles. */
+  own(environment: string, modelName: string): string;
+  /** What must be there before an experiment of this name can be made. */
+  prepare(name: string): Promise<void>;
 }
 
 export interface Call {
@@ -24,6 +41,12 @@ export interface Call {
   idempotent?: boolean;
   signal?: AbortSignal;
   timeoutMs?: number;
+}
+
+/** `failure` words a reply that is not what was asked for, where the other side knows better than the status alone tells. */
+export interface Exchange {
+  request: Pick<HttpRequest, "method" | "url"> & { failure?: (reply: HttpReply) => FactoryError };
+  reply: HttpReply;
 }
 
 const BUSY = "mlflow.busy";
@@ -57,39 +80,30 @@ export function isOverload(reply: HttpReply): boolean {
 
 /** Calls the REST API; undefined when the thing asked for does not exist. Any other failure throws (exit 4). */
 export async function find<T>(api: MlflowApi, call: Call, schema: z.ZodType<T>): Promise<T | undefined> {
-  const request = requestOf(api, call);
-  const reply = await send(api, request);
+  const { request, reply } = await api.exchange(call);
   return isNotFound(reply) ? undefined : accept(request, reply, schema);
 }
 
 /** Calls the REST API. Any failure throws (exit 4). */
 export async function demand<T>(api: MlflowApi, call: Call, schema: z.ZodType<T>): Promise<T> {
-  const request = requestOf(api, call);
-  return accept(request, await send(api, request), schema);
+  const { request, reply } = await api.exchange(call);
+  return accept(request, reply, schema);
 }
 
 /** The raw exchange, for calls whose refusals mean something. */
-export async function attempt(api: MlflowApi, call: Call): Promise<{ request: HttpRequest; reply: HttpReply }> {
-  const request = requestOf(api, call);
-  return { request, reply: await send(api, request) };
+export function attempt(api: MlflowApi, call: Call): Promise<Exchange> {
+  return api.exchange(call);
 }
 
-/** Sends any request to the server and remembers what its clock said. */
-export async function send(api: MlflowApi, request: HttpRequest): Promise<HttpReply> {
-  return noteClock(api, await sendHttp(request));
-}
-
-/** The same reply; the clock that it tells is remembered. */
-export function noteClock(api: MlflowApi, reply: HttpReply): HttpReply {
-  const serverMs = Date.parse(reply.headers.date ?? "");
-  if (!Number.isNaN(serverMs)) api.clock = { serverMs, localMs: Date.now() };
-  return reply;
+/** The error (exit 4) for a reply that is not what was asked for. */
+export function refusal(request: Exchange["request"], reply: HttpReply): FactoryError {
+  return request.failure?.(reply) ?? httpFailure(request, reply);
 }
 
 /** The reply in its expected form. Throws exit 4 for another status or form. */
-export function accept<T>(request: HttpRequest, reply: HttpReply, schema: z.ZodType<T>): T {
-  if (isOverload(reply)) throw outsideError(BUSY, `${httpFailure(request, reply).message}`, "try again in a minute");
-  if (reply.status < 200 || reply.status >= 300) throw httpFailure(request, reply);
+export function accept<T>(request: Exchange["request"], reply: HttpReply, schema: z.ZodType<T>): T {
+  if (isOverload(reply)) throw outsideError(BUSY, refusal(request, reply).message, "try again in a minute");
+  if (reply.status < 200 || reply.status >= 300) throw refusal(request, reply);
   const parsed = schema.safeParse(reply.json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -98,19 +112,4 @@ export function accept<T>(request: HttpRequest, reply: HttpReply, schema: z.ZodT
     `${request.method} ${publicUrl(request.url)} answered in a form that is not understood${issue === undefined ? "" : `: ${issue.path.join(".")} ${issue.message}`}`,
     "is this an MLflow tracking server of version 3?",
   );
-}
-
-function requestOf(api: MlflowApi, call: Call): HttpRequest {
-  const query = call.query === undefined ? "" : `?${new URLSearchParams(call.query)}`;
-  const signal = call.signal ?? api.signal;
-  return {
-    method: call.method,
-    url: `${api.uri}/api/2.0/mlflow/${call.path}${query}`,
-    headers: api.headers,
-    signal,
-    isOverload,
-    ...(call.json !== undefined && { json: call.json }),
-    ...(call.idempotent !== undefined && { idempotent: call.idempotent }),
-    ...(call.timeoutMs !== undefined && { timeoutMs: call.timeoutMs }),
-  };
 }

@@ -2,7 +2,6 @@ import type { ObjectStore, StoredFile } from "../../evidence/object-store.ts";
 import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
-import { digestAt, listBelow, proxyPath, putBytes, readBytes } from "./artifacts.ts";
 import { ensureOwnExperiment, findOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
@@ -25,7 +24,7 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
   const search = (id: string, digest: string): Promise<RunBody[]> =>
     searchRuns(api, id, { key: OBJECT_TAG, value: digest }, { max: MAX_RUNS });
   const rootOf = (run: RunBody, digest: string): string =>
-    `${proxyPath(run.info.artifact_uri, `run ${run.info.run_id}`)}/factory-evidence/${digest}`;
+    `${api.artifacts.place(run.info.artifact_uri, `run ${run.info.run_id}`)}/factory-evidence/${digest}`;
   /** Where files of this digest may be. Kept while there are any: another writer's run would hold the same bytes. */
   const rootsOf = async (digest: string): Promise<readonly string[]> => {
     demandDigest(digest);
@@ -40,7 +39,7 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
   const placesOf = async (digest: string): Promise<Map<string, string>> => {
     const places = new Map<string, string>();
     for (const root of await rootsOf(digest)) {
-      for (const { path } of await listBelow(api, root, `object ${digest}`))
+      for (const { path } of await api.artifacts.list(root, `object ${digest}`))
         if (!places.has(path)) places.set(path, `${root}/${path}`);
     }
     return places;
@@ -51,7 +50,7 @@ export function mlflowObjects(api: MlflowApi, environment: string, modelName: st
     async read(digest, path, maxBytes) {
       demandPath(path);
       for (const root of await rootsOf(digest)) {
-        const found = await readBytes(api, `${root}/${path}`, maxBytes);
+        const found = await api.artifacts.read(`${root}/${path}`, maxBytes);
         if (found !== undefined) return found;
       }
       return undefined;
@@ -102,9 +101,9 @@ async function ensureFile(
       throw new FactoryError("upload.changed", EXIT.changed, `${file.path} changed before it was sent`, {
         hint: "run the command again",
       });
-    await putBytes(api, destination, bytes);
+    await api.artifacts.putBytes(destination, bytes);
   }
-  const found = await digestAt(api, present ?? destination);
+  const found = await api.artifacts.digestAt(present ?? destination);
   if (found !== file.sha256)
     throw outsideError(
       "object.bytes",

@@ -4,7 +4,9 @@ import type { ModelRegistry } from "../../registry/registry.ts";
 import type { Tracking } from "../../training/tracking.ts";
 import type { MlflowApi } from "./mlflow-api.ts";
 import { mlflowObjects } from "./object-store.ts";
+import { proxyArtifacts } from "./proxy-artifacts.ts";
 import { mlflowRegistry } from "./registry.ts";
+import { exchangeWith, type Server } from "./server.ts";
 import { mlflowTracking } from "./tracking.ts";
 
 export interface Mlflow {
@@ -32,16 +34,33 @@ export function openMlflow(
       "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
     );
   }
-  const api: MlflowApi = {
+  const api = serverApi({
     uri: `${url.origin}${url.pathname}`.replace(/\/+$/, ""),
     headers: authorization(options.variables),
     signal: options.signal,
-    ownExperiments: new Map(),
-  };
+  });
   return {
     tracking: mlflowTracking(api),
     registry: mlflowRegistry(api),
     objects: (environment, modelName) => mlflowObjects(api, environment, modelName),
+  };
+}
+
+function serverApi(server: Server): MlflowApi {
+  const { uri, signal } = server;
+  return {
+    uri,
+    label: `the MLflow server at ${uri}`,
+    signal,
+    exchange: (call) => exchangeWith(server, call),
+    clock: () => server.clock,
+    artifacts: proxyArtifacts(server),
+    experiments: {
+      training: (project) => project,
+      own: (environment, modelName) => `factory/${environment}/${modelName}`,
+      prepare: async () => {},
+    },
+    ownExperiments: new Map(),
   };
 }
 

@@ -4,7 +4,6 @@ import { inParallel } from "../../lib/parallel.ts";
 import { type Report, withTask } from "../../lib/progress.ts";
 import type { FetchedModel, RemoteFile } from "../../registry/model-files.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
-import { listBelow, proxyPath, putFile, unkeepable } from "./artifacts.ts";
 import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
 import { ensureOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
@@ -35,7 +34,7 @@ export async function createFromFolder(
   report: Report,
 ): Promise<ModelVersion> {
   for (const { path } of request.files) {
-    const problem = unkeepable(path);
+    const problem = api.artifacts.unkeepable(path);
     if (problem !== undefined)
       throw outsideError(
         "mlflow.path",
@@ -111,7 +110,7 @@ async function holdsOnly(api: MlflowApi, model: LoggedModelBody, files: OwnBytes
 
 function filesOf(api: MlflowApi, model: LoggedModelBody): Promise<RemoteFile[]> {
   const label = `logged model ${model.info.model_id}`;
-  return listBelow(api, proxyPath(model.info.artifact_uri, label), label);
+  return api.artifacts.list(api.artifacts.place(model.info.artifact_uri, label), label);
 }
 
 async function upload(
@@ -120,7 +119,7 @@ async function upload(
   { model: name, folder, files }: VersionRequest & OwnBytes,
   report: Report,
 ): Promise<void> {
-  const root = proxyPath(model.info.artifact_uri, `logged model ${model.info.model_id}`);
+  const root = api.artifacts.place(model.info.artifact_uri, `logged model ${model.info.model_id}`);
   const total = files.reduce((sum, each) => sum + each.bytes, 0);
   await withTask(
     report,
@@ -129,7 +128,7 @@ async function upload(
     async (advance) => {
       let done = 0;
       await inParallel(files, AT_ONCE, ({ path, sha256, bytes }) =>
-        putFile(api, `${root}/${path}`, { path: join(folder, path), sha256, bytes }, (more) => {
+        api.artifacts.putFile(`${root}/${path}`, { path: join(folder, path), sha256, bytes }, (more) => {
           done += more;
           advance(done);
         }),
@@ -143,7 +142,7 @@ async function upload(
   if (missing !== undefined || arrived.size !== files.length)
     throw outsideError(
       "mlflow.upload",
-      `the MLflow server took the files of ${name}, but ${missing === undefined ? "lists more than was sent" : `${missing.path} is not there as it was sent`}`,
+      `${api.label} took the files of ${name}, but ${missing === undefined ? "lists more than was sent" : `${missing.path} is not there as it was sent`}`,
       "run the command again",
     );
 }

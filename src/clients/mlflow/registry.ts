@@ -1,4 +1,5 @@
 import { outsideError } from "../../lib/error.ts";
+import { isLoopback } from "../../lib/loopback.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import type { ModelRegistry, RegisteredModel } from "../../registry/registry.ts";
 import { artifactSource } from "./artifacts.ts";
@@ -28,6 +29,8 @@ export function mlflowRegistry(api: MlflowApi): ModelRegistry {
   return {
     place: api.uri,
     local: isLoopback(new URL(api.uri).hostname),
+    bytesAreFixed: false,
+    missingRights: async () => [],
     async versionByAlias(model, alias) {
       const query = { name: model, alias };
       const found = await find(api, { method: "GET", path: "registered-models/alias", query }, oneModelVersion);
@@ -35,7 +38,7 @@ export function mlflowRegistry(api: MlflowApi): ModelRegistry {
     },
     version: (model, version) => findVersion(api, model, version),
     filesOf({ model, version }) {
-      return artifactSource(api, `${model} v${version}`, async () => {
+      return artifactSource(api.artifacts, `${model} v${version}`, async () => {
         const query = { name: model, version };
         const found = await find(api, { method: "GET", path: "model-versions/get-download-uri", query }, downloadUri);
         if (found === undefined) throw outsideError("version.missing", `there is no ${model} v${version}`);
@@ -61,11 +64,6 @@ export function mlflowRegistry(api: MlflowApi): ModelRegistry {
     },
     setModelTags: (model, tags) => setTags("registered-models/set-tag", { name: model }, tags),
     setVersionTags: (model, version, tags) => setTags("model-versions/set-tag", { name: model, version }, tags),
-    clock: () => api.clock,
+    clock: () => api.clock(),
   };
-}
-
-/** Whether a host is this machine by its very name or address. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

@@ -17,13 +17,13 @@ const ATTEMPT_TAG = "factory.attempt";
 /** Experiments, runs and logged models of an MLflow server. */
 export function mlflowTracking(api: MlflowApi): Tracking {
   const edge = async (experiment: string, tag: RunTag, newestFirst: boolean): Promise<Run | undefined> => {
-    const id = await findExperiment(api, experiment);
+    const id = await findExperiment(api, api.experiments.training(experiment));
     const [found] = id === undefined ? [] : await searchRuns(api, id, tag, { newestFirst });
     return found === undefined ? undefined : runOf(found);
   };
   return {
     uri: api.uri,
-    ensureExperiment: (name) => ensureExperiment(api, name),
+    ensureExperiment: (name) => ensureExperiment(api, api.experiments.training(name)),
     async createRun(run) {
       const mark = { key: ATTEMPT_TAG, value: randomUUID() };
       const look = async () => (await searchRuns(api, run.experimentId, mark, {}))[0];
@@ -64,7 +64,7 @@ export function mlflowTracking(api: MlflowApi): Tracking {
         if (pages === MAX_PAGES)
           throw outsideError(
             "mlflow.pages",
-            `the MLflow server at ${api.uri} lists the models of run ${run.id} without end`,
+            `${api.label} lists the models of run ${run.id} without end`,
             "is it really an MLflow server?",
           );
         const json = {
@@ -84,7 +84,7 @@ export function mlflowTracking(api: MlflowApi): Tracking {
       }
     },
     filesOf(model) {
-      return artifactSource(api, `logged model ${model.id}`, async () => {
+      return artifactSource(api.artifacts, `logged model ${model.id}`, async () => {
         const path = `logged-models/${encodeURIComponent(model.id)}`;
         return (await demand(api, { method: "GET", path }, oneLoggedModel)).model.info.artifact_uri;
       });

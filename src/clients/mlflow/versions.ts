@@ -39,7 +39,7 @@ export async function searchVersions(api: MlflowApi, model: string, filter: stri
     if (pages === MAX_PAGES)
       throw outsideError(
         "mlflow.pages",
-        `the MLflow server at ${api.uri} lists the versions of ${model} without end`,
+        `${api.label} lists the versions of ${model} without end`,
         "is it really an MLflow server?",
       );
     const query = { filter, max_results: String(PAGE), ...(token !== "" && { page_token: token }) };
