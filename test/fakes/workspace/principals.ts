@@ -116,3 +116,7 @@ export const grantNames = (principal: Principal): readonly string[] => [
   ...principal.groups,
   "account users",
 ];
+
+/** Groups exist by having members. */
+export const groupNames = (state: State): ReadonlySet<string> =>
+  new Set([...identities.of(state).principals.values()].flatMap((each) => each.groups));

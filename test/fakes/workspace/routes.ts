@@ -1,5 +1,8 @@
+import { fileRoutes } from "./files/routes.ts";
 import { identityRoutes } from "./identity.ts";
 import type { Route } from "./route.ts";
+import { trackingRoutes } from "./tracking/routes.ts";
+import { unityRoutes } from "./unity/routes.ts";
 
 /** Every route of the fake workspace, by area. A new area: a file with `export const xRoutes: readonly Route[]`, and a line here. */
-export const ROUTES: readonly Route[] = [...identityRoutes];
+export const ROUTES: readonly Route[] = [...identityRoutes, ...unityRoutes, ...fileRoutes, ...trackingRoutes];
