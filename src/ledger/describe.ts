@@ -31,6 +31,10 @@ function sentence(entry: Entry): string {
       return `${entry.body.environment}: v${entry.body.from.version} → ${versionText(entry.body.to)}: ${entry.body.reason}${incident(entry.body.incident)}`;
     case "rolledback":
       return `${entry.body.environment}: → ${versionText(entry.body.to)}, ends entry ${entry.body.started}${incident(entry.body.incident)}`;
+    case "deploy.started":
+      return `${candidate(entry.body)} v${entry.body.version} to ${entry.body.workspace}, files ${short(entry.body.files)}${ticket(entry.body.ticket)}`;
+    case "deployed":
+      return `${candidate(entry.body)} v${entry.body.version}, files ${short(entry.body.files)} by ${entry.body.tool}, ends entry ${entry.body.started}`;
     case "abandoned":
       return `${entry.body.environment}: entry ${entry.body.started}: ${entry.body.reason}`;
     default:

@@ -129,6 +129,32 @@ export const BODIES = {
     /** When the alias was moved, if that was before the entry: the ledger could not be reached then. */
     effectiveAt: time.optional(),
   }),
+  /** No lock: a deployment that failed is begun anew, and what it changed before is what the next one finds. */
+  "deploy.started": z.strictObject({
+    ...candidate,
+    version,
+    evidence: digest,
+    rules: digest,
+    policy: digest,
+    ticket: name.optional(),
+    approvals: z.array(digest),
+    /** Of the manifest of all that is deployed: `<sha256>  <path>` by path, the bundle's files and the wheel. */
+    files: digest,
+    wheel: digest,
+    /** Origin of the workspace. */
+    workspace: name,
+    /** Program and version that deploy: `databricks 1.13.0`. */
+    tool: name,
+    verdicts,
+  }),
+  deployed: z.strictObject({
+    ...candidate,
+    started: seq,
+    version,
+    files: digest,
+    wheel: digest,
+    tool: name,
+  }),
   /** Ends a started promotion, release or rollback without its effect. */
   abandoned: z.strictObject({ started: seq, environment: name, reason: reasonText }),
 } as const;

@@ -46,6 +46,27 @@ export function rollbackProblem(
   return wayBackProblem(champion, cut.body.rollback) ?? targetProblem(cut.body.rollback, to);
 }
 
+/** What is deployed belongs to a version that stands there: promoted, or in the first environment registered. */
+export function deploymentProblem(
+  here: EnvironmentState,
+  registered: readonly EntryOf<"registered">[],
+  { environment, version, digest }: EntryBody<"deploy.started">,
+): string | undefined {
+  const stands = [...here.promoted.map(({ entry }) => entry.body), ...registered.map(({ body }) => body)].some(
+    (body) => body.environment === environment && isSame(body, { version, digest }),
+  );
+  return stands ? undefined : `deploys v${version}, which was never promoted there`;
+}
+
+/** A deployment ends as it was begun. */
+export function deployedProblem(
+  started: EntryBody<"deploy.started">,
+  ended: EntryBody<"deployed">,
+): string | undefined {
+  const other = (["version", "digest", "files", "wheel", "tool"] as const).find((key) => started[key] !== ended[key]);
+  return other && `says another ${other} than entry ${ended.started}, which began it`;
+}
+
 function wayBackProblem(champion: PlacedVersion | undefined, rollback: RollbackTarget): string | undefined {
   const fits = rollback === "none" ? champion === undefined : champion !== undefined && isSame(champion, rollback);
   return fits

@@ -1,5 +1,5 @@
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
-import { registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
+import { deployedProblem, deploymentProblem, registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
 
 /** An entry of one kind. */
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>;
@@ -24,6 +24,9 @@ export interface EnvironmentState {
   /** Promotions that were done, with what they started from. */
   promoted: readonly { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: readonly { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  /** Deployments that were begun and not done; a later one takes their place. */
+  deploying: readonly EntryOf<"deploy.started">[];
+  deployed: readonly { entry: EntryOf<"deployed">; started: EntryOf<"deploy.started"> }[];
   champion: Serving | undefined;
   challenger: PlacedVersion | undefined;
   /** Every change of the champion, in order; `none` where a first release was withdrawn. */
@@ -49,6 +52,8 @@ interface MutableEnvironment {
   abandoned: Started[];
   promoted: { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  deploying: EntryOf<"deploy.started">[];
+  deployed: { entry: EntryOf<"deployed">; started: EntryOf<"deploy.started"> }[];
   champion: Serving | undefined;
   challenger: PlacedVersion | undefined;
   served: { entry: EntryOf<"released" | "rolledback">; champion: PlacedVersion | undefined }[];
@@ -59,6 +64,8 @@ const nothingYet = (): MutableEnvironment => ({
   abandoned: [],
   promoted: [],
   released: [],
+  deploying: [],
+  deployed: [],
   champion: undefined,
   challenger: undefined,
   served: [],
@@ -139,6 +146,24 @@ export function lineState(entries: readonly Entry[]): LineState {
           note(entry, rollbackProblem(here, { ...started.body, to }));
           here.champion = servingAgain(here, entry);
           here.served.push({ entry, champion: to === "none" ? undefined : to });
+        }
+        break;
+      }
+      case "deploy.started": {
+        const here = at(entry.body.environment);
+        note(entry, deploymentProblem(here, registered, entry.body));
+        here.deploying.push(entry);
+        break;
+      }
+      case "deployed": {
+        const here = at(entry.body.environment);
+        const started = here.deploying.find((each) => each.seq === entry.body.started);
+        if (started === undefined) problems.push(unstarted(entry));
+        else {
+          note(entry, deployedProblem(started.body, entry.body));
+          here.deployed.push({ entry, started });
+          // One that was cut off before this one began is over: what it changed was changed again.
+          here.deploying = here.deploying.filter((each) => each.seq > started.seq);
         }
         break;
       }

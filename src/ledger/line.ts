@@ -40,6 +40,8 @@ const factSchema = z.discriminatedUnion("kind", [
   factOf("released"),
   factOf("rollback.started"),
   factOf("rolledback"),
+  factOf("deploy.started"),
+  factOf("deployed"),
   factOf("abandoned"),
 ]);
 
