@@ -3,14 +3,16 @@ import type { Evidence } from "../evidence/read-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
-import { FactoryError, usageError } from "../lib/error.ts";
+import { usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
-import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
+import type { FetchedModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
+import { demandRights } from "../registry/rights.ts";
+import { bytesOf, recordedBytes, recordedModel } from "./candidate-bytes.ts";
 import { momentOfDecision } from "./clock.ts";
-import { type Action, type DecisionFacts, type Known, known, type ServingChampion, unknown } from "./facts.ts";
+import { type Action, type DecisionFacts, known, type ServingChampion, unknown } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import { type EvidenceMaterial, gatherEvidence, registeredAt } from "./facts-of-evidence.ts";
 import { ticketOf } from "./facts-of-ticket.ts";
@@ -42,7 +44,10 @@ export interface Gathered {
   target: Environment;
   /** Full name at the target. */
   name: string;
-  /** The bytes, fetched and digested; undefined when they could not be read, or were not asked for. */
+  /**
+   * The bytes, fetched and digested; undefined when they could not be read, or were not asked for. Where bytes are fixed a release has the
+   * manifest from the evidence and only the file MLmodel in the folder, checked against it.
+   */
   model: (FetchedModel & { folder: string }) | undefined;
   evidence: Evidence | undefined;
   signatures: readonly SignedFile[];
@@ -93,12 +98,15 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
     );
   const place = standing && { model: registeredName(source.catalog, line.model), version: standing.version };
+  // What a release lets serve is there already: where nobody can have changed it since, it is not fetched again.
+  const fixed = action === "release" && targetRegistry.bytesAreFixed;
+  const modelFolder = join(world.workFolder, "model");
   // Nothing of this waits for anything else of it.
   const [pictures, bytes, ticket] = await Promise.all([
-    Promise.all([...new Set([target, source])].map((each) => pictureOf(each, line.model, of))),
-    action === "approve" || place === undefined
+    Promise.all([...new Set([target, source])].map((each) => pictureOf(each, line, standing, source, of))),
+    action === "approve" || place === undefined || fixed
       ? undefined
-      : bytesOf(await of(source), place, join(world.workFolder, "model"), world),
+      : bytesOf(await of(source), place, modelFolder, world),
     ticketOf(question, line, world),
   ]);
   const versionsIn = (environment: Environment) =>
@@ -110,14 +118,22 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
   const stores = await Promise.all(
     [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
   );
-  const evidence = await gatherEvidence(
-    candidate.evidence,
-    stores,
-    target.name,
-    policy,
-    world.cacheFolder,
-    registeredAt(line.state, candidate.evidence),
-  );
+  const hasModel = pictures.some((each) => each.environment === target && each.model !== undefined);
+  const [evidence] = await Promise.all([
+    gatherEvidence(
+      candidate.evidence,
+      stores,
+      target.name,
+      policy,
+      world.cacheFolder,
+      registeredAt(line.state, candidate.evidence),
+    ),
+    action === "approve" ? undefined : demandRights(targetRegistry, name, hasModel),
+  ]);
+  const material =
+    fixed && place !== undefined && version !== undefined
+      ? await recordedModel(targetRegistry, place, evidence.evidence, modelFolder)
+      : bytes?.model;
   const targetVersions = versionsIn(target);
   const facts: DecisionFacts = {
     action,
@@ -138,7 +154,11 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       standing === undefined
         ? unknown("it does not stand there")
         : known(version && { createdAt: version.createdAt, digestTag: version.tags[VERSION_TAGS.digest] }),
-    bytes: bytes === undefined ? unknown("there are no bytes to read") : bytes.fact,
+    bytes: fixed
+      ? recordedBytes(version, material)
+      : bytes === undefined
+        ? unknown("there are no bytes to read")
+        : bytes.fact,
     evidence: evidence.seen,
     evidenceProblem: evidence.problem,
     champion: known(championOf(line.state, policy)),
@@ -161,10 +181,10 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     source,
     target,
     name,
-    model: bytes?.model,
+    model: material,
     evidence: evidence.evidence,
     signatures: evidence.signatures,
-    hasModel: pictures.some((each) => each.environment === target && each.model !== undefined),
+    hasModel,
     highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
     present:
       recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)?.version ??
@@ -181,12 +201,18 @@ interface Picture {
 
 async function pictureOf(
   environment: Environment,
-  modelName: string,
+  line: Line,
+  standing: { version: string } | undefined,
+  source: Environment,
   registryOf: (environment: Environment) => Promise<ModelRegistry>,
 ): Promise<Picture> {
   const registry = await registryOf(environment);
-  const name = registeredName(environment.catalog, modelName);
-  const [model, versions] = await Promise.all([registry.model(name), registry.versions(name)]);
+  const name = registeredName(environment.catalog, line.model);
+  const recorded = new Set(recordedVersions(environment.name, line.view.entries).map((each) => each.version));
+  // What the ledger does not know may have been left by a cut-off promotion, which its tags tell.
+  const tagsOf = (version: string): boolean =>
+    !recorded.has(version) || (environment === source && version === standing?.version);
+  const [model, versions] = await Promise.all([registry.model(name), registry.versions(name, tagsOf)]);
   return { environment, model, versions };
 }
 
@@ -201,28 +227,6 @@ function standingOf(state: LineState, source: Environment, digest: string, first
   const body = state.environment(source.name).promoted.findLast((each) => each.entry.body.digest === digest)
     ?.entry.body;
   return body && { version: body.version, digest, createdAt: body.createdAt };
-}
-
-/**
- * Fetches the bytes once: they are digested on the way and uploaded from the same folder. Undefined: the version is not there.
- * Missing bytes are a refusal and not a failure: the server answered, and there is nothing.
- */
-async function bytesOf(
-  registry: ModelRegistry,
-  version: Pick<ModelVersion, "model" | "version">,
-  folder: string,
-  world: LineWorld,
-): Promise<{ fact: Known<string>; model: (FetchedModel & { folder: string }) | undefined } | undefined> {
-  const source = registry.filesOf(version);
-  try {
-    const model = await fetchModel(source, folder, world.report);
-    return { fact: known(model.digest), model: { ...model, folder } };
-  } catch (error) {
-    if (!(error instanceof FactoryError)) throw error;
-    if (error.code === "model.empty") return { fact: known("none"), model: undefined };
-    if (error.code === "version.missing") return undefined;
-    throw error;
-  }
 }
 
 function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {

@@ -12,8 +12,9 @@ import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import { type Identity, identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
-import { fetchModel } from "../registry/model-files.ts";
+import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
+import { demandRights } from "../registry/rights.ts";
 import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
 import { appendOnLine, changed } from "./append.ts";
 import { demandBytes, setAnchor } from "./apply-promotion.ts";
@@ -84,7 +85,8 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
       why: undefined,
     }),
   ];
-  const model = await fetchModel(tracking.filesOf(logged), join(world.workFolder, "model"), world.report);
+  const folder = join(world.workFolder, "model");
+  const model = await fetchModel(tracking.filesOf(logged), folder, world.report);
   if (model.digest !== facts.model.digest)
     reasons.push(
       `the run's model has bytes sha256:${model.digest.slice(0, 12)}…, checked were sha256:${facts.model.digest.slice(0, 12)}…: check again`,
@@ -101,6 +103,7 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   // A chain that was cut, or is missing, must not get a new end here: the anchor that tells of it would be written over.
   const cut = anchorProblem(current, environment.name, line.view.entries);
   if (cut !== undefined) reasons.push(`${cut}; factory ledger restore brings back a whole copy`);
+  await demandRights(registry, name, current !== undefined);
   const now = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
   if (!now.known) throw outsideError("clock.wrong", now.why, now.fix);
   const recording = recorderOf(line, world.signer.keyId, now.value);
@@ -114,7 +117,7 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   await withTask(world.report, "register.evidence", "signed evidence", () =>
     putEvidence(objects, evidence, signatures, line.model),
   );
-  const version = taken ?? (await create(name, run, logged, request, registry));
+  const version = taken ?? (await create(name, run, logged, { ...model, folder }, request, registry, world));
   await demandBytes(registry, version, model.digest, world);
   if (current?.aliases.champion !== version.version) await registry.setAlias(name, "challenger", version.version);
   const again = taken !== undefined;
@@ -221,24 +224,29 @@ async function create(
   name: string,
   run: Run,
   logged: LoggedModel,
+  { folder, files }: Pick<FetchedModel, "files"> & { folder: string },
   { evidence, environment }: RegisterRequest,
   registry: ModelRegistry,
+  world: RegisterWorld,
 ): Promise<ModelVersion> {
   const { facts } = evidence;
   await registry.ensureModel(name);
-  return registry.createFromRun({
-    model: name,
-    above: 0,
-    environment: environment.name,
-    runId: run.id,
-    loggedModelId: logged.id,
-    tags: {
-      [VERSION_TAGS.digest]: facts.model.digest,
-      [VERSION_TAGS.evidence]: evidence.digest,
-      [VERSION_TAGS.run]: run.id,
-      ...(facts.commit !== null && { [VERSION_TAGS.commit]: facts.commit }),
+  return registry.createFromRun(
+    {
+      model: name,
+      above: 0,
+      environment: environment.name,
+      runId: run.id,
+      loggedModelId: logged.id,
+      tags: {
+        [VERSION_TAGS.digest]: facts.model.digest,
+        [VERSION_TAGS.evidence]: evidence.digest,
+        [VERSION_TAGS.run]: run.id,
+        ...(facts.commit !== null && { [VERSION_TAGS.commit]: facts.commit }),
+      },
     },
-  });
+    { folder, files, report: world.report },
+  );
 }
 
 const TRIES = 20;

@@ -37,15 +37,34 @@ export interface ModelRegistry extends ModelReader {
   readonly place: string;
   /** Whether its server is on this machine. */
   readonly local: boolean;
+  /**
+   * Whether nobody can change the bytes of a version once it is there. Then number, creation time and recorded digest say what they
+   * are, and they are not read again before an alias moves.
+   */
+  readonly bytesAreFixed: boolean;
   /** Tags and aliases of a model; undefined when there is none. */
   model(model: string): Promise<RegisteredModel | undefined>;
-  /** Every version, highest number first; empty when there is no such model. */
-  versions(model: string): Promise<readonly ModelVersion[]>;
+  /**
+   * Every version, highest number first; empty when there is no such model. `tagsOf`: whose tags are needed (default: all), for a
+   * registry that has to be asked for those of each version; the others may come without.
+   */
+  versions(model: string, tagsOf?: (version: string) => boolean): Promise<readonly ModelVersion[]>;
+  /**
+   * The rights that we lack for a new version, its aliases and its evidence, each as the statement that gives it; empty when none is
+   * known to be missing. `there`: whether the registered model is there.
+   */
+  missingRights(model: string, there: boolean): Promise<readonly string[]>;
 
   /** Makes the model when it is not there. Safe to repeat. */
   ensureModel(model: string): Promise<void>;
-  /** Registers a run's logged model where it is, tags inside the create. After a lost reply it finds what it made. */
-  createFromRun(request: VersionRequest & { runId: string; loggedModelId: string }): Promise<ModelVersion>;
+  /**
+   * Registers a run's logged model, tags inside the create: where it is, or, in a registry that keeps bytes of its own, from the folder of
+   * `bytes`, which holds exactly its files. After a lost reply it finds what it made.
+   */
+  createFromRun(
+    request: VersionRequest & { runId: string; loggedModelId: string },
+    bytes?: { folder: string; files: FetchedModel["files"]; report: Report },
+  ): Promise<ModelVersion>;
   /**
    * A version with bytes of its own, uploaded from a folder that holds exactly `files`; tags inside the create. After a lost
    * reply it finds what it made. Does not verify what arrived: the caller reads it back. `seen`: what the caller, who is alone

@@ -1,0 +1,45 @@
+import * as z from "zod";
+
+/** Replies of the registry calls of Unity Catalog. An empty list is not sent at all, so every list has a default. */
+
+const keyValues = z
+  .array(z.object({ key: z.string().max(1000), value: z.string().max(200_000).default("") }))
+  .default([])
+  .transform((list) => Object.fromEntries(list.map((each) => [each.key, each.value])));
+const number = z.union([z.number(), z.string().transform((text) => Number(text))]);
+const name = z.string().max(1000);
+/** A plain number from 1, so that versions can be compared and shown. The calls disagree whether it is text. */
+const versionNumber = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .refine((text) => /^[1-9]\d{0,8}$/.test(text), "is no version number");
+
+/** Some calls answer `{}`, some nothing at all. */
+export const nothing = z.looseObject({});
+
+export const registeredModel = z.object({
+  registered_model: z.object({ name, tags: keyValues }),
+});
+
+const modelVersion = z.object({
+  name,
+  version: versionNumber,
+  creation_timestamp: number.default(0),
+  run_id: z.string().default(""),
+  /** What is not READY has no bytes that count, or is being made, or was left behind. */
+  status: z.string().default(""),
+  tags: keyValues,
+});
+export type ModelVersionBody = z.infer<typeof modelVersion>;
+export const oneModelVersion = z.object({ model_version: modelVersion });
+export const modelVersions = z.object({
+  model_versions: z.array(modelVersion).default([]),
+  next_page_token: z.string().default(""),
+});
+
+/** A version by its alias, from the calls that write the number as a number. */
+export const aliased = z.object({ version: versionNumber });
+
+export const enabled = z.object({
+  is_databricks_sdk_models_artifact_repository_enabled: z.boolean().default(false),
+});
