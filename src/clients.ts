@@ -7,7 +7,8 @@ import { shareWorkspaces } from "./clients/databricks/share-workspaces.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import { setUpHttp, userAgent } from "./lib/http-settings.ts";
-import type { Environment } from "./policy/policy.ts";
+import type { Environment, WorkspaceAddress } from "./policy/policy.ts";
+import type { ModelRegistry } from "./registry/registry.ts";
 import { trackingCredentials } from "./training/child-environment.ts";
 
 export interface ClientWorld {
@@ -40,6 +41,12 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     servers.set(registry.uri, opened);
     return opened;
   };
+  /** By environment: what is asked at the same time is asked once. */
+  const models = new Map<string, ModelRegistry>();
+  const pythonWorld = async ({ address }: { address: WorkspaceAddress }) => {
+    const { data, cache } = places;
+    return { workspace: await workspace(address), data, cache, variables, signal };
+  };
   return {
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
     workspaceSight: async (address) =>
@@ -55,8 +62,33 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
       return { program, settings: found === undefined ? {} : await indexSettings(variables, found.path, signal) };
     },
     tracking: async (environment) => (await mlflow(environment)).tracking,
-    registry: async (environment) => (await mlflow(environment)).registry,
-    objects: async (environment, model) => (await mlflow(environment)).objects(environment.name, model),
+    registry: async (environment) => {
+      const place = unityPlace(environment);
+      if (place === undefined) return (await mlflow(environment)).registry;
+      const { openUnityRegistry } = await import("./clients/unity-catalog/open-unity.ts");
+      const known = models.get(environment.name);
+      if (known !== undefined) return known;
+      const opened = openUnityRegistry(place, await pythonWorld(place));
+      models.set(environment.name, opened);
+      return opened;
+    },
+    objects: async (environment, model) => {
+      const place = unityPlace(environment);
+      if (place === undefined) return (await mlflow(environment)).objects(environment.name, model);
+      const { openUnityObjects } = await import("./clients/unity-catalog/open-unity.ts");
+      return openUnityObjects(place, await workspace(place.address), model);
+    },
+    serving: async ({ name, registry }, endpoint, model) => {
+      if (registry.kind === "mlflow")
+        throw usageError(
+          "serving.kind",
+          `release.endpoint asks for a serving endpoint, and ${name} is no Databricks workspace`,
+          "leave it out of factory.yaml: jobs read the alias champion",
+        );
+      const { profile, host } = registry;
+      const { servingEndpoint } = await import("./clients/databricks/serving.ts");
+      return servingEndpoint(await workspace({ profile, host }), endpoint, model);
+    },
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
       if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
@@ -68,4 +100,11 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     },
     history: async (folder) => (await import("./clients/git.ts")).openHistory(folder, variables, signal),
   };
+}
+
+/** Where an environment of kind unity-catalog keeps its models and its evidence; undefined for other kinds. */
+function unityPlace({ catalog, registry }: Environment) {
+  if (registry.kind !== "unity-catalog") return undefined;
+  const { profile, host, volume } = registry;
+  return { catalog, volume, address: { profile, host } };
 }
