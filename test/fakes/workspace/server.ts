@@ -5,8 +5,16 @@ import { type Exchange, exchange } from "./exchange.ts";
 import { type Fault, type FaultHandle, Faults } from "./faults.ts";
 import type { LogEntry } from "./log.ts";
 import { Router } from "./match.ts";
-import { addPrincipal, type Identity, type PrincipalOptions } from "./principals.ts";
+import {
+  addPrincipal,
+  type FederationPolicy,
+  type Identity,
+  identities,
+  type PrincipalOptions,
+  principalNamed,
+} from "./principals.ts";
 import { ROUTES } from "./routes.ts";
+import { AZURE, elsewhere, GITHUB, idToken } from "./sign-in/elsewhere.ts";
 import { StaleReads } from "./stale.ts";
 import { State } from "./state.ts";
 import { type CatalogOptions, type GrantOptions, grant, settleCatalogs } from "./unity/settle.ts";
@@ -23,6 +31,10 @@ export interface WorkspaceOptions {
   /** Catalogs and their schemas; owner: the admin. */
   catalogs?: readonly CatalogOptions[];
   grants?: readonly GrantOptions[];
+  /** What ID tokens are exchanged for tokens of the workspace; `servicePrincipal` by display name or application id. */
+  federation?: readonly FederationPolicy[];
+  /** How long a token of the token endpoints lives (default 3600). */
+  tokenSeconds?: number;
   /** Decides about faults by chance. */
   seed?: number;
   /** The workspace's clock. */
@@ -51,6 +63,13 @@ export interface FakeWorkspace {
   identity(name: string): Identity;
   addPrincipal(options: PrincipalOptions): Identity;
   grant(options: GrantOptions): void;
+  federate(policy: FederationPolicy): void;
+  /** Lets tokens expire now: those of one principal (by name as in the options), or all that the token endpoints gave out. */
+  expireTokens(name?: string): void;
+  /** What a CI job has in its environment to get ID tokens, and an ID token for other ways in. */
+  issuer: { url: string; requestUrl: string; requestToken: string; idToken(audience: string): string };
+  /** What stands in for `https://login.microsoftonline.com`, and the tenant that it knows. */
+  azure: { url: string; tenant: string };
   fault(fault: Fault): FaultHandle;
   clearFaults(): void;
   stop(): Promise<void>;
@@ -71,6 +90,13 @@ export async function startWorkspace(options: WorkspaceOptions = {}): Promise<Fa
   };
   const admin = add({ name: "admin@example.com", admin: true, groups: ["admins"] });
   for (const each of options.principals ?? []) add(each);
+  const federate = (policy: FederationPolicy): void => {
+    const { servicePrincipal: name } = policy;
+    const servicePrincipal = name === undefined ? undefined : (principalNamed(state, name)?.name ?? name);
+    identities.of(state).policies.push({ ...policy, ...(servicePrincipal !== undefined && { servicePrincipal }) });
+  };
+  for (const each of options.federation ?? []) federate(each);
+  if (options.tokenSeconds !== undefined) identities.of(state).tokenSeconds = options.tokenSeconds;
   settleCatalogs(state, admin, options.catalogs ?? [], options.grants ?? [], now());
 
   const faults = new Faults(options.seed ?? 1);
@@ -115,6 +141,19 @@ export async function startWorkspace(options: WorkspaceOptions = {}): Promise<Fa
     },
     addPrincipal: add,
     grant: (each) => grant(state, each),
+    federate,
+    expireTokens(name) {
+      const principal = name === undefined ? undefined : principalNamed(state, name)?.name;
+      for (const record of identities.of(state).tokens.values())
+        if (name === undefined ? record.kind !== "pat" : record.principal === principal) record.expires = now();
+    },
+    issuer: {
+      url: `${world.url}${GITHUB}`,
+      requestUrl: `${world.url}${GITHUB}/token?api-version=2.0`,
+      requestToken: elsewhere.of(state).requestToken,
+      idToken: (audience) => idToken({ state, url: world.url, now }, audience),
+    },
+    azure: { url: `${world.url}${AZURE}`, tenant: elsewhere.of(state).tenant },
     fault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),
     stop: () =>
