@@ -8,6 +8,7 @@ import type { LocalHost } from "../local/server.ts";
 import type { History } from "../people/history.ts";
 import type { Environment, WorkspaceAddress } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
+import type { ServingEndpoint } from "../release/serving.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -30,6 +31,8 @@ export interface Clients {
   registry(environment: Environment): Promise<ModelRegistry>;
   /** Where an environment keeps evidence and bundles of a model; `model` is its name in factory.yaml, without the catalog. */
   objects(environment: Environment, model: string): Promise<ObjectStore>;
+  /** What answers requests with versions of a registered model (full name). Throws exit 2 where the environment has no such thing. */
+  serving(environment: Environment, endpoint: string, model: string): Promise<ServingEndpoint>;
   /** Where the lines of a project's ledger are kept. */
   ledger(place: LedgerPlace): Promise<LedgerStore>;
   /** The version control history of a folder. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Signer } from "../lib/signing.ts";
 import { makeWorkFolder } from "../lib/work-folder.ts";
-import type { LineWorld } from "../promotion/world.ts";
+import type { ReleaseWorld } from "../release/world.ts";
 import type { TicketSystem } from "../tickets/ticket.ts";
 import type { Option } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -23,13 +23,14 @@ export const KEY_OPTION: Option = {
 export async function withLineWorld<T>(
   context: Context,
   parts: { signer: Signer; tickets: TicketSystem | undefined },
-  work: (world: LineWorld) => Promise<T>,
+  work: (world: ReleaseWorld) => Promise<T>,
 ): Promise<T> {
   const workFolder = makeWorkFolder(join(context.places.cache, "work"));
   try {
     return await work({
       registry: context.clients.registry,
       objects: context.clients.objects,
+      serving: context.clients.serving,
       tickets: async () => parts.tickets,
       cacheFolder: context.places.cache,
       workFolder: workFolder.path,

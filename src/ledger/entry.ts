@@ -95,6 +95,8 @@ export const BODIES = {
     approvals: z.array(digest),
     champion: z.union([z.literal("none"), placed]),
     rollback: rollbackTarget,
+    /** Name of the serving endpoint whose requests go to it; absent: jobs read the alias. */
+    endpoint: name.optional(),
     verdicts,
   }),
   released: z.strictObject({
@@ -104,6 +106,7 @@ export const BODIES = {
     createdAt: z.int(),
     strategy: name,
     rollback: rollbackTarget,
+    endpoint: name.optional(),
     bundle: digest,
   }),
   "rollback.started": z.strictObject({
@@ -112,6 +115,7 @@ export const BODIES = {
     undoes: seq.optional(),
     from: placed,
     to: z.union([z.literal("none"), placed]),
+    endpoint: name.optional(),
     reason: reasonText,
     incident: name.optional(),
     /** Absent: not stated. */

@@ -96,7 +96,16 @@ export const projectSchema = z.strictObject({
     })
     .default({}),
   environments: z.record(z.string(), overrides).optional(),
-  release: z.strictObject({ strategy: z.string().min(1) }).optional(),
+  release: z
+    .strictObject({
+      strategy: z.string().min(1).default("direct"),
+      endpoint: z
+        .string()
+        .regex(/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/, "the name of a model serving endpoint")
+        .optional()
+        .describe("model serving endpoint, the same name in every workspace; absent: jobs read the alias champion"),
+    })
+    .optional(),
   value: z
     .strictObject({
       kpi: z.string().min(1),

@@ -20,6 +20,8 @@ export interface Rules {
   gates: readonly string[];
   metrics: readonly MetricRule[];
   strategy: string;
+  /** Serving endpoint; not there where jobs read the alias. */
+  endpoint?: string;
 }
 
 /** The rules for one environment. A project outside the policy is a pilot: the tier that it names itself gives it no rights. */
@@ -43,6 +45,7 @@ export function rulesFor(project: Project, policy: Policy | undefined, environme
     gates: [...gates].sort(),
     metrics: metricsFor(project, environment.name),
     strategy: project.release?.strategy ?? "direct",
+    ...(project.release?.endpoint !== undefined && { endpoint: project.release.endpoint }),
   };
 }
 

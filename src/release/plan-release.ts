@@ -21,6 +21,8 @@ export interface ReleasePlan {
   /** Who serves now. */
   champion: PlacedVersion | undefined;
   rollback: RollbackTarget;
+  /** Serving endpoint whose requests would go to it; undefined: jobs read the alias. */
+  endpoint: string | undefined;
   ticket: string | undefined;
   start: EntryBody<"release.started"> | undefined;
 }
@@ -45,6 +47,7 @@ export function planRelease(
   const champion = state.champion && placed(state.champion);
   const serves = champion?.version === version && champion?.digest === facts.digest;
   const rollback: RollbackTarget = champion === undefined ? "none" : { ...champion, signature };
+  const endpoint = facts.rules.known ? facts.rules.value.rules.endpoint : undefined;
   const firstRelease = facts.rules.known ? facts.rules.value.rules.firstRelease : "deny";
   const verdicts: Verdict[] = [
     ...decide({ ...facts, strategy }),
@@ -64,6 +67,7 @@ export function planRelease(
     strategy,
     champion,
     rollback,
+    endpoint,
     ticket: question.ticket,
     start:
       outcome === "yes" && facts.rules.known && facts.policy.known
@@ -80,6 +84,7 @@ export function planRelease(
             approvals: countingApprovals(facts),
             champion: champion ?? "none",
             rollback,
+            ...(endpoint !== undefined && { endpoint }),
             verdicts: verdicts.map(({ rule, verdict, why }) => ({ rule, verdict, why })),
           }
         : undefined,

@@ -24,6 +24,8 @@ export interface RollbackFacts {
   alias: string | undefined;
   /** A release that was begun and has not moved the alias: what is meant to be undone does not serve. */
   halfDone: { seq: number; version: string } | undefined;
+  /** Serving endpoint whose requests go to who serves now. */
+  endpoint: string | undefined;
   actor: Identity | { problem: string };
   firstRelease: "withdraw" | "deny";
   /** The target as the registry has it: undefined when it is gone, or there is none. */
@@ -85,6 +87,7 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
             ...(serving?.released !== undefined && { undoes: serving.released }),
             from,
             to: place,
+            ...(facts.endpoint !== undefined && { endpoint: facts.endpoint }),
             reason: request.reason,
             ...(request.incident !== undefined && { incident: request.incident }),
             ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),

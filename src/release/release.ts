@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { usageError } from "../lib/error.ts";
+import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
 import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { decisionBundle } from "../promotion/decision-bundle.ts";
@@ -12,11 +12,12 @@ import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
 import { giveUp, staleness } from "../promotion/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
-import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { bringUp, giveRequests, takeRequestsBack } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
+import type { ReleaseWorld } from "./world.ts";
 
 export type ReleaseResult =
   | { kind: "refused" | "cannot tell" | "planned"; plan: ReleasePlan }
@@ -49,7 +50,7 @@ export async function release(
   question: Question,
   strategy: string | undefined,
   line: Line,
-  world: LineWorld,
+  world: ReleaseWorld,
   dryRun: boolean,
 ): Promise<ReleaseResult> {
   return inTurn(await takeTurn(line, question.environment, world, dryRun), (turn) =>
@@ -61,7 +62,7 @@ async function releaseInTurn(
   question: Question,
   strategy: string | undefined,
   line: Line,
-  world: LineWorld,
+  world: ReleaseWorld,
   dryRun: boolean,
   { cutOff, begin }: Turn,
 ): Promise<ReleaseResult> {
@@ -93,7 +94,7 @@ async function releaseInTurn(
   }
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined && !dryRun) {
-    await takeBack(resumed, registry, gathered.name);
+    await takeBack(resumed, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
@@ -116,13 +117,64 @@ function servingAlready({ champion, released }: EnvironmentState, digest: string
 }
 
 /** What a release that is not carried on has moved goes back to where it was: who served, serves. */
-async function takeBack({ body }: EntryOf<"release.started">, registry: ModelRegistry, name: string): Promise<void> {
+async function takeBack(
+  { body }: EntryOf<"release.started">,
+  registry: ModelRegistry,
+  { name, target }: Gathered,
+  world: ReleaseWorld,
+): Promise<void> {
   const model = await registry.model(name);
   const before = body.champion === "none" ? undefined : body.champion.version;
+  await takeRequestsBack({ endpoint: body.endpoint, model: body.model, version: before }, target, world);
   if (model?.aliases.champion !== body.version || before === body.version) return;
   if (before === undefined) await registry.removeAlias(name, "champion");
   else await registry.setAlias(name, "champion", before);
   if (model.aliases.challenger === undefined) await registry.setAlias(name, "challenger", body.version);
+}
+
+/** What the endpoint refuses for good: trying it again brings the same. */
+const REFUSED = ["serving.failed", "serving.score", "serving.example", "serving.strangers"];
+
+/**
+ * An endpoint that does not take the version, or does not answer with it, ends the release: who served serves again, the ledger
+ * says why, and the error (exit 4) is the endpoint's. Anything else leaves it begun, to be carried on.
+ */
+async function orGiveUp(
+  step: () => Promise<void>,
+  {
+    started,
+    line,
+    actor,
+    world,
+    undo,
+  }: {
+    started: EntryOf<"release.started">;
+    line: Line;
+    actor: Actor;
+    world: ReleaseWorld;
+    undo: () => Promise<void>;
+  },
+): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (!(error instanceof FactoryError) || !REFUSED.includes(error.code)) throw error;
+    await undo();
+    const { environment } = started.body;
+    const body = { started: started.seq, environment, reason: oneLine(error.message) };
+    await appendEnd(line.ledger, started, { kind: "abandoned", body }, actor, await line.ledger.view(), world.now);
+    throw outsideError(
+      error.code,
+      `${error.message}; the release was abandoned, who served serves again`,
+      error.hint,
+      error,
+    );
+  }
+}
+
+/** A server's words as the one short line that a ledger entry takes. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").slice(0, 200);
 }
 
 /** A release belongs to its promotion, and so does the ticket. */
@@ -138,7 +190,7 @@ function strategyOf({ facts }: Gathered): string {
   return [stage.strategy ?? strategy].flat()[0] ?? strategy;
 }
 
-async function signatureVerdict(gathered: Gathered, line: Line, registry: ModelRegistry, world: LineWorld) {
+async function signatureVerdict(gathered: Gathered, line: Line, registry: ModelRegistry, world: ReleaseWorld) {
   const { champion } = line.state.environment(gathered.target.name);
   if (champion === undefined || gathered.model === undefined) return "not stated";
   const serving = await registry.version(gathered.name, champion.version);
@@ -157,7 +209,7 @@ async function applyRelease(
   line: Line,
   registry: ModelRegistry,
   actor: Actor,
-  world: LineWorld,
+  world: ReleaseWorld,
 ): Promise<EntryOf<"released">> {
   const { body } = started;
   const { target, model, name } = gathered;
@@ -190,6 +242,8 @@ async function applyRelease(
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
+  const undo = () => takeBack(started, registry, gathered, world);
+  await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
   await registry.setAlias(name, "champion", body.version);
   const read = await registry.model(name);
   if (read?.aliases.champion !== body.version)
@@ -198,6 +252,8 @@ async function applyRelease(
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was set to v${body.version}: somebody else moves it`,
     );
   if (read.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
+  const folder = model.folder;
+  await orGiveUp(() => giveRequests(body, target, folder, world), { started, line, actor, world, undo });
   const entry = await appendEnd(
     line.ledger,
     started,
@@ -212,6 +268,7 @@ async function applyRelease(
         createdAt: version.createdAt,
         strategy: body.strategy,
         rollback: body.rollback,
+        ...(body.endpoint !== undefined && { endpoint: body.endpoint }),
         bundle: bundle.digest,
       },
     },

@@ -4,7 +4,7 @@ import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, putBundle } from "../evidence/objects.ts";
 import type { Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
-import { type EntryOf, lineState } from "../ledger/line-state.ts";
+import { type EntryOf, type EnvironmentState, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
@@ -16,11 +16,12 @@ import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
 import { giveUp } from "../promotion/resume.ts";
-import type { LineWorld } from "../promotion/world.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, rolledBackSince, servingOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import { planOf, rolledBackAlready } from "./rolled-back-already.ts";
+import { takeRequestsBack } from "./serve-release.ts";
+import type { ReleaseWorld } from "./world.ts";
 
 export type RollbackResult =
   | { kind: "refused" | "planned"; plan: RollbackPlan }
@@ -36,7 +37,7 @@ export async function rollback(
   request: RollbackRequest,
   line: Line,
   reopen: () => Promise<Line>,
-  world: LineWorld,
+  world: ReleaseWorld,
   dryRun: boolean,
 ): Promise<RollbackResult> {
   const environment = environmentOf(line, request.environment);
@@ -56,7 +57,7 @@ async function tryOnce(
   environment: Environment,
   registry: ModelRegistry,
   name: string,
-  world: LineWorld,
+  world: ReleaseWorld,
   dryRun: boolean,
 ): Promise<RollbackResult | undefined> {
   const state = line.state.environment(environment.name);
@@ -95,6 +96,7 @@ async function tryOnce(
     since: resumed === undefined && unmoved === undefined ? rolledBackSince(state) : undefined,
     alias,
     halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
+    endpoint: endpointOf(state, serving, halfDone),
     actor: actorIn(line, world.signer.keyId, at.value),
     firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
     target,
@@ -136,6 +138,16 @@ async function tryOnce(
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
 }
 
+/** Where requests go to who serves now: as its release says, or the one that is half done. */
+function endpointOf(
+  { released }: EnvironmentState,
+  serving: ReturnType<typeof servingOf>,
+  halfDone: readonly EntryOf<"release.started">[],
+): string | undefined {
+  const begun = halfDone.find((each) => each.body.version === serving?.version);
+  return (begun ?? released.findLast((each) => each.entry.body.version === serving?.version)?.entry)?.body.endpoint;
+}
+
 /** The plan of a rollback that was cut off is kept: where it came from and where it goes. */
 function recorded({ body }: EntryOf<"rollback.started">): ReturnType<typeof servingOf> {
   const rollback = body.to === "none" ? body.to : { ...body.to, signature: "not stated" as const };
@@ -166,7 +178,7 @@ async function carryOut(
   registry: ModelRegistry,
   name: string,
   actor: Actor,
-  world: LineWorld,
+  world: ReleaseWorld,
 ): Promise<EntryOf<"rolledback">> {
   const { body } = started;
   if (body.to === "none") await registry.removeAlias(name, "champion");
@@ -179,6 +191,7 @@ async function carryOut(
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
       "run it again",
     );
+  await takeRequestsBack({ endpoint: body.endpoint, model: body.model, version: expected }, environment, world);
   const before = body.to === "none" ? undefined : releaseOf(line, body.environment, body.to.version);
   // The way back from here, for a rollback that cannot ask the ledger.
   const tag = before === undefined ? "" : JSON.stringify({ of: before.version, to: before.rollback });
@@ -227,7 +240,7 @@ async function writeDecision(
   store: ObjectStore,
   name: string,
   actor: Actor,
-  world: LineWorld,
+  world: ReleaseWorld,
 ): Promise<string | undefined> {
   const { body } = started;
   const subject = body.to === "none" ? body.digest : body.to.digest;

@@ -6,7 +6,6 @@ import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { changed } from "../promotion/append.ts";
-import type { LineWorld } from "../promotion/world.ts";
 import {
   MODEL_TAGS,
   type ModelRegistry,
@@ -17,6 +16,8 @@ import {
 import { type PendingRollback, pendingFolder, writePending } from "./pending.ts";
 import { planRollback, type RollbackFacts, type RollbackPlan, type RollbackRequest } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
+import { takeRequestsBack } from "./serve-release.ts";
+import type { ReleaseWorld } from "./world.ts";
 
 export interface WithoutLedger {
   project: string;
@@ -27,6 +28,8 @@ export interface WithoutLedger {
   /** Of the file. */
   policyDigest: string;
   folder: string;
+  /** Serving endpoint, as factory.yaml says. */
+  endpoint: string | undefined;
 }
 
 /** What can be known without the ledger: from inside the project only. Throws exit 2 elsewhere, or for an unknown environment. */
@@ -52,6 +55,7 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
     policy: file.policy,
     policyDigest: file.digest,
     folder: here.folder,
+    endpoint: here.project.release?.endpoint,
   };
 }
 
@@ -66,7 +70,7 @@ export type UnrecordedRollback =
 export async function rollbackWithoutLedger(
   request: RollbackRequest,
   about: WithoutLedger,
-  world: LineWorld,
+  world: ReleaseWorld,
   dryRun: boolean,
 ): Promise<UnrecordedRollback> {
   const environment = about.policy.environments.find((each) => each.name === request.environment);
@@ -84,6 +88,7 @@ export async function rollbackWithoutLedger(
     since: undefined,
     alias: model?.aliases.champion,
     halfDone: undefined,
+    endpoint: about.endpoint,
     // The file's owners cannot be asked for: it has to be the one under which the registry was last written to.
     actor:
       lastPolicy === undefined || lastPolicy === about.policyDigest
@@ -117,6 +122,8 @@ export async function rollbackWithoutLedger(
       `champion of ${name} did not stay where it was put: somebody else moves it`,
       "run it again",
     );
+  const { endpoint, model: of } = about;
+  await takeRequestsBack({ endpoint, model: of, version: to === "none" ? undefined : to.version }, environment, world);
   return { kind: "unrecorded", plan, pending: writePending(folder, { ...record, done: true }, world.signer) };
 }
 

@@ -38,6 +38,7 @@ const NO_CLIENTS: Context["clients"] = {
   uv: none,
   tracking: none,
   registry: none,
+  serving: none,
   history: none,
   ledger: none,
   objects: none,

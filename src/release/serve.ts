@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { outsideError } from "../lib/error.ts";
+import { type Report, withTask } from "../lib/progress.ts";
+import { changed } from "../promotion/append.ts";
+import { type EndpointState, isServing, type Served, type ServingEndpoint } from "./serving.ts";
+
+export interface ServeWorld {
+  report: Report;
+  signal: AbortSignal;
+}
+
+/** An image is built and machines are started: Databricks' own tools wait for 20 to 35 minutes. */
+const LONGEST_MS = 40 * 60_000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+
+/**
+ * Brings an endpoint to serve exactly this, and comes back when it does: looked at first, asked for once, waited for, read back.
+ * Throws exit 4 when it does not come about (what answered before still does) and exit 5 when somebody else changes it.
+ */
+export async function serve(
+  endpoint: ServingEndpoint,
+  wanted: (state: EndpointState | undefined) => readonly Served[],
+  world: ServeWorld,
+): Promise<void> {
+  const before = await settled(endpoint, "another change", world);
+  if (before !== undefined && before.strangers.length > 0)
+    throw outsideError(
+      "serving.strangers",
+      `${endpoint.place} serves ${before.strangers.join(", ")} too`,
+      "give this model an endpoint of its own: release.endpoint in factory.yaml",
+    );
+  const goal = wanted(before);
+  if (isServing(before, goal)) return;
+  await endpoint.ask(goal);
+  const after = await settled(
+    endpoint,
+    goal.map(({ version, traffic }) => `v${version} ${traffic} %`).join(", "),
+    world,
+  );
+  if (after?.phase === "failed" || after?.ready === false)
+    throw outsideError(
+      "serving.failed",
+      `${endpoint.place} did not take ${goal.map((each) => `v${each.version}`).join(" and ")}${after.trouble === undefined ? "" : `: ${after.trouble}`}`,
+      "what answered before still does; look at the endpoint's events and logs, then run it again",
+    );
+  if (!isServing(after, goal))
+    throw changed(
+      "serving.changed",
+      `${endpoint.place} serves something else than was asked for: somebody else changes it`,
+      "run the same command again",
+    );
+}
+
+/** The endpoint once no change is going on; undefined when there is none. Throws exit 4 when it takes too long. */
+async function settled(endpoint: ServingEndpoint, what: string, world: ServeWorld): Promise<EndpointState | undefined> {
+  const first = await endpoint.state();
+  if (first?.phase !== "changing") return first;
+  return withTask(world.report, "serving.wait", `waiting for ${endpoint.place}: ${what}`, async (advance) => {
+    const started = performance.now();
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      await sleep(pauseMs, undefined, { signal: world.signal });
+      const state = await endpoint.state();
+      if (state?.phase !== "changing") return state;
+      const waitedMs = performance.now() - started;
+      advance(Math.round(waitedMs / 1000));
+      if (waitedMs > LONGEST_MS)
+        throw outsideError(
+          "serving.slow",
+          `${endpoint.place} is still changing after ${Math.round(waitedMs / 60_000)} min${state.trouble === undefined ? "" : `: ${state.trouble}`}`,
+          "run the same command again: it goes on waiting",
+        );
+    }
+  });
+}
