@@ -33,15 +33,16 @@ function bind(property: ContractProperty, found: FoundTable): Binding {
       position,
       family: familyOf(property, found, position),
       fromText: found.format === "csv",
+      ...(found.format !== "csv" && { type: found.columns[position]?.type ?? "" }),
       ...(format !== undefined && { format }),
       ...(!SHOWN.has(classification.toLowerCase()) && { masked: classification }),
     },
   };
 }
 
-/** In a CSV the contract says what the text means; in Parquet the file does. */
+/** In a CSV the contract says what the text means; a Parquet file and a table say it themselves. */
 function familyOf(property: ContractProperty, found: FoundTable, position: number): Family {
-  if (found.format === "parquet") return physicalFamily(found.columns[position]?.type ?? "");
+  if (found.format !== "csv") return physicalFamily(found.columns[position]?.type ?? "");
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = property.logicalTypeOptions ?? {};
   const numeric = [minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf].some(
     (limit) => typeof limit === "number",

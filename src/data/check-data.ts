@@ -6,7 +6,7 @@ import { type Report, withTask } from "../lib/progress.ts";
 import { bindColumns } from "./bind-columns.ts";
 import { compileExamples, compileView } from "./compile.ts";
 import type { BoundColumn, CheckVerdict, DataCheck, Example, FoundTable } from "./data-check.ts";
-import type { Dialect, SourceRef } from "./dialects/dialect.ts";
+import type { FileDialect, SourceRef } from "./dialects/dialect.ts";
 import { duckdbDialect } from "./dialects/duckdb.ts";
 import type { DataEngine } from "./engine.ts";
 import { decide, evaluate, exampleRows } from "./evaluate.ts";
@@ -14,7 +14,7 @@ import { measure } from "./measure.ts";
 import { chooseTable, planChecks } from "./plan.ts";
 import { assertUnchanged, readCsvHeader, readSource, type SourceFile } from "./source.ts";
 
-const DIALECTS: Readonly<Record<DataEngine["dialect"], Dialect>> = { duckdb: duckdbDialect };
+const DIALECTS: Readonly<Record<DataEngine["dialect"], FileDialect>> = { duckdb: duckdbDialect };
 
 export interface DataCheckRequest {
   /** Shown in messages. */
@@ -39,10 +39,13 @@ export interface DataReport {
   };
   source: {
     path: string;
-    format: "csv" | "parquet";
-    /** SHA-256 of the file's bytes, hex. */
+    format: FoundTable["format"];
+    /** SHA-256, hex: of the file's bytes; of a table, of its name and version. */
     digest: string;
-    bytes: number;
+    /** Of a file. */
+    bytes?: number;
+    /** Of a warehouse: the one version that every statement read. */
+    table?: { name: string; version: number };
     /** Undefined if the rows could not be counted. */
     rows?: number;
     /** Columns of the data that the contract does not know. */
@@ -51,6 +54,8 @@ export interface DataReport {
   /** Name and version of what ran the statements. */
   engine: string;
   checks: readonly CheckVerdict[];
+  /** What ran on a warehouse: the ids by which its own history knows the statements. */
+  statements?: readonly { id: string; answers: string }[];
   durationMs: number;
 }
 
@@ -131,7 +136,12 @@ export async function checkData(request: DataCheckRequest, engine: DataEngine): 
   };
 }
 
-async function openSource(source: SourceFile, path: string, dialect: Dialect, engine: DataEngine): Promise<SourceRef> {
+async function openSource(
+  source: SourceFile,
+  path: string,
+  dialect: FileDialect,
+  engine: DataEngine,
+): Promise<SourceRef> {
   if (source.format === "csv") {
     const { names, delimiter } = await readCsvHeader(source);
     return { path, delimiter, table: { format: "csv", columns: names.map((name) => ({ name, type: "VARCHAR" })) } };
@@ -156,7 +166,7 @@ async function defineTable(
   table: ContractTable,
   bound: readonly BoundColumn[],
   ref: SourceRef,
-  dialect: Dialect,
+  dialect: FileDialect,
   engine: DataEngine,
 ): Promise<void> {
   const names = new Map([table.name, table.physicalName ?? table.name].map((name) => [name.toLowerCase(), name]));
@@ -167,7 +177,7 @@ async function defineTable(
 async function examplesOf(
   check: DataCheck,
   ref: SourceRef,
-  dialect: Dialect,
+  dialect: FileDialect,
   engine: DataEngine,
   signal: AbortSignal,
 ): Promise<Example[]> {
@@ -181,7 +191,8 @@ async function examplesOf(
   }
 }
 
-function undeclared(bound: readonly BoundColumn[], found: FoundTable): string[] {
+/** Columns of the data that the contract does not know. */
+export function undeclared(bound: readonly BoundColumn[], found: FoundTable): string[] {
   const positions = new Set(bound.map((column) => column.position));
   return found.columns.flatMap(({ name }, i) => (positions.has(i) ? [] : [name]));
 }

@@ -41,7 +41,11 @@ const BY_PHYSICAL: Readonly<Record<string, Family>> = Object.fromEntries(
 
 /** The family of a type as a store names it (`DECIMAL(18,3)`, `VARCHAR[]`, `STRUCT(a INTEGER)`). */
 export function physicalFamily(type: string): Family {
-  const name = type.trim().toLowerCase();
+  // `string collate utf8_lcase` is text too; comparing it by bytes is the dialect's affair.
+  const name = type
+    .trim()
+    .toLowerCase()
+    .replace(/^(string|varchar\(\d+\)|char\(\d+\)) collate [a-z0-9_.]+$/, "$1");
   if (/\[\d*\]$/.test(name)) return "array";
   return BY_PHYSICAL[(/^[^(<]*/.exec(name)?.[0] ?? "").trim().replaceAll(" ", "-")] ?? "other";
 }

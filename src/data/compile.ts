@@ -1,5 +1,5 @@
-import type { BoundColumn, DataCheck, Measure } from "./data-check.ts";
-import type { Dialect, SourceRef } from "./dialects/dialect.ts";
+import type { BoundColumn, DataCheck, FoundTable, Measure } from "./data-check.ts";
+import type { Dialect, FileDialect, SourceRef } from "./dialects/dialect.ts";
 import { expressions, violates } from "./predicates.ts";
 
 /** How many example rows are shown for a failed check. */
@@ -12,9 +12,13 @@ export interface ScanStatement {
 }
 
 /** The one pass that answers every check that counts rows. With no such check it still counts the rows. */
-export function compileScan(dialect: Dialect, source: SourceRef, checks: readonly DataCheck[]): ScanStatement {
+export function compileScan<S extends { table: FoundTable }>(
+  dialect: Dialect<S>,
+  source: S,
+  checks: readonly DataCheck[],
+): ScanStatement {
   const positions = new Set<number>();
-  const selected = ["count(*)"];
+  const selected = [dialect.figure("count(*)")];
   const counting: DataCheck[] = [];
   for (const check of checks) {
     const measure = measureOf(check);
@@ -22,7 +26,8 @@ export function compileScan(dialect: Dialect, source: SourceRef, checks: readonl
     const { column, condition } = measure;
     positions.add(column.position);
     counting.push(check);
-    selected.push(`count(c${column.position})`, dialect.countIf(violates(dialect, column, condition)));
+    const violating = dialect.countIf(violates(dialect, column, condition));
+    selected.push(dialect.figure(`count(c${column.position})`), dialect.figure(violating));
   }
   return {
     sql: `select ${named(selected)} from ${dialect.scan(source, sorted(positions), false)} as t`,
@@ -31,7 +36,7 @@ export function compileScan(dialect: Dialect, source: SourceRef, checks: readonl
 }
 
 /** Rows with a key, and different hashes among them. Equal figures prove uniqueness; others need `compileDuplicates`. */
-export function compileUniqueness(dialect: Dialect, source: SourceRef, columns: readonly BoundColumn[]): string {
+export function compileUniqueness(dialect: FileDialect, source: SourceRef, columns: readonly BoundColumn[]): string {
   const keys = columns.map((column) => expressions(dialect, column).value);
   return `select ${named(["count(*)", dialect.distinctHashes(keys)])} from ${dialect.scan(source, positionsOf(columns), false)} as t where ${hasKey(keys)}`;
 }
@@ -65,7 +70,11 @@ export function compileExamples(dialect: Dialect, source: SourceRef, check: Data
 }
 
 /** The table as the contract's SQL rules see it: declared columns under their names and types, the others as they are. */
-export function compileView(dialect: Dialect, source: SourceRef, columns: readonly BoundColumn[]): string {
+export function compileView<S extends { table: FoundTable }>(
+  dialect: Dialect<S>,
+  source: S,
+  columns: readonly BoundColumn[],
+): string {
   const names = new Set<string>();
   const selected: string[] = [];
   const add = (name: string, sql: string) => {
@@ -82,7 +91,12 @@ export function compileView(dialect: Dialect, source: SourceRef, columns: readon
 }
 
 /** The contract's own statement with its placeholders filled in. */
-export function fillQuery(dialect: Dialect, query: string, table: string, column: string | undefined): string {
+export function fillQuery(
+  dialect: Pick<Dialect, "identifier">,
+  query: string,
+  table: string,
+  column: string | undefined,
+): string {
   return query.replace(/\{(object|model|table|schema|column|property|field)\}/g, (whole, word: string) => {
     if (word === "object" || word === "model" || word === "table" || word === "schema")
       return dialect.identifier(table);
@@ -94,7 +108,8 @@ export function measureOf(check: DataCheck): Measure | undefined {
   return "measure" in check.work ? check.work.measure : undefined;
 }
 
-function hasKey(keys: readonly string[]): string {
+/** True for rows with a key: one that is empty in every column is not compared. */
+export function hasKey(keys: readonly string[]): string {
   return `(${keys.map((key) => `${key} is not null`).join(" or ")})`;
 }
 
@@ -102,7 +117,7 @@ function named(selected: readonly string[]): string {
   return selected.map((sql, i) => `${sql} as a${i}`).join(", ");
 }
 
-function positionsOf(columns: readonly BoundColumn[]): number[] {
+export function positionsOf(columns: readonly BoundColumn[]): number[] {
   return sorted(new Set(columns.map((column) => column.position)));
 }
 

@@ -101,15 +101,17 @@ export interface BoundColumn {
   family: Family;
   /** True if the file holds text that must be read as the family. */
   fromText: boolean;
+  /** How the store names the type, where it has types. */
+  type?: string;
   /** The pattern and the parse format of dates in text, when the contract gives one. */
   format?: string;
   /** Set when example values must not be shown: the contract's classification. */
   masked?: string;
 }
 
-/** What the file holds. */
+/** What the file or the table of a warehouse holds. */
 export interface FoundTable {
-  format: "csv" | "parquet";
+  format: "csv" | "parquet" | "table";
   columns: readonly { name: string; type: string }[];
 }
 

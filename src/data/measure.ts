@@ -2,13 +2,13 @@ import { FactoryError, messageOf } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
 import { compileDuplicates, compileScan, compileUniqueness, fillQuery, measureOf } from "./compile.ts";
 import type { BoundColumn, Cell, DataCheck, Measured } from "./data-check.ts";
-import type { Dialect, SourceRef } from "./dialects/dialect.ts";
+import type { FileDialect, SourceRef } from "./dialects/dialect.ts";
 import type { DataEngine } from "./engine.ts";
 
 export interface MeasureRequest {
   checks: readonly DataCheck[];
   source: SourceRef;
-  dialect: Dialect;
+  dialect: FileDialect;
   /** The name under which the contract's own statements know the table. */
   tableName: string;
   /** True if a message must not quote the data. */
@@ -95,7 +95,7 @@ async function duplicates(
 }
 
 /** A count, or an error: NULL and what is no whole number mean that it could not be told. */
-function count(cell: Cell | undefined): number {
+export function count(cell: Cell | undefined): number {
   const value = typeof cell === "bigint" ? Number(cell) : cell;
   if (typeof value !== "number" || !Number.isSafeInteger(value)) throw new Error("the count could not be told");
   return value;

@@ -63,9 +63,9 @@ function typeDrafts(property: ContractProperty, binding: Binding): Draft[] {
       return stop("error", `the date format ${JSON.stringify(column.format)} is not understood`);
     }
   } else if (!isCompatible(declared, column.family)) {
-    return stop("fail", `the file holds ${column.family === "other" ? "another type" : column.family}`);
+    return stop("fail", `the data holds ${column.family === "other" ? "another type" : column.family}`);
   } else if (!mayBeNan(column.family)) {
-    return [{ ...draft, outcome: { verdict: "pass", reason: `the file holds ${column.family}`, blocks: false } }];
+    return [{ ...draft, outcome: { verdict: "pass", reason: `the data holds ${column.family}`, blocks: false } }];
   }
   return [{ ...draft, condition: { is: "wrongType" } }];
 }

@@ -2,8 +2,11 @@ import { isNumeric, isTemporal, mayBeNan } from "./column-type.ts";
 import type { BoundColumn, Condition, Limit, Scalar } from "./data-check.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 
+/** What a condition needs of a dialect: not where the rows come from. */
+type Words = Omit<Dialect, "scan">;
+
 /** The value as stored and the value as compared, as SQL. For Parquet they are the same. */
-export function expressions(dialect: Dialect, column: BoundColumn): { raw: string; value: string } {
+export function expressions(dialect: Words, column: BoundColumn): { raw: string; value: string } {
   const raw = `c${column.position}`;
   return { raw, value: column.fromText ? dialect.typed(raw, column) : raw };
 }
@@ -12,7 +15,7 @@ export function expressions(dialect: Dialect, column: BoundColumn): { raw: strin
  * A predicate that is true for the rows that violate the condition, and never NULL: what cannot be decided violates.
  * Empty values violate only `missing`.
  */
-export function violates(dialect: Dialect, column: BoundColumn, condition: Condition): string {
+export function violates(dialect: Words, column: BoundColumn, condition: Condition): string {
   const { raw } = expressions(dialect, column);
   if (condition.is === "missing") {
     const listed = memberOf(dialect, column, condition.also);
@@ -21,7 +24,7 @@ export function violates(dialect: Dialect, column: BoundColumn, condition: Condi
   return `(${raw} is not null and not coalesce(${holds(dialect, column, condition)}, false))`;
 }
 
-function holds(dialect: Dialect, column: BoundColumn, condition: Condition): string {
+function holds(dialect: Words, column: BoundColumn, condition: Condition): string {
   const { raw, value } = expressions(dialect, column);
   // NaN is above every number for some back ends and below none for others: no comparison may see it.
   const number = (test: string) => (mayBeNan(column.family) ? `(not ${dialect.isNan(value)} and ${test})` : test);
@@ -57,20 +60,19 @@ function holds(dialect: Dialect, column: BoundColumn, condition: Condition): str
 }
 
 function limit(
-  dialect: Dialect,
+  dialect: Words,
   column: BoundColumn,
   value: string,
   { value: bound, exclusive }: Partial<Limit> = {},
   sign: "<" | ">",
 ): string | undefined {
   if (bound === undefined) return undefined;
-  const literal =
-    typeof bound === "number" ? dialect.number(bound, column.family) : dialect.moment(bound, column.family);
+  const literal = typeof bound === "number" ? dialect.number(bound, column.family) : dialect.moment(bound, column);
   return `${value} ${sign}${exclusive === true ? "" : "="} ${literal}`;
 }
 
 /** `value in (…)` with the listed values as the column's family spells them; undefined if none of them can ever be met. */
-function memberOf(dialect: Dialect, column: BoundColumn, values: readonly Scalar[]): string | undefined {
+function memberOf(dialect: Words, column: BoundColumn, values: readonly Scalar[]): string | undefined {
   const { raw, value } = expressions(dialect, column);
   const typed: string[] = [];
   const texts: string[] = [];
@@ -82,7 +84,7 @@ function memberOf(dialect: Dialect, column: BoundColumn, values: readonly Scalar
       // A marker such as "N/A" stands in the text of a number column as it is.
       else if (column.fromText) texts.push(dialect.text(String(item)));
     } else if (isTemporal(column.family)) {
-      typed.push(dialect.moment(String(item), column.family));
+      typed.push(dialect.moment(String(item), column));
       if (column.fromText) texts.push(dialect.text(String(item)));
     } else if (column.family === "boolean") {
       if (typeof item === "boolean" || item === "true" || item === "false") typed.push(String(item));

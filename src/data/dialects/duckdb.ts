@@ -1,7 +1,7 @@
 import { isTemporal } from "../column-type.ts";
 import type { BoundColumn, Family } from "../data-check.ts";
 import { datePattern } from "../date-format.ts";
-import type { Dialect, SourceRef } from "./dialect.ts";
+import type { FileDialect, SourceRef } from "./dialect.ts";
 
 const SQL_TYPE: Readonly<Partial<Record<Family, string>>> = {
   integer: "BIGINT",
@@ -76,19 +76,21 @@ function scan(source: SourceRef, positions: readonly number[], numbered: boolean
 }
 
 /** DuckDB over one CSV or Parquet file. */
-export const duckdbDialect: Dialect = {
+export const duckdbDialect: FileDialect = {
   name: "duckdb",
   identifier,
   text,
   number,
-  moment: (value, family) => `try_cast(${text(value)} as ${SQL_TYPE[family] ?? "TIMESTAMP"})`,
+  moment: (value, { family }) => `try_cast(${text(value)} as ${SQL_TYPE[family] ?? "TIMESTAMP"})`,
   typed,
   matches: (value, pattern) => `regexp_matches(${value}, ${text(pattern)})`,
   length: (value) => `length(${value})`,
   isNan: (value) => `isnan(${value})`,
   remainder: (value, step) => `(${value} % ${step})`,
   asText: (value) => `cast(${value} as VARCHAR)`,
+  figure: (count) => count,
   countIf: (predicate) => `coalesce(count_if(${predicate}), 0)`,
   distinctHashes: (keys) => `count(distinct hash(${keys.join(", ")}))`,
   scan,
+  refuses: () => undefined,
 };
