@@ -1,7 +1,10 @@
-import { usageError } from "../../lib/error.ts";
+import { httpSettings } from "../../lib/http-settings.ts";
 import type { WorkspaceAddress } from "../../policy/policy.ts";
-import { configFilePath, readConfigFile } from "./auth/config-file.ts";
-import { workspaceHost } from "./auth/host.ts";
+import { chooseCredential } from "./auth/choose.ts";
+import { settingsForAddress } from "./auth/for-address.ts";
+import { workspaceIdOf } from "./auth/host.ts";
+import { keepToken } from "./auth/keep-token.ts";
+import { tokenStore } from "./auth/token-store.ts";
 import type { Workspace } from "./workspace.ts";
 import { workspaceApi } from "./workspace-api.ts";
 
@@ -12,42 +15,33 @@ export interface OpenOptions {
   /** Where tokens are kept between commands. */
   places: { config: string; cache: string };
   signal?: AbortSignal;
-  /** Factory's own version, for the user agent. */
+  /** Factory's own version. */
   version: string;
+  now?(): number;
 }
 
 /**
- * The workspace that a policy names. Throws exit 2 when its profile cannot be used: it is missing, has no credential, or is of
- * another host than the policy pins. Asks the workspace nothing yet.
+ * The workspace that a policy names, as the identity that the user's own profile or variables give. Throws exit 2 when there is none,
+ * when two kinds of credentials are configured, or when the host is another than the policy pins. The workspace itself is asked
+ * nothing before the first call, unless it takes its answer to tell which login counts.
  */
 export async function openWorkspace(address: WorkspaceAddress, options: OpenOptions): Promise<Workspace> {
-  const file = readConfigFile(configFilePath(options.variables, options.home));
-  const profile = file.profiles.get(address.profile);
-  if (profile === undefined)
-    throw usageError(
-      "databricks.profile",
-      `${file.path} has no profile ${address.profile}`,
-      `databricks auth login --profile ${address.profile}, or write it by hand: docs/authentication.md`,
-    );
-  const named = profile.get("host") ?? "";
-  if (named === "") throw usageError("databricks.host", `profile ${address.profile} of ${file.path} has no host`);
-  const host = workspaceHost(named, `profile ${address.profile} of ${file.path}`);
-  const pinned = address.host === undefined ? host : workspaceHost(address.host, "policy.yaml");
-  if (pinned !== host)
-    throw usageError(
-      "databricks.host",
-      `profile ${address.profile} of ${file.path} is of ${host}, and the policy says ${pinned}`,
-      "correct the profile, or have the policy changed by its owners",
-    );
-  const token = profile.get("token") ?? "";
-  if (token === "")
-    throw usageError("databricks.credential", `profile ${address.profile} of ${file.path} has no token`);
+  const { variables, home, signal, places, now = Date.now } = options;
+  const resolved = settingsForAddress(address, { variables, home });
+  const { host, settings, profile } = resolved;
+  const world = { host, signal, now };
+  const chosen = await chooseCredential(resolved, world, { variables, home, signal }, variables);
+  const id = settings.get("workspace_id")?.value ?? workspaceIdOf(settings.get("host")?.value ?? "");
   return workspaceApi({
     host,
-    label: `${host} (profile ${address.profile})`,
-    credential: { authType: "pat", from: `profile ${address.profile} of ${file.path}` },
-    token: async () => token,
-    headers: { "user-agent": `factory/${options.version}` },
-    signal: options.signal,
+    label: `${host}${profile === undefined ? "" : ` (profile ${profile})`}`,
+    credential: { authType: chosen.authType, from: chosen.from },
+    token: keepToken(chosen.source, tokenStore(places.config, now), { first: chosen.first, now }),
+    headers: async () => ({
+      "user-agent": `${httpSettings().userAgent} auth/${chosen.authType}`,
+      ...(id !== undefined && { "x-databricks-org-id": id }),
+      ...(await chosen.source.headers?.()),
+    }),
+    signal,
   });
 }

@@ -7,9 +7,9 @@ export interface WorkspaceParts {
   host: string;
   label: string;
   credential: Workspace["credential"];
-  /** A bearer token; `fresh` asks for a new one, since the last was refused. */
-  token(fresh?: { refused: string }): Promise<string>;
-  headers: Readonly<Record<string, string>>;
+  /** A bearer token; another than the one that was `refused`, if that can be. */
+  token(refused?: string): Promise<string>;
+  headers(): Promise<Readonly<Record<string, string>>>;
   signal: AbortSignal | undefined;
 }
 
@@ -23,12 +23,13 @@ export function workspaceApi(parts: WorkspaceParts): Workspace {
   };
   const authorized = async <R extends object>(call: WorkspaceCall, go: (request: HttpRequest) => Promise<R>) => {
     const token = await parts.token();
-    const request = requestOf(parts, call, token);
+    const headers = await parts.headers();
+    const request = requestOf(parts, call, headers, token);
     const first = note(await go(request));
     if (!isReply(first) || first.status !== 401) return { request, reply: first };
-    const next = await parts.token({ refused: token });
+    const next = await parts.token(token);
     if (next === token) return { request, reply: first };
-    const again = requestOf(parts, call, next);
+    const again = requestOf(parts, call, headers, next);
     return { request: again, reply: note(await go(again)) };
   };
   const attempt = (call: WorkspaceCall) => authorized(call, sendHttp);
@@ -60,7 +61,12 @@ function isReply(value: object): value is HttpReply {
   return "status" in value && "text" in value && "headers" in value;
 }
 
-function requestOf(parts: WorkspaceParts, call: WorkspaceCall, token: string): HttpRequest {
+function requestOf(
+  parts: WorkspaceParts,
+  call: WorkspaceCall,
+  headers: Readonly<Record<string, string>>,
+  token: string,
+): HttpRequest {
   // A name in it that was not encoded must not lead elsewhere.
   if (!/^\/[^/]/.test(call.path) || /[?#\\]|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(call.path))
     throw new FactoryError("workspace.path", 1, `not a path of the API: ${JSON.stringify(call.path)}`);
@@ -69,7 +75,7 @@ function requestOf(parts: WorkspaceParts, call: WorkspaceCall, token: string): H
   return {
     method: call.method,
     url,
-    headers: { ...parts.headers, ...call.headers, authorization: `Bearer ${token}` },
+    headers: { ...headers, ...call.headers, authorization: `Bearer ${token}` },
     signal: call.signal ?? parts.signal,
     ...(call.json !== undefined && { json: call.json }),
     ...(call.body !== undefined && { body: call.body }),

@@ -22,3 +22,10 @@ const FORM = "the form is https://adb-….azuredatabricks.net";
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
+
+/** The workspace that the address of a host with several names in its query: `?o=`, as copied from a browser. */
+export function workspaceIdOf(text: string): string | undefined {
+  const query = new URLSearchParams(/\?(.*)$/.exec(text)?.[1] ?? "");
+  const id = query.get("w") ?? query.get("o") ?? query.get("workspace_id") ?? "";
+  return /^[A-Za-z0-9_-]{1,64}$/.test(id) ? id : undefined;
+}
