@@ -6,8 +6,20 @@ import type { Workspace } from "./workspace.ts";
 
 /** Of an endpoint that factory makes; an existing one keeps what it has. */
 const FIRST_SETTINGS = { workload_size: "Small", workload_type: "CPU", scale_to_zero_enabled: false };
-/** What a served entity is told by, and what the server adds: the rest are its settings. */
-const NO_SETTINGS = new Set(["name", "entity_name", "entity_version", "state", "creator", "creation_timestamp"]);
+/** What of a served entity is a setting that is written; the server tells more about it than it takes. */
+const SETTINGS = new Set([
+  "workload_size",
+  "workload_type",
+  "min_provisioned_concurrency",
+  "max_provisioned_concurrency",
+  "scale_to_zero_enabled",
+  "environment_vars",
+  "instance_profile_arn",
+  "min_provisioned_throughput",
+  "max_provisioned_throughput",
+  "provisioned_model_units",
+  "burst_scaling_enabled",
+]);
 const SCORE_TIMEOUT_MS = 120_000;
 
 /** A model serving endpoint of a workspace that serves versions of one registered model (full name in Unity Catalog). */
@@ -96,9 +108,10 @@ function isFailed(entities: readonly Entity[]): boolean {
 }
 
 function troubleOf(entities: readonly Entity[]): string | undefined {
-  const told = entities.find(
-    (each) => /FAILED|ABORTED/.test(each.state?.deployment ?? "") && each.state?.deployment_state_message !== "",
-  );
+  // What was aborted was so because of what failed.
+  const told = ["FAILED", "ABORTED"]
+    .flatMap((end) => entities.filter((each) => each.state?.deployment.endsWith(end)))
+    .find((each) => each.state?.deployment_state_message !== "");
   return told && `v${told.entity_version}: ${told.state?.deployment_state_message.slice(0, 300)}`;
 }
 
@@ -118,7 +131,10 @@ function settingsOf(found: EndpointBody | undefined, model: string): Settings {
     // One that is up keeps its name: under another one it would have to come up again.
     const name = own?.name ?? `v${version}`;
     if (like === undefined) return { ...FIRST_SETTINGS, name };
-    return { ...Object.fromEntries(Object.entries(like).filter(([key]) => !NO_SETTINGS.has(key))), name };
+    const given = Object.entries(like).filter(([key]) => SETTINGS.has(key));
+    const sized = given.some(([key]) => key === "workload_size");
+    // Either a size or its bounds are written, and both may be told.
+    return { ...Object.fromEntries(given.filter(([key]) => !(sized && /_concurrency$/.test(key)))), name };
   };
 }
 
