@@ -24,6 +24,7 @@ const output = z.object({
     .object({ version: z.string(), digest: z.string(), signature: z.string() })
     .nullable()
     .describe("null: none, a first release"),
+  endpoint: z.string().optional().describe("serving endpoint whose requests go to it; absent: jobs read the alias"),
   ticket: z.string().optional(),
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
@@ -37,7 +38,8 @@ export const command = defineCommand({
   summary: "let a promoted version serve, with its way back fixed first",
   description:
     "Decides again by every rule, reads the bytes again, fixes the rollback target, and moves the alias champion. Strategy direct:\n" +
-    "batch and streaming jobs read the alias and take the new version at their next run. Exit 3: a rule says no.",
+    "batch and streaming jobs read the alias and take the new version at their next run. With release.endpoint in factory.yaml the\n" +
+    "version is brought up at that serving endpoint first, gets all requests, and must answer one. Exit 3: a rule says no.",
   arguments: [
     { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
   ],
@@ -88,6 +90,7 @@ export const command = defineCommand({
       strategy: plan.strategy,
       ...(plan.champion !== undefined && { before: plan.champion.version }),
       rollback: rollbackOf(plan.rollback),
+      ...(plan.endpoint !== undefined && { endpoint: plan.endpoint }),
       ...(plan.ticket !== undefined && { ticket: plan.ticket }),
       verdicts: [...plan.verdicts],
     };
@@ -123,6 +126,11 @@ function renderRelease(data: Output, style: Style): string {
   if (data.outcome === "released")
     return [
       `${style.ok(`${MARK.pass} ${data.name}`)} champion ${data.before === undefined ? "→" : `v${data.before} →`} v${data.version}   ${shortDigest(data.digest)}   ledger entry ${data.entry}${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
+      ...(data.endpoint === undefined
+        ? []
+        : [
+            `  endpoint ${data.endpoint}: 100 % of requests to v${data.version}, one answered${data.before === undefined ? "" : `; v${data.before} stands by`}`,
+          ]),
       `  rollback target: ${back}   ${verdictCount(data.verdicts)}`,
       `  to go back: factory rollback --env ${data.environment} --reason "…"`,
     ].join("\n");
@@ -134,6 +142,9 @@ function renderRelease(data: Output, style: Style): string {
     data.version === "?"
       ? `  version   none was promoted to ${data.environment}`
       : `  champion  ${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`,
+    ...(data.endpoint === undefined
+      ? []
+      : [`  endpoint  ${data.endpoint}: brought up without requests, then all of them, then one is tried`]),
     `  rollback  ${back}`,
     ...verdictLines(data.verdicts, style, all),
     all
