@@ -17,7 +17,10 @@ const common = {
   // The ES module build of yaml: a third smaller once bundled than the one that Node would be given.
   alias: { yaml: join(root, "node_modules/yaml/browser/dist/index.js") },
   logLevel: "warning",
-  plugins: [{ name: "lean-commander", setup: leanCommander }],
+  plugins: [
+    { name: "lean-commander", setup: leanCommander },
+    { name: "lean-driver", setup: leanDriver },
+  ],
 };
 
 // Built beside and swapped in, so that a build that fails or runs twice at once leaves a whole program.
@@ -55,6 +58,22 @@ function leanCommander(build) {
     importer.includes("/node_modules/commander/") ? { path: "none", namespace: "empty" } : undefined,
   );
   build.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "module.exports = {};" }));
+}
+
+/**
+ * The SQL driver without what it is never asked for here: native code, a log of its own, logins of its own in a browser. What is
+ * native says that it is not there, as it does where it could not be installed.
+ */
+function leanDriver(build) {
+  const absent = /^(?:lz4-napi|\.\.\/\.\.\/native\/kernel)$/;
+  const unused = /^(?:winston|open|openid-client)$/;
+  build.onResolve({ filter: absent }, ({ path }) => ({ path, namespace: "absent" }));
+  build.onResolve({ filter: unused }, ({ importer, path }) =>
+    importer.includes("/node_modules/@databricks/sql/") ? { path, namespace: "empty" } : undefined,
+  );
+  build.onLoad({ filter: /.*/, namespace: "absent" }, () => ({
+    contents: 'throw Object.assign(new Error("not part of this program"), { code: "MODULE_NOT_FOUND" });',
+  }));
 }
 
 /** Puts data in the place of a module that has none when the program runs from its sources. */

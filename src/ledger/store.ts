@@ -24,6 +24,18 @@ export interface LedgerStore {
    * beside it: its path is returned. Absent where the store keeps every version by itself.
    */
   replace?(text: Buffer, was: StoredChain): Promise<{ kept: string | undefined }>;
+  /** Puts a whole chain where none is, whole or not at all. False: there is one, nothing was written. Absent: `append` alone writes. */
+  begin?(text: Buffer): Promise<boolean>;
+  /** What was done to the place itself that is no append, as the place tells it. Absent where it keeps no such history. */
+  inspect?(): Promise<readonly PlaceFinding[]>;
+}
+
+/** Something that happened to the place of a chain. */
+export interface PlaceFinding {
+  verdict: "no" | "cannot tell";
+  /** A whole sentence. */
+  message: string;
+  fix: string;
 }
 
 export interface StoredChain {

@@ -1,0 +1,83 @@
+import { EMPTY_HEAD, type Head } from "../../ledger/entry.ts";
+import { HASH_PART_BYTES, PREV_PART_BYTES, SIG_PART_BYTES } from "../../ledger/line.ts";
+import { sqlName, sqlText } from "../sql/literals.ts";
+
+/** The statements of a ledger in a Delta table. Every value is a literal of ours, every number comes back as text. All pure. */
+export interface DeltaTable {
+  /** catalog.schema.table */
+  name: string;
+  project: string;
+}
+
+/** What the table must have been made with: the first is a guard against accidents, with the second two writers never both win. */
+export const GUARDS: Readonly<Record<string, string>> = {
+  "delta.appendOnly": "true",
+  "delta.isolationLevel": "Serializable",
+};
+/** What happened to the table is asked for years later. */
+const KEPT = { "delta.logRetentionDuration": "interval 3650 days" };
+
+export function createTable({ name }: DeltaTable): string {
+  const properties = Object.entries({ ...GUARDS, ...KEPT }).map(
+    ([key, value]) => `${sqlText(key)} = ${sqlText(value)}`,
+  );
+  return (
+    `CREATE TABLE IF NOT EXISTS ${sqlName(name)} (project STRING NOT NULL, seq BIGINT NOT NULL, prev STRING NOT NULL, ` +
+    `hash STRING NOT NULL, entry STRING NOT NULL) USING delta TBLPROPERTIES (${properties.join(", ")})`
+  );
+}
+
+export function showProperties({ name }: DeltaTable): string {
+  return `SHOW TBLPROPERTIES ${sqlName(name)}`;
+}
+
+/** `seq`, `hash`, `entry`: of each entry after `known`; with number 0, how many entries up to there are and what they hash to. */
+export function readAfter({ name, project }: DeltaTable, known: number): string {
+  const from = `FROM ${sqlName(name)} WHERE project = ${sqlText(project)}`;
+  const after = `SELECT CAST(seq AS STRING) AS seq, hash AS hash, entry AS entry ${from} AND seq > ${known}`;
+  if (known === 0) return after;
+  const each = "transform(array_sort(collect_list(struct(seq AS seq, sha2(entry, 256) AS sum))), x -> x.sum)";
+  const before =
+    `SELECT '0' AS seq, sha2(array_join(${each}, ''), 256) AS hash, CAST(count(*) AS STRING) AS entry ` +
+    `${from} AND seq <= ${known}`;
+  return `${before} UNION ALL ${after}`;
+}
+
+/** The hash of the last entry, and whether an entry with `own` hash is there. One row, also for an empty chain. */
+export function readHead({ name, project }: DeltaTable, own: string): string {
+  return (
+    `SELECT CAST(coalesce(max(seq), 0) AS STRING) AS seq, coalesce(max_by(hash, seq), ${sqlText(EMPTY_HEAD.hash)}) AS hash, ` +
+    `coalesce(bool_or(hash = ${sqlText(own)}), false) AS own FROM ${sqlName(name)} WHERE project = ${sqlText(project)}`
+  );
+}
+
+/**
+ * Appends lines if the chain still ends with `expected`, all or none. The guard is in the source: a match on numbers alone would
+ * write the rest of a longer batch behind somebody else's entries.
+ */
+export function appendLines({ name, project }: DeltaTable, lines: readonly string[], expected: Head): string {
+  const table = sqlName(name);
+  const whose = sqlText(project);
+  const end = (before: number): string => `substring(entry, -${before}, 64)`;
+  // Where the digits stand, counted from the end of a line: all of that part is plain ASCII.
+  const hashAt = HASH_PART_BYTES - 9;
+  const prevAt = PREV_PART_BYTES + SIG_PART_BYTES + HASH_PART_BYTES - 9;
+  const source =
+    `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + pos AS BIGINT) AS seq, ${end(prevAt)} AS prev, ` +
+    `${end(hashAt)} AS hash, entry AS entry FROM (SELECT posexplode(split(${sqlText(lines.join("\n"))}, ${sqlText("\n")})) AS (pos, entry)) ` +
+    `WHERE coalesce((SELECT max_by(hash, seq) FROM ${table} WHERE project = ${whose}), ${sqlText(EMPTY_HEAD.hash)}) = ` +
+    sqlText(expected.hash);
+  return `MERGE INTO ${table} t USING (${source}) s ON t.project = s.project AND t.seq = s.seq WHEN NOT MATCHED THEN INSERT *`;
+}
+
+export function describeHistory({ name }: DeltaTable): string {
+  return `DESCRIBE HISTORY ${sqlName(name)}`;
+}
+
+export function describeDetail({ name }: DeltaTable): string {
+  return `DESCRIBE DETAIL ${sqlName(name)}`;
+}
+
+export function optimize({ name }: DeltaTable): string {
+  return `OPTIMIZE ${sqlName(name)}`;
+}
