@@ -4,7 +4,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK, seconds } from "../cli/style.ts";
 import { openProject } from "../project/read-project.ts";
-import { trackingCredentials, warnOfKeys } from "../training/child-environment.ts";
+import { warnOfKeys } from "../training/child-environment.ts";
 import { rememberRun } from "../training/last-run.ts";
 import { dataPaths, experimentName, planTraining, trainingEnvironment } from "../training/plan-training.ts";
 import { lockDigestOf, projectEnvironment } from "../training/project-environment.ts";
@@ -64,7 +64,7 @@ export const command = defineCommand({
     const plan = planTraining(project, environment, facts, context.now());
     const shown = {
       environment: environment.name,
-      experiment: plan.experiment,
+      experiment: tracking.experimentName(plan.experiment),
       command: [...plan.argv],
       tags: { ...plan.tags },
     };
@@ -72,7 +72,7 @@ export const command = defineCommand({
     const trained = await applyTraining(plan, {
       folder,
       tracking,
-      variables: { ...python.variables, ...trackingCredentials(variables, tracking.uri) },
+      variables: python.variables,
       report,
       signal,
       now: context.now,
@@ -82,7 +82,7 @@ export const command = defineCommand({
       rememberRun(folder, {
         v: 1,
         run: run.id,
-        experiment: plan.experiment,
+        experiment: shown.experiment,
         environment: environment.name,
         tracking: tracking.uri,
         modelId: model.id,

@@ -36,7 +36,7 @@ export function installerEnvironment(variables: Variables, extra: Variables = {}
   return build(variables, extra, () => true);
 }
 
-export const TRACKING_CREDENTIALS: readonly string[] = [
+const TRACKING_CREDENTIALS: readonly string[] = [
   "MLFLOW_TRACKING_USERNAME",
   "MLFLOW_TRACKING_PASSWORD",
   "MLFLOW_TRACKING_TOKEN",

@@ -27,10 +27,22 @@ export interface NewRun {
   startedAt: Date;
 }
 
+/** For a process that uses MLflow's own client. */
+export interface ClientAccess {
+  /** Environment variables. */
+  variables: Readonly<Record<string, string>>;
+  /** Values among them that must never be shown. */
+  secrets: readonly string[];
+}
+
 /** What factory asks of an experiment tracker. */
 export interface Tracking {
-  /** Address of the server without credentials, as children are told it. */
+  /** Address of the server without credentials. */
   readonly uri: string;
+  /** The name by which it knows a project's experiment. */
+  experimentName(name: string): string;
+  /** What MLflow's own client needs to reach this tracker, and nothing else. Credentials in it are fresh when they are asked for. */
+  clientAccess(): Promise<ClientAccess>;
   /** The experiment's id; it is created when it is not there. */
   ensureExperiment(name: string): Promise<string>;
   createRun(run: NewRun): Promise<Run>;

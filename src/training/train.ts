@@ -8,7 +8,6 @@ import { type Report, withTask } from "../lib/progress.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { fetchModel } from "../registry/model-files.ts";
-import { TRACKING_CREDENTIALS } from "./child-environment.ts";
 import type { DataDigest, TrainingPlan } from "./plan-training.ts";
 import type { LoggedModel, Run, Tracking } from "./tracking.ts";
 
@@ -107,11 +106,9 @@ async function runCommand(
   runId: string,
   logFile: string,
 ): Promise<ProcessResult> {
-  // A user's name is no secret, and may be a word that the log is full of.
-  const secrets = TRACKING_CREDENTIALS.filter((name) => !name.endsWith("USERNAME")).flatMap(
-    (name) => world.variables[name] ?? [],
-  );
   try {
+    // As late as can be: what is fresh now holds longest.
+    const access = await world.tracking.clientAccess();
     return await withTask(world.report, "train", "training", (advance) => {
       let lines = 0;
       return runProcess({
@@ -120,15 +117,15 @@ async function runCommand(
         env: {
           ...world.variables,
           ...plan.variables,
-          MLFLOW_TRACKING_URI: world.tracking.uri,
-          MLFLOW_EXPERIMENT_NAME: plan.experiment,
+          ...access.variables,
+          MLFLOW_EXPERIMENT_NAME: world.tracking.experimentName(plan.experiment),
           MLFLOW_RUN_ID: runId,
         },
         timeoutMs: plan.timeoutMs,
         signal: world.signal,
         logFile,
         // Training holds the credentials of its tracking server, and may print them.
-        mask: (lines) => redact(lines, secrets),
+        mask: (lines) => redact(lines, access.secrets),
         onLine: (line) => advance(++lines, stripControls(redact(line)).slice(0, 120)),
       });
     });

@@ -1,13 +1,13 @@
 import type { ObjectStore } from "../../evidence/object-store.ts";
 import { usageError } from "../../lib/error.ts";
 import type { ModelRegistry } from "../../registry/registry.ts";
-import type { Tracking } from "../../training/tracking.ts";
+import type { ClientAccess, Tracking } from "../../training/tracking.ts";
 import type { MlflowApi } from "./mlflow-api.ts";
 import { mlflowObjects } from "./object-store.ts";
 import { proxyArtifacts } from "./proxy-artifacts.ts";
 import { mlflowRegistry } from "./registry.ts";
 import { exchangeWith, type Server } from "./server.ts";
-import { mlflowTracking } from "./tracking.ts";
+import { mlflowTracking, searchModels } from "./tracking.ts";
 
 export interface Mlflow {
   tracking: Tracking;
@@ -40,7 +40,10 @@ export function openMlflow(
     signal: options.signal,
   });
   return {
-    tracking: mlflowTracking(api),
+    tracking: mlflowTracking(api, {
+      clientAccess: async () => clientAccess(api.uri, options.variables),
+      modelsOf: searchModels,
+    }),
     registry: mlflowRegistry(api),
     objects: (environment, modelName) => mlflowObjects(api, environment, modelName),
   };
@@ -61,6 +64,20 @@ function serverApi(server: Server): MlflowApi {
       prepare: async () => {},
     },
     ownExperiments: new Map(),
+  };
+}
+
+/** A user's name is no secret, and may be a word that logs are full of. */
+const CREDENTIALS = { MLFLOW_TRACKING_USERNAME: false, MLFLOW_TRACKING_PASSWORD: true, MLFLOW_TRACKING_TOKEN: true };
+
+function clientAccess(uri: string, variables: Readonly<Record<string, string>>): ClientAccess {
+  const given = Object.keys(CREDENTIALS).flatMap((name): [string, string][] => {
+    const value = variables[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    variables: { ...Object.fromEntries(given), MLFLOW_TRACKING_URI: uri },
+    secrets: given.filter(([name]) => Reflect.get(CREDENTIALS, name) === true).map(([, value]) => value),
   };
 }
 

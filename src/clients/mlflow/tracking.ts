@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { outsideError, usageError } from "../../lib/error.ts";
-import type { LoggedModel, Run, Tracking } from "../../training/tracking.ts";
+import type { ClientAccess, LoggedModel, Run, Tracking } from "../../training/tracking.ts";
 import { artifactSource } from "./artifacts.ts";
 import { ensureExperiment, findExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
@@ -14,8 +14,15 @@ const MAX_PAGES = 20;
 /** Marks a create call, so that after a lost reply the run that it made can be found. */
 const ATTEMPT_TAG = "factory.attempt";
 
-/** Experiments, runs and logged models of an MLflow server. */
-export function mlflowTracking(api: MlflowApi): Tracking {
+/** What is not the same for every tracker that speaks MLflow's API. */
+export interface TrackingParts {
+  clientAccess(): Promise<ClientAccess>;
+  /** The models that a run made. */
+  modelsOf(api: MlflowApi, run: Run): Promise<readonly LoggedModelBody[]>;
+}
+
+/** Experiments, runs and logged models, by MLflow's API. */
+export function mlflowTracking(api: MlflowApi, parts: TrackingParts): Tracking {
   const edge = async (experiment: string, tag: RunTag, newestFirst: boolean): Promise<Run | undefined> => {
     const id = await findExperiment(api, api.experiments.training(experiment));
     const [found] = id === undefined ? [] : await searchRuns(api, id, tag, { newestFirst });
@@ -23,6 +30,8 @@ export function mlflowTracking(api: MlflowApi): Tracking {
   };
   return {
     uri: api.uri,
+    experimentName: (name) => api.experiments.training(name),
+    clientAccess: () => parts.clientAccess(),
     ensureExperiment: (name) => ensureExperiment(api, api.experiments.training(name)),
     async createRun(run) {
       const mark = { key: ATTEMPT_TAG, value: randomUUID() };
@@ -59,29 +68,7 @@ export function mlflowTracking(api: MlflowApi): Tracking {
     latestRun: (experiment, tag) => edge(experiment, tag, true),
     firstRun: (experiment, tag) => edge(experiment, tag, false),
     async loggedModels(run) {
-      const models: LoggedModel[] = [];
-      for (let token = "", pages = 0; ; pages++) {
-        if (pages === MAX_PAGES)
-          throw outsideError(
-            "mlflow.pages",
-            `${api.label} lists the models of run ${run.id} without end`,
-            "is it really an MLflow server?",
-          );
-        const json = {
-          experiment_ids: [run.experimentId],
-          filter: `source_run_id = '${run.id}'`,
-          max_results: 50,
-          ...(token !== "" && { page_token: token }),
-        };
-        const page = await demand(
-          api,
-          { method: "POST", path: "logged-models/search", json, idempotent: true },
-          loggedModels,
-        );
-        models.push(...page.models.map(loggedModelOf).filter((model) => model.runId === run.id));
-        token = page.next_page_token;
-        if (token === "") return models;
-      }
+      return (await parts.modelsOf(api, run)).map(loggedModelOf).filter((model) => model.runId === run.id);
     },
     filesOf(model) {
       return artifactSource(api.artifacts, `logged model ${model.id}`, async () => {
@@ -90,6 +77,30 @@ export function mlflowTracking(api: MlflowApi): Tracking {
       });
     },
   };
+}
+
+/** The models that name a run as their source. */
+export async function searchModels(api: MlflowApi, run: Run): Promise<LoggedModelBody[]> {
+  const models: LoggedModelBody[] = [];
+  for (let token = "", pages = 0; ; pages++) {
+    if (pages === MAX_PAGES)
+      throw outsideError(
+        "mlflow.pages",
+        `${api.label} lists the models of run ${run.id} without end`,
+        "is it really an MLflow server?",
+      );
+    const json = {
+      experiment_ids: [run.experimentId],
+      filter: `source_run_id = '${run.id}'`,
+      max_results: 50,
+      ...(token !== "" && { page_token: token }),
+    };
+    const search = { method: "POST" as const, path: "logged-models/search", json, idempotent: true };
+    const page = await demand(api, search, loggedModels);
+    models.push(...page.models);
+    token = page.next_page_token;
+    if (token === "") return models;
+  }
 }
 
 function isRunId(id: string): boolean {
