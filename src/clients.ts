@@ -61,7 +61,12 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
       const { found } = await findPython(variables, signal);
       return { program, settings: found === undefined ? {} : await indexSettings(variables, found.path, signal) };
     },
-    tracking: async (environment) => (await mlflow(environment)).tracking,
+    tracking: async (environment) => {
+      const { registry } = environment;
+      if (registry.kind === "mlflow") return (await mlflow(environment)).tracking;
+      const { openTracking } = await import("./clients/databricks/tracking.ts");
+      return openTracking(await workspace({ profile: registry.profile, host: registry.host }), signal);
+    },
     registry: async (environment) => {
       const place = unityPlace(environment);
       if (place === undefined) return (await mlflow(environment)).registry;
