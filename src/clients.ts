@@ -94,6 +94,14 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
       const { servingEndpoint } = await import("./clients/databricks/serving.ts");
       return servingEndpoint(await workspace({ profile, host }), endpoint, model);
     },
+    bundleCli: async (environment) => {
+      const { openBundleCli } = await import("./clients/databricks/bundle-cli.ts");
+      return openBundleCli(await workspace(addressOf(environment)), { variables, signal });
+    },
+    trainingJobs: async (environment) => {
+      const { trainingJobs } = await import("./clients/databricks/jobs.ts");
+      return trainingJobs(await workspace(addressOf(environment)));
+    },
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
       if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
@@ -112,4 +120,14 @@ function unityPlace({ catalog, registry }: Environment) {
   if (registry.kind !== "unity-catalog") return undefined;
   const { profile, host, volume } = registry;
   return { catalog, volume, address: { profile, host } };
+}
+
+/** The workspace of an environment. Throws exit 2 for one that has none. */
+function addressOf({ name, registry }: Environment): WorkspaceAddress {
+  if (registry.kind !== "mlflow") return { profile: registry.profile, host: registry.host };
+  throw usageError(
+    "environment.workspace",
+    `${name} is no Databricks workspace: its registry is of kind mlflow`,
+    "a bundle is deployed to environments of kind unity-catalog or workspace",
+  );
 }

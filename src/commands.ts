@@ -93,6 +93,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/release.ts")).command,
   },
   {
+    name: "deploy",
+    group: "Ship",
+    summary: "deploy the jobs of a promoted version: the wheel and the bundle files that were checked",
+    load: async () => (await import("./commands/deploy.ts")).command,
+  },
+  {
     name: "rollback",
     group: "Ship",
     summary: "go back to the version that served before, fixed when it was released",

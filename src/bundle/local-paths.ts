@@ -3,6 +3,9 @@ import { matcher, pathFrom } from "./glob.ts";
 import { type BundleDocument, locate } from "./load.ts";
 import { at, entriesOf, itemsOf, textOf } from "./node.ts";
 
+/** Endings that a notebook's path may leave out. */
+export const NOTEBOOK_ENDINGS: readonly string[] = [".py", ".ipynb", ".sql", ".r", ".scala"];
+
 /** A file of the project that the bundle names. */
 export interface LocalReference {
   document: BundleDocument;
@@ -93,8 +96,7 @@ export function checkLocalPaths(documents: readonly BundleDocument[], paths: Rea
         ? [locate(document, path, "error", `${text} is no pattern: a bracket is not closed`)]
         : [];
     // A notebook may be named without its ending.
-    const there =
-      paths.has(file) || [".py", ".ipynb", ".sql", ".r", ".scala"].some((ending) => paths.has(file + ending));
+    const there = paths.has(file) || NOTEBOOK_ENDINGS.some((ending) => paths.has(file + ending));
     return there
       ? []
       : [

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { globSync } from "tinyglobby";
+import { bundleParts } from "../bundle/parts.ts";
+import { readBundleFiles } from "../bundle/read-bundle.ts";
 import { isPlainPath } from "../evidence/evidence-index.ts";
 import type { Attachment } from "../evidence/seal.ts";
 import { lastLines } from "../gates/command-gate.ts";
@@ -31,10 +32,7 @@ export function collectAttachments(
     { kind: "model", name: "manifest.sha256", content: manifest },
     ...contracts.map(({ path, content }): Attachment => ({ kind: "contract", name: plainName(path), content })),
     ...files("model-card", existsSync(join(folder, "docs/model-card.md")) ? ["docs/model-card.md"] : []),
-    ...files(
-      "bundle",
-      globSync(["databricks.yml", "resources/**/*.yml"], { cwd: folder, followSymbolicLinks: false }).sort(),
-    ),
+    ...files("bundle", bundleParts(readBundleFiles(folder))),
     ...gates.flatMap(({ gate, files: left }) =>
       // Logs are not among them: they may hold anything that the project printed.
       left.map(

@@ -1,4 +1,5 @@
 import type { DataEngine } from "../data/engine.ts";
+import type { BundleCli } from "../deploy/bundle-cli.ts";
 import type { Machine } from "../doctor/doctor.ts";
 import type { WorkspaceSight } from "../doctor/workspace-sight.ts";
 import type { ObjectStore } from "../evidence/object-store.ts";
@@ -9,6 +10,7 @@ import type { History } from "../people/history.ts";
 import type { Environment, WorkspaceAddress } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import type { ServingEndpoint } from "../release/serving.ts";
+import type { TrainingJobs } from "../training/job-run.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -33,6 +35,10 @@ export interface Clients {
   objects(environment: Environment, model: string): Promise<ObjectStore>;
   /** What answers requests with versions of a registered model (full name). Throws exit 2 where the environment has no such thing. */
   serving(environment: Environment, endpoint: string, model: string): Promise<ServingEndpoint>;
+  /** The official program that deploys bundles, logged in to the workspace of an environment. Throws exit 2 when it cannot be used. */
+  bundleCli(environment: Environment): Promise<BundleCli>;
+  /** The jobs of an environment's workspace. Throws exit 2 when it has none. */
+  trainingJobs(environment: Environment): Promise<TrainingJobs>;
   /** Where the lines of a project's ledger are kept. */
   ledger(place: LedgerPlace): Promise<LedgerStore>;
   /** The version control history of a folder. */

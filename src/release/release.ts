@@ -178,7 +178,7 @@ function oneLine(text: string): string {
 }
 
 /** A release belongs to its promotion, and so does the ticket. */
-function promotedTicket({ candidate, environment }: Question, line: Line): string | undefined {
+export function promotedTicket({ candidate, environment }: Question, line: Line): string | undefined {
   return line.state.environment(environment).promoted.findLast((each) => each.entry.body.digest === candidate.digest)
     ?.started.body.ticket;
 }

@@ -42,6 +42,8 @@ const NO_CLIENTS: Context["clients"] = {
   history: none,
   ledger: none,
   objects: none,
+  bundleCli: none,
+  trainingJobs: none,
   dataEngine: none,
 };
 
