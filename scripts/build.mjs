@@ -47,6 +47,14 @@ const result = await build({
   banner: { js: banner },
 });
 withoutIdleBanner(Object.keys(result.metafile.outputs));
+// The rehearsal workspace is a program of its own, so that nothing of it is loaded, or even looked at, by another command.
+await build({
+  ...common,
+  entryPoints: ["test/fakes/workspace/serve.ts"],
+  outfile: join(fresh, "sandbox.js"),
+  minify: true,
+  banner: { js: banner },
+});
 chmodSync(join(fresh, "main.js"), 0o755);
 notices(result.metafile);
 rmSync(join(root, "dist"), { recursive: true, force: true });

@@ -52,6 +52,10 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     workspaceSight: async (address) =>
       (await import("./clients/databricks/sight.ts")).workspaceSight(await workspace(address)),
     localHost: async () => (await import("./clients/local-server.ts")).openLocalHost({ data: places.data, variables }),
+    sandboxHost: async () => {
+      const { data, program, node } = places;
+      return (await import("./clients/sandbox-server.ts")).openSandboxHost({ data, program, node, variables });
+    },
     uv: async (report) => {
       const { ensureUv } = await import("./clients/uv.ts");
       const { findPython, indexSettings } = await import("./clients/python.ts");

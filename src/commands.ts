@@ -45,6 +45,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/local-status.ts")).command,
   },
   {
+    name: "sandbox start",
+    group: "Start",
+    summary: "start a stand-in for a Databricks workspace, to rehearse a release",
+    load: async () => (await import("./commands/sandbox-start.ts")).command,
+  },
+  {
+    name: "sandbox stop",
+    group: "Start",
+    summary: "stop the rehearsal workspace",
+    load: async () => (await import("./commands/sandbox-stop.ts")).command,
+  },
+  {
+    name: "sandbox status",
+    group: "Start",
+    summary: "say whether the rehearsal workspace runs, and where",
+    load: async () => (await import("./commands/sandbox-status.ts")).command,
+  },
+  {
     name: "doctor",
     group: "Start",
     summary: "check every prerequisite and connection",

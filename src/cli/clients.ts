@@ -11,6 +11,7 @@ import type { Environment, WorkspaceAddress } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import type { ServingEndpoint } from "../release/serving.ts";
 import type { TrainingJobs } from "../training/job-run.ts";
+import type { SandboxHost } from "../sandbox/record.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -25,6 +26,8 @@ export interface Clients {
   workspaceSight(address: WorkspaceAddress): Promise<WorkspaceSight>;
   /** This machine, as the place of a local MLflow server. */
   localHost(): Promise<LocalHost>;
+  /** This machine, as the place of the rehearsal workspace. */
+  sandboxHost(): Promise<SandboxHost>;
   /** A uv program, installed when there is none, and how it reaches the package index. Throws exit 4 when it cannot be had. */
   uv(report: Report): Promise<Uv>;
   /** The experiment tracker of an environment. */

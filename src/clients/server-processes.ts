@@ -3,6 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isSameProcess, listProcesses, processesOfGroup, startedWith } from "../lib/process-identity.ts";
 import type { ServerRecord } from "../local/server.ts";
 
+/** What tells the processes of a server: of a local MLflow server, or of the sandbox. */
+type Known = Pick<ServerRecord, "identity" | "process">;
+
 /** Every process of a server carries this variable with the identity of its start. */
 export const MARK = "FACTORY_LOCAL_SERVER";
 const POLITE_MS = 5000;
@@ -10,7 +13,7 @@ const FORCED_MS = 5000;
 const POLL_MS = 50;
 
 /** True when the process that leads the recorded server lives, and is not a later one with the same number. */
-export function leaderLives(record: ServerRecord): boolean {
+export function leaderLives(record: Known): boolean {
   const { pid, started } = record.process ?? {};
   return pid !== undefined && started !== undefined && isSameProcess(pid, started);
 }
@@ -19,7 +22,7 @@ export function leaderLives(record: ServerRecord): boolean {
  * All living processes of a recorded server: by the mark in their environment where the system shows it (Linux), which
  * finds them even when neither pid nor leader is known; else by process group.
  */
-export function processesOf(record: ServerRecord): number[] {
+export function processesOf(record: Known): number[] {
   if (record.process === undefined) return [];
   const { pid } = record.process;
   if (platform === "linux") {
@@ -34,7 +37,7 @@ export function processesOf(record: ServerRecord): number[] {
 }
 
 /** Ends them all: SIGTERM, five seconds, SIGKILL. Returns how many there were; throws when some are still there. */
-export async function endProcesses(record: ServerRecord): Promise<number> {
+export async function endProcesses(record: Known): Promise<number> {
   const found = processesOf(record);
   send(found, "SIGTERM");
   let left = await waitUntilGone(record, POLITE_MS);
@@ -46,7 +49,7 @@ export async function endProcesses(record: ServerRecord): Promise<number> {
   return found.length;
 }
 
-async function waitUntilGone(record: ServerRecord, limitMs: number, again?: () => void): Promise<number[]> {
+async function waitUntilGone(record: Known, limitMs: number, again?: () => void): Promise<number[]> {
   const deadline = Date.now() + limitMs;
   for (;;) {
     const left = processesOf(record);

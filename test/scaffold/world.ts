@@ -35,6 +35,7 @@ const NO_CLIENTS: Context["clients"] = {
   machine: none,
   workspaceSight: none,
   localHost: none,
+  sandboxHost: none,
   uv: none,
   tracking: none,
   registry: none,

@@ -43,7 +43,7 @@ export async function control(world: Exchange, request: IncomingMessage, respons
     case "GET /_sandbox/log":
       return reply(200, { log: world.log });
     case "GET /_sandbox/about":
-      return reply(200, { rehearsal: true, url: world.url, orgId: world.orgId });
+      return reply(200, { rehearsal: true, url: world.url, orgId: world.orgId, identity: world.identity });
     default:
       return reply(404, { message: `no ${request.method} ${request.url}` });
   }

@@ -21,9 +21,13 @@ export interface Exchange {
   orgId: string;
   url: string;
   latencyMs: number;
+  identity: string | undefined;
   now(): number;
   onChange(state: State): void;
 }
+
+/** A sandbox may run for days. */
+const LOG_LENGTH = 50_000;
 
 /** Answers one request: route, identity, fault, effect, reply, log. */
 export async function exchange(world: Exchange, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -48,6 +52,7 @@ export async function exchange(world: Exchange, request: IncomingMessage, respon
     acted: false,
   };
   world.log.push(entry);
+  if (world.log.length > LOG_LENGTH) world.log.splice(0, LOG_LENGTH / 10);
   let who: Principal | Refusal;
   try {
     who =

@@ -85,13 +85,15 @@ export function addPrincipal(state: State, options: PrincipalOptions, now: numbe
   const known = identities.of(state);
   const kind = options.kind ?? (options.name.includes("@") ? "user" : "service-principal");
   const principal: Principal = {
-    id: String(known.nextId++),
+    id: "",
     kind,
     name: kind === "user" ? options.name : (options.applicationId ?? randomUUID()),
     displayName: options.name,
     groups: options.groups ?? [],
     admin: options.admin ?? false,
   };
+  // Known already when a state is gone on with.
+  principal.id = known.principals.get(principal.name)?.id ?? String(known.nextId++);
   known.principals.set(principal.name, principal);
   const token = options.token ?? newToken();
   known.tokens.set(token, { principal: principal.name, kind: "pat", created: now });

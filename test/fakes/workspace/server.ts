@@ -43,6 +43,8 @@ export interface WorkspaceOptions {
   latencyMs?: number;
   /** PEM; then the server speaks https. */
   tls?: { key: string; cert: string };
+  /** Told at `/_sandbox/about`, so that whoever started it knows it again. */
+  identity?: string;
   /** Called after each request that may have changed the state. */
   onChange?: (state: State) => void;
 }
@@ -76,6 +78,7 @@ export interface FakeWorkspace {
 }
 
 const HOST = "127.0.0.1";
+const ADMIN = "admin@example.com";
 
 /** Starts a fake Databricks workspace with one metastore: HTTP, state, rights that are enforced, and faults on demand. */
 export async function startWorkspace(options: WorkspaceOptions = {}): Promise<FakeWorkspace> {
@@ -88,8 +91,9 @@ export async function startWorkspace(options: WorkspaceOptions = {}): Promise<Fa
     people.set(each.name, identity);
     return identity;
   };
-  const admin = add({ name: "admin@example.com", admin: true, groups: ["admins"] });
-  for (const each of options.principals ?? []) add(each);
+  const given = options.principals ?? [];
+  const admin = add({ name: ADMIN, groups: ["admins"], ...given.find((each) => each.name === ADMIN), admin: true });
+  for (const each of given) if (each.name !== ADMIN) add(each);
   const federate = (policy: FederationPolicy): void => {
     const { servicePrincipal: name } = policy;
     const servicePrincipal = name === undefined ? undefined : (principalNamed(state, name)?.name ?? name);
@@ -111,6 +115,7 @@ export async function startWorkspace(options: WorkspaceOptions = {}): Promise<Fa
     now,
     url: "",
     latencyMs: options.latencyMs ?? 0,
+    identity: options.identity,
     onChange: options.onChange ?? (() => {}),
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {

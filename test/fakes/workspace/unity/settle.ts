@@ -19,7 +19,7 @@ export interface GrantOptions {
   privileges: readonly string[];
 }
 
-/** What stands in the metastore before anybody asks. */
+/** What stands in the metastore before anybody asks; what stands there already, in a state that is gone on with, stays as it is. */
 export function settleCatalogs(
   state: State,
   admin: Principal,
@@ -29,10 +29,13 @@ export function settleCatalogs(
 ): void {
   for (const catalog of catalogs) {
     const owner = catalog.owner === undefined ? admin.name : nameOf(state, catalog.owner);
-    makeCatalog(state, catalog.name, owner, now);
+    const { catalogs: known, schemas, volumes } = unity.of(state);
+    if (!known.has(catalog.name)) makeCatalog(state, catalog.name, owner, now);
     for (const schema of catalog.schemas ?? []) {
-      makeSchema(state, catalog.name, schema.name, owner, now);
-      for (const volume of schema.volumes ?? []) makeVolume(state, catalog.name, schema.name, volume, owner, now);
+      const place = `${catalog.name}.${schema.name}`;
+      if (!schemas.has(place)) makeSchema(state, catalog.name, schema.name, owner, now);
+      for (const volume of schema.volumes ?? [])
+        if (!volumes.has(`${place}.${volume}`)) makeVolume(state, catalog.name, schema.name, volume, owner, now);
     }
   }
   for (const each of grants) grant(state, each);
