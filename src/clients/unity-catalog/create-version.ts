@@ -123,11 +123,15 @@ async function fill(
     // Refused for good: what was begun goes away. Where it is unknown, the next look finds and removes it.
     const refused =
       error instanceof FactoryError && ["http.403", "grants.missing", "unity.refused"].includes(error.code);
-    if (refused && version !== undefined) await deleteVersion(world.workspace, model, version).catch(() => {});
+    if (refused && version !== undefined) await removeUnfinished(world, model, version).catch(() => {});
     throw error;
   }
   if (version === undefined) throw outsideError(PYTHON_UNKNOWN, `MLflow's client did not say what it made of ${model}`);
   return version;
+}
+
+async function removeUnfinished({ workspace }: PythonWorld, model: string, version: string): Promise<void> {
+  if ((await findVersion(workspace, model, version))?.ready === false) await deleteVersion(workspace, model, version);
 }
 
 /** What was made, by its number: finished, and with the tags that it was made with. */
