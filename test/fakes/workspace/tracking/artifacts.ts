@@ -204,7 +204,7 @@ export function keep(ask: Ask, owner: string, path: string, bytes: Buffer): Stor
 }
 
 /** A URL that allows one thing for some minutes, to anybody who holds it; the key is in no list and cannot be guessed. */
-function sign(ask: Ask, what: Omit<Signature, "expires">): object {
+export function sign(ask: Ask, what: Omit<Signature, "expires">) {
   const { signatures, settings } = tracking.of(ask.state);
   const key = randomBytes(24).toString("hex");
   signatures.set(key, { ...what, expires: ask.now() + settings.presignedSeconds * 1000 });
