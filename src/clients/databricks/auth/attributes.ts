@@ -1,6 +1,8 @@
 /** One setting of a workspace: its key in a profile, the variable that carries it, and the family of credentials that it belongs to. */
 interface Attribute {
   env?: string;
+  /** Another name of the key in a profile. */
+  alias?: string;
   family?: string;
   /** Never to be shown. */
   secret?: true;
@@ -20,7 +22,12 @@ const TABLE = {
   scopes: {},
   audience: { env: "DATABRICKS_TOKEN_AUDIENCE" },
   oidc_token_env: { env: "DATABRICKS_OIDC_TOKEN_ENV", family: "env-oidc" },
-  databricks_id_token_filepath: { env: "DATABRICKS_OIDC_TOKEN_FILEPATH", family: "file-oidc" },
+  /** The name in Go; Python has the other. */
+  databricks_id_token_filepath: {
+    env: "DATABRICKS_OIDC_TOKEN_FILEPATH",
+    alias: "oidc_token_filepath",
+    family: "file-oidc",
+  },
   databricks_cli_path: { env: "DATABRICKS_CLI_PATH" },
   azure_workspace_resource_id: { env: "DATABRICKS_AZURE_RESOURCE_ID", family: "azure" },
   azure_client_id: { env: "ARM_CLIENT_ID", family: "azure" },

@@ -27,8 +27,8 @@ export function settingsOfProfile(file: ConfigFile, profile: string): Settings |
   const keys = file.profiles.get(profile);
   if (keys === undefined || keys.size === 0) return undefined;
   const settings = new Map<AttributeName, Setting>();
-  for (const { name, secret } of ATTRIBUTES) {
-    const value = keys.get(name) ?? "";
+  for (const { name, alias, secret } of ATTRIBUTES) {
+    const value = keys.get(name) ?? keys.get(alias ?? "") ?? "";
     const from = `profile ${profile} of ${file.path}`;
     if (value !== "") settings.set(name, { value: secret ? learnSecret(value) : value, from });
   }
