@@ -40,12 +40,15 @@ describe("experiments", () => {
   });
 
   test("a deleted one is said, and not made anew", async () => {
-    await expectOnBoth(async ({ tracking, again, call }) => {
-      await call("POST", "experiments/delete", { experiment_id: await tracking.ensureExperiment("gone") });
-      return again()
-        .ensureExperiment("gone")
-        .catch((error: unknown) => error);
-    }, expect.objectContaining({ code: "experiment.deleted", exit: 2 }));
+    await expectOnBoth(
+      async ({ tracking, again, call }) => {
+        await call("POST", "experiments/delete", { experiment_id: await tracking.ensureExperiment("gone") });
+        return again()
+          .ensureExperiment("gone")
+          .catch((error: unknown) => error);
+      },
+      expect.objectContaining({ code: "experiment.deleted", exit: 2 }),
+    );
   });
 
   test("in a workspace it is a file in a folder of its own, made with the folder", async () => {
@@ -59,56 +62,62 @@ describe("experiments", () => {
 
 describe("runs", () => {
   test("made, tagged, closed, found by tag in the order of their start", async () => {
-    await expectOnBoth(async ({ tracking, again }) => {
-      const experimentId = await tracking.ensureExperiment("runs");
-      const tags = { "factory.project": "p", "mlflow.source.git.commit": "c0ffee", "odd key": "ü = '1'" };
-      const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
-      const first = await tracking.createRun({ experimentId, name: "one", tags, startedAt: at(1) });
-      const second = await tracking.createRun({ experimentId, name: "two", tags, startedAt: at(2) });
-      await tracking.setTags(first.id, { "factory.project": "p", more: "" });
-      await tracking.finishRun(first.id, "FINISHED", at(3));
-      const { id, experimentId: _, tags: found, ...run } = (await again().run(first.id)) ?? first;
-      const tag = { key: "factory.project", value: "p" };
-      return {
-        same: id === first.id,
-        run,
-        tags: Object.fromEntries(
-          Object.entries(found).filter(([key]) => !/^(?:mlflow\.(?:user|runName)|factory\.attempt)$/.test(key)),
-        ),
-        latest: (await again().latestRun("runs", tag))?.id === second.id,
-        first: (await again().firstRun("runs", tag))?.id === first.id,
-        other: await again().latestRun("runs", { key: "factory.project", value: "q" }),
-        nowhere: await again().firstRun("no-such", tag),
-      };
-    }, {
-      same: true,
-      run: {
-        name: "one",
-        status: "FINISHED",
-        startedAt: Date.UTC(2026, 0, 1, 0, 1),
-        endedAt: Date.UTC(2026, 0, 1, 0, 3),
-        metrics: {},
-        params: {},
+    await expectOnBoth(
+      async ({ tracking, again }) => {
+        const experimentId = await tracking.ensureExperiment("runs");
+        const tags = { "factory.project": "p", "mlflow.source.git.commit": "c0ffee", "odd key": "ü = '1'" };
+        const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
+        const first = await tracking.createRun({ experimentId, name: "one", tags, startedAt: at(1) });
+        const second = await tracking.createRun({ experimentId, name: "two", tags, startedAt: at(2) });
+        await tracking.setTags(first.id, { "factory.project": "p", more: "" });
+        await tracking.finishRun(first.id, "FINISHED", at(3));
+        const { id, experimentId: _, tags: found, ...run } = (await again().run(first.id)) ?? first;
+        const tag = { key: "factory.project", value: "p" };
+        return {
+          same: id === first.id,
+          run,
+          tags: Object.fromEntries(
+            Object.entries(found).filter(([key]) => !/^(?:mlflow\.(?:user|runName)|factory\.attempt)$/.test(key)),
+          ),
+          latest: (await again().latestRun("runs", tag))?.id === second.id,
+          first: (await again().firstRun("runs", tag))?.id === first.id,
+          other: await again().latestRun("runs", { key: "factory.project", value: "q" }),
+          nowhere: await again().firstRun("no-such", tag),
+        };
       },
-      tags: { "factory.project": "p", "mlflow.source.git.commit": "c0ffee", "odd key": "ü = '1'", more: "" },
-      latest: true,
-      first: true,
-      other: undefined,
-      nowhere: undefined,
-    });
+      {
+        same: true,
+        run: {
+          name: "one",
+          status: "FINISHED",
+          startedAt: Date.UTC(2026, 0, 1, 0, 1),
+          endedAt: Date.UTC(2026, 0, 1, 0, 3),
+          metrics: {},
+          params: {},
+        },
+        tags: { "factory.project": "p", "mlflow.source.git.commit": "c0ffee", "odd key": "ü = '1'", more: "" },
+        latest: true,
+        first: true,
+        other: undefined,
+        nowhere: undefined,
+      },
+    );
   });
 
   test("one that is not there, one that was deleted, and no run id at all", async () => {
-    await expectOnBoth(async ({ tracking, call }) => {
-      const experimentId = await tracking.ensureExperiment("runs");
-      const run = await tracking.createRun({ experimentId, name: "r", tags: {}, startedAt: new Date() });
-      await call("POST", "runs/delete", { run_id: run.id });
-      return [
-        await tracking.run("0".repeat(32)),
-        await tracking.run(run.id),
-        await tracking.run("../x").catch((error: unknown) => error),
-      ];
-    }, [undefined, undefined, expect.objectContaining({ code: "run.id", exit: 2 })]);
+    await expectOnBoth(
+      async ({ tracking, call }) => {
+        const experimentId = await tracking.ensureExperiment("runs");
+        const run = await tracking.createRun({ experimentId, name: "r", tags: {}, startedAt: new Date() });
+        await call("POST", "runs/delete", { run_id: run.id });
+        return [
+          await tracking.run("0".repeat(32)),
+          await tracking.run(run.id),
+          await tracking.run("../x").catch((error: unknown) => error),
+        ];
+      },
+      [undefined, undefined, expect.objectContaining({ code: "run.id", exit: 2 })],
+    );
   });
 });
 
@@ -117,61 +126,70 @@ describe("logged models", () => {
     const folder = join(both.folder, "expected");
     writeFiles(folder, FILES);
     const expected = await manifestOfFolder(folder);
-    await expectOnBoth(async (side) => {
-      const { runId, modelId } = await side.logged("models", FILES);
-      const run = await side.tracking.run(runId);
-      if (run === undefined) throw new Error("no run");
-      const [model, ...others] = await side.tracking.loggedModels(run);
-      if (model === undefined) throw new Error("no model");
-      const source = side.tracking.filesOf(model);
-      const to = join(both.folder, `fetched-${side.name.replace(/ /g, "-")}`);
-      const fetched = await fetchModel(source, to, () => {});
-      return {
-        id: model.id === modelId,
-        others,
-        model: { name: model.name, ready: /READY$/.test(model.status), own: model.runId === runId },
-        fetched: fetched.digest,
-        bytes: fetched.bytes,
-        kept: (await manifestOfFolder(to)).digest,
-        read: (await digestModel(source, () => {})).digest,
-      };
-    }, {
-      id: true,
-      others: [],
-      model: { name: "model", ready: true, own: true },
-      fetched: expected.digest,
-      bytes: expected.bytes,
-      kept: expected.digest,
-      read: expected.digest,
-    });
+    await expectOnBoth(
+      async (side) => {
+        const { runId, modelId } = await side.logged("models", FILES);
+        const run = await side.tracking.run(runId);
+        if (run === undefined) throw new Error("no run");
+        const [model, ...others] = await side.tracking.loggedModels(run);
+        if (model === undefined) throw new Error("no model");
+        const source = side.tracking.filesOf(model);
+        const to = join(both.folder, `fetched-${side.name.replace(/ /g, "-")}`);
+        const fetched = await fetchModel(source, to, () => {});
+        return {
+          id: model.id === modelId,
+          others,
+          model: { name: model.name, ready: /READY$/.test(model.status), own: model.runId === runId },
+          fetched: fetched.digest,
+          bytes: fetched.bytes,
+          kept: (await manifestOfFolder(to)).digest,
+          read: (await digestModel(source, () => {})).digest,
+        };
+      },
+      {
+        id: true,
+        others: [],
+        model: { name: "model", ready: true, own: true },
+        fetched: expected.digest,
+        bytes: expected.bytes,
+        kept: expected.digest,
+        read: expected.digest,
+      },
+    );
   });
 
   test("none, two, one that is not finished, and one of another run", async () => {
-    await expectOnBoth(async ({ tracking, call, logged }) => {
-      const experimentId = await tracking.ensureExperiment("counts");
-      const run = await tracking.createRun({ experimentId, name: "r", tags: {}, startedAt: new Date() });
-      const none = await tracking.loggedModels(run);
-      const make = async () =>
-        /"model_id":"(m-[0-9a-f]{32})"/.exec(
-          JSON.stringify(
-            await call("POST", "logged-models", { experiment_id: experimentId, name: "m", source_run_id: run.id }),
-          ),
-        )?.[1] ?? "";
-      await logged("counts", { MLmodel: "x" });
-      for (const id of [await make(), await make()])
-        await call("POST", "runs/outputs", { run_id: run.id, models: [{ model_id: id, step: 0 }] });
-      return { none, statuses: (await tracking.loggedModels(run)).map((model) => model.status.replace(/^.*_/, "")) };
-    }, { none: [], statuses: ["PENDING", "PENDING"] });
+    await expectOnBoth(
+      async ({ tracking, call, logged }) => {
+        const experimentId = await tracking.ensureExperiment("counts");
+        const run = await tracking.createRun({ experimentId, name: "r", tags: {}, startedAt: new Date() });
+        const none = await tracking.loggedModels(run);
+        const make = async () =>
+          /"model_id":"(m-[0-9a-f]{32})"/.exec(
+            JSON.stringify(
+              await call("POST", "logged-models", { experiment_id: experimentId, name: "m", source_run_id: run.id }),
+            ),
+          )?.[1] ?? "";
+        await logged("counts", { MLmodel: "x" });
+        for (const id of [await make(), await make()])
+          await call("POST", "runs/outputs", { run_id: run.id, models: [{ model_id: id, step: 0 }] });
+        return { none, statuses: (await tracking.loggedModels(run)).map((model) => model.status.replace(/^.*_/, "")) };
+      },
+      { none: [], statuses: ["PENDING", "PENDING"] },
+    );
   });
 
   test("whose files are gone is said so", async () => {
-    await expectOnBoth(async (side) => {
-      const { modelId: id } = await side.logged("empty", {});
-      const source = side.tracking.filesOf({ id, name: "model", runId: "", status: "" });
-      return fetchModel(source, join(both.folder, `none-${side.name.replace(/ /g, "-")}`), () => {}).catch(
-        (error: unknown) => error,
-      );
-    }, expect.objectContaining({ code: "model.empty", exit: 4 }));
+    await expectOnBoth(
+      async (side) => {
+        const { modelId: id } = await side.logged("empty", {});
+        const source = side.tracking.filesOf({ id, name: "model", runId: "", status: "" });
+        return fetchModel(source, join(both.folder, `none-${side.name.replace(/ /g, "-")}`), () => {}).catch(
+          (error: unknown) => error,
+        );
+      },
+      expect.objectContaining({ code: "model.empty", exit: 4 }),
+    );
   });
 });
 
