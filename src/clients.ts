@@ -27,13 +27,7 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
   const servers = new Map<string, Mlflow>();
   const mlflow = async (environment: Environment) => {
     const { registry } = environment;
-    if (registry.kind !== "mlflow") {
-      throw usageError(
-        "registry.kind",
-        `environment ${environment.name} has a registry of kind ${registry.kind}, which this version cannot reach yet`,
-        "use kind mlflow",
-      );
-    }
+    if (registry.kind !== "mlflow") throw new TypeError(`${environment.name} is no MLflow server`);
     const { openMlflow } = await import("./clients/mlflow/open-mlflow.ts");
     const known = servers.get(registry.uri);
     if (known !== undefined) return known;
@@ -46,6 +40,10 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
   const pythonWorld = async ({ address }: { address: WorkspaceAddress }) => {
     const { data, cache } = places;
     return { workspace: await workspace(address), data, cache, variables, signal };
+  };
+  const ofWorkspace = async (environment: Environment) => {
+    const { openWorkspaceRegistry } = await import("./clients/workspace-registry/open-workspace-registry.ts");
+    return openWorkspaceRegistry(await workspace(addressOf(environment)), signal);
   };
   return {
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
@@ -72,6 +70,7 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
       return openTracking(await workspace({ profile: registry.profile, host: registry.host }), signal);
     },
     registry: async (environment) => {
+      if (environment.registry.kind === "workspace") return (await ofWorkspace(environment)).registry;
       const place = unityPlace(environment);
       if (place === undefined) return (await mlflow(environment)).registry;
       const { openUnityRegistry } = await import("./clients/unity-catalog/open-unity.ts");
@@ -82,6 +81,8 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
       return opened;
     },
     objects: async (environment, model) => {
+      if (environment.registry.kind === "workspace")
+        return (await ofWorkspace(environment)).objects(environment.name, model);
       const place = unityPlace(environment);
       if (place === undefined) return (await mlflow(environment)).objects(environment.name, model);
       const { openUnityObjects } = await import("./clients/unity-catalog/open-unity.ts");
@@ -105,6 +106,12 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     trainingJobs: async (environment) => {
       const { trainingJobs } = await import("./clients/databricks/jobs.ts");
       return trainingJobs(await workspace(addressOf(environment)));
+    },
+    warehouse: async (environment, report) => {
+      const { address, id } = warehousePlace(environment);
+      const { openWarehouse } = await import("./clients/sql/warehouse.ts");
+      // Nothing that a data check compiles depends on the zone of a session.
+      return openWarehouse({ workspace: await workspace(address), id, report, signal, utc: false });
     },
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
@@ -134,4 +141,16 @@ function addressOf({ name, registry }: Environment): WorkspaceAddress {
     `${name} is no Databricks workspace: its registry is of kind mlflow`,
     "a bundle is deployed to environments of kind unity-catalog or workspace",
   );
+}
+
+/** The warehouse of an environment, and the workspace that has it: where the registry is MLflow, the profile named like the environment. */
+function warehousePlace({ name, registry, warehouse }: Environment): { address: WorkspaceAddress; id: string } {
+  if (warehouse === undefined)
+    throw usageError(
+      "environment.warehouse",
+      `source: warehouse, and policy.yaml names no warehouse for ${name}`,
+      `add warehouse: <id> to the environment ${name}`,
+    );
+  const address = registry.kind === "mlflow" ? { profile: name } : { profile: registry.profile, host: registry.host };
+  return { address, id: warehouse };
 }

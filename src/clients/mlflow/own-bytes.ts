@@ -33,15 +33,7 @@ export async function createFromFolder(
   request: VersionRequest & OwnBytes,
   report: Report,
 ): Promise<ModelVersion> {
-  for (const { path } of request.files) {
-    const problem = api.artifacts.unkeepable(path);
-    if (problem !== undefined)
-      throw outsideError(
-        "mlflow.path",
-        `the model holds the file ${JSON.stringify(path)}, which ${problem}`,
-        "log the model again without that file",
-      );
-  }
+  demandKeepable(api, request.files);
   const modelName = request.model.slice(request.model.indexOf(".") + 1);
   const { seen = { earlierTry: true, model: true } } = request;
   const [there, experimentId] = await Promise.all([
@@ -57,8 +49,21 @@ export async function createFromFolder(
   return createVersion(api, request, { loggedModelId: model.info.model_id }, { looked: fresh });
 }
 
-/** The logged model with all its bytes, finished. */
-async function bytesOf(
+/** Throws exit 4 for a file whose path the store would bend. */
+export function demandKeepable(api: MlflowApi, files: OwnBytes["files"]): void {
+  for (const { path } of files) {
+    const problem = api.artifacts.unkeepable(path);
+    if (problem !== undefined)
+      throw outsideError(
+        "mlflow.path",
+        `the model holds the file ${JSON.stringify(path)}, which ${problem}`,
+        "log the model again without that file",
+      );
+  }
+}
+
+/** A logged model without a run that holds all these bytes, finished. `fresh`: no earlier try had begun one. */
+export async function bytesOf(
   api: MlflowApi,
   experimentId: string,
   modelName: string,
