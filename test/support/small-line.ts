@@ -48,6 +48,8 @@ export interface LineWish {
   through?: string;
   /** Further variables of every process. */
   variables?: Record<string, string>;
+  /** Whether logged models say what they take and give, as Unity Catalog asks for. */
+  signed?: boolean;
 }
 
 /** What of a check is otherwise than in one where all is well. */
@@ -203,7 +205,7 @@ export function makeLine(server: { uri: string }, wish: LineWish = {}): SmallLin
           ...tags,
         },
       });
-      const logged = await logModel(uri, experimentId, run.id, text);
+      const logged = await logModel(uri, experimentId, run.id, text, wish.signed === true ? SIGNATURE : "");
       await tracking.finishRun(run.id, "FINISHED", new Date());
       return { run: run.id, ...logged };
     },
@@ -376,8 +378,13 @@ async function sealed(
   );
 }
 
+const SIGNATURE = `signature:
+  inputs: '[{"type": "double", "name": "amount", "required": true}]'
+  outputs: '[{"type": "double", "required": true}]'
+`;
+
 /** A logged model of two small files, as training leaves it. */
-async function logModel(uri: string, experimentId: string, runId: string, text: string) {
+async function logModel(uri: string, experimentId: string, runId: string, text: string, signature: string) {
   const call = async (method: "POST" | "PATCH", path: string, json: unknown) => {
     const reply = await sendHttp({ method, url: `${uri}/api/2.0/mlflow/${path}`, json });
     if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${reply.text}`);
@@ -390,7 +397,8 @@ async function logModel(uri: string, experimentId: string, runId: string, text: 
   });
   const id = /"model_id":\s*"(m-[0-9a-f]{32})"/.exec(made)?.[1] ?? "";
   const place = /"artifact_uri":\s*"mlflow-artifacts:\/([^"]+)"/.exec(made)?.[1] ?? "";
-  const files = { MLmodel: "flavors:\n  python_function:\n    loader_module: tiny\n", "data/weights": text };
+  const mlmodel = `flavors:\n  python_function:\n    loader_module: tiny\n${signature}`;
+  const files = { MLmodel: mlmodel, "data/weights": text };
   for (const [path, body] of Object.entries(files)) await putArtifact(uri, `${place}/${path}`, body);
   await call("PATCH", `logged-models/${id}`, { model_id: id, status: "LOGGED_MODEL_READY" });
   const manifest = Object.entries(files)

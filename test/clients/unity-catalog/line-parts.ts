@@ -1,0 +1,60 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type FakeWorkspace, startWorkspace, type WorkspaceOptions } from "../../fakes/workspace/server.ts";
+import type { MlflowServer } from "../../support/mlflow-server.ts";
+import { type LineWish, makeLine, type SmallLine } from "../../support/small-line.ts";
+
+export const SCHEMA = "claims";
+const ENVIRONMENTS = ["test", "prod"] as const;
+
+/** Two catalogs, each with an identity of its own that writes to it, and somebody who reads both. */
+export function startCatalogs(options: Partial<WorkspaceOptions> = {}): Promise<FakeWorkspace> {
+  return startWorkspace({
+    principals: [{ name: "factory-test" }, { name: "factory-prod" }, { name: "reader@example.com" }],
+    catalogs: ENVIRONMENTS.map((name) => ({
+      name: `acme_${name}`,
+      schemas: [{ name: SCHEMA, volumes: ["factory_evidence"] }],
+    })),
+    grants: ENVIRONMENTS.flatMap((name) => {
+      const to = `factory-${name}`;
+      const read = ["USE_CATALOG", "USE_SCHEMA", "EXECUTE", "READ_VOLUME"];
+      return [
+        { on: `catalog acme_${name}` as const, to: "reader@example.com", privileges: read },
+        { on: `catalog acme_${name}` as const, to, privileges: ["USE_CATALOG"] },
+        { on: `schema acme_${name}.${SCHEMA}` as const, to, privileges: ["USE_SCHEMA", "CREATE_MODEL"] },
+        {
+          on: `volume acme_${name}.${SCHEMA}.factory_evidence` as const,
+          to,
+          privileges: ["READ_VOLUME", "WRITE_VOLUME"],
+        },
+      ];
+    }),
+    ...options,
+  });
+}
+
+/** A line whose first environment is an MLflow server, and whose others are catalogs. `host`: where the workspace is reached. */
+export function unityLine(server: MlflowServer, fake: FakeWorkspace, host = fake.url, wish: LineWish = {}): SmallLine {
+  const line = makeLine(server, {
+    ...wish,
+    signed: true,
+    policy(policy, people) {
+      for (const environment of policy.environments) {
+        if (environment.name === "dev") continue;
+        environment.catalog = `acme_${environment.name}`;
+        environment.registry = { kind: "unity-catalog", profile: environment.name };
+      }
+      wish.policy?.(policy, people);
+    },
+  });
+  for (const [name, { home }] of Object.entries(line.people)) {
+    // Who only reads has other credentials than the pipeline.
+    const profiles = ENVIRONMENTS.map((each) => {
+      const { token } = fake.identity(name === "ci" ? `factory-${each}` : "reader@example.com");
+      return `[${each}]\nhost = ${host}\ntoken = ${token}\n`;
+    });
+    mkdirSync(home, { recursive: true });
+    writeFileSync(join(home, ".databrickscfg"), profiles.join("\n"), { mode: 0o600 });
+  }
+  return line;
+}
