@@ -151,7 +151,8 @@ export function stageOf(text: string | undefined): Stage {
 
 export function shownVersion(version: LegacyVersion): object {
   const { tags, files: _, pendingReads: __, ...rest } = version;
-  return { ...rest, ...(tags.size === 0 ? {} : { tags: tagsOf(tags) }) };
+  // MLflow's own registry writes these two even when they are empty.
+  return { description: "", run_link: "", ...rest, ...(tags.size === 0 ? {} : { tags: tagsOf(tags) }) };
 }
 
 export function latestVersions(model: LegacyModel, stages: readonly Stage[] = STAGES): LegacyVersion[] {

@@ -1,74 +1,10 @@
-import { textAt } from "../calls.ts";
+import { type ContractCall, get, type Known, learns, many, post, send } from "../contract.ts";
 
-/** What one side's replies taught: ids that later calls need. */
-export type Known = Record<string, string>;
-
-export interface ContractCall {
-  name: string;
-  method: "GET" | "POST" | "PATCH" | "DELETE";
-  path(known: Known): string;
-  body?(known: Known): unknown;
-  learn?(json: unknown, known: Known): void;
-  /** Fields that one side alone has, for a reason told where they are listed. */
-  ignore?: readonly string[];
-  /** Why the workspace refuses what MLflow's server takes. */
-  stricter?: string;
-}
-
-const P = "/api/2.0/mlflow";
-/**
- * MLflow's server has workspaces of its own, and writes the type of a model even where none was given; Databricks tells who made
- * a logged model.
- */
-const SERVER_ONLY = ["workspace", "effective_trace_archival_retention", "trace_location", "model_type", "creator_id"];
-
-const get = (
-  name: string,
-  path: string | ((known: Known) => string),
-  more: Partial<ContractCall> = {},
-): ContractCall => ({
-  name,
-  method: "GET",
-  path: (known) => `${P}/${typeof path === "string" ? path : path(known)}`,
-  ignore: SERVER_ONLY,
-  ...more,
-});
-const post = (
-  name: string,
-  path: string,
-  body: object | ((known: Known) => object),
-  more: Partial<ContractCall> = {},
-): ContractCall => ({
-  name,
-  method: "POST",
-  path: () => `${P}/${path}`,
-  body: typeof body === "function" ? (known) => body(known) : () => body,
-  ignore: SERVER_ONLY,
-  ...more,
-});
-const to = (
-  method: "PATCH" | "DELETE",
-  name: string,
-  path: (known: Known) => string,
-  body?: (known: Known) => object,
-): ContractCall => ({
-  name,
-  method,
-  path: (known) => `${P}/${path(known)}`,
-  ...(body === undefined ? {} : { body }),
-  ignore: SERVER_ONLY,
-});
-
-const learns = (name: string, ...path: string[]) => ({
-  learn: (json: unknown, known: Known) => {
-    known[name] = textAt(json, ...path);
-  },
-});
-const many = (count: number, make: (i: number) => object): object[] => Array.from({ length: count }, (_, i) => make(i));
 const metric = (i: number): object => ({ key: `many${i}`, value: i, timestamp: 1, step: 0 });
 const run = (known: Known): object => ({ run_id: known.run });
 
-export const CALLS: readonly ContractCall[] = [
+/** Tracking, in order: later calls need what earlier ones made. */
+export const TRACKING_CALLS: readonly ContractCall[] = [
   post(
     "create an experiment",
     "experiments/create",
@@ -250,20 +186,20 @@ export const CALLS: readonly ContractCall[] = [
   post("create one with a bad name", "logged-models", ({ experiment }) => ({ experiment_id: experiment, name: "a/b" })),
   get("get the logged model", ({ model }) => `logged-models/${model}`),
   get("get one that is not there", "logged-models/m-0"),
-  to(
+  send(
     "PATCH",
     "finalize it",
     ({ model }) => `logged-models/${model}`,
     ({ model: model_id }) => ({ model_id, status: "LOGGED_MODEL_READY" }),
   ),
-  to(
+  send(
     "PATCH",
     "tag it",
     ({ model }) => `logged-models/${model}/tags`,
     () => ({ tags: [{ key: "v", value: "1" }] }),
   ),
-  to("DELETE", "delete its tag", ({ model }) => `logged-models/${model}/tags/v`),
-  to("DELETE", "delete a tag it has not", ({ model }) => `logged-models/${model}/tags/none`),
+  send("DELETE", "delete its tag", ({ model }) => `logged-models/${model}/tags/v`),
+  send("DELETE", "delete a tag it has not", ({ model }) => `logged-models/${model}/tags/none`),
   post("its parameters", "runs/outputs", ({ run: run_id, model }) => ({
     run_id,
     models: [{ model_id: model, step: 0 }],
@@ -278,7 +214,7 @@ export const CALLS: readonly ContractCall[] = [
   })),
   get("get the run with its model", ({ run }) => `runs/get?run_id=${run}`),
   get("list the run's files", ({ run }) => `artifacts/list?run_id=${run}`),
-  to("DELETE", "delete the logged model", ({ model }) => `logged-models/${model}`),
+  send("DELETE", "delete the logged model", ({ model }) => `logged-models/${model}`),
   get("get it, deleted", ({ model }) => `logged-models/${model}`),
   post("delete the run", "runs/delete", ({ second }) => ({ run_id: second })),
   post("log to a deleted run", "runs/log-metric", ({ second }) => ({
