@@ -127,10 +127,15 @@ describe("in parts to AWS", () => {
     let parts = 0;
     const counted = {
       ...at,
-      inParts: (_: Managed, count: number) => Promise.reject(new Error(String((parts = count)))),
+      inParts: (_: Managed, count: number) => {
+        parts = count;
+        return Promise.reject(new Error("none today"));
+      },
     };
     const file = { ...local(Buffer.alloc(0)), bytes: 5 * 2 ** 40 };
-    await expect(writeSigned(counted, place, file, { part: 16 << 20, single: 1 }, undefined)).rejects.toThrow();
+    await expect(writeSigned(counted, place, file, { part: 16 << 20, single: 1 }, undefined)).rejects.toThrow(
+      "none today",
+    );
     expect(parts).toBeLessThanOrEqual(10_000);
     expect(parts).toBeGreaterThan(1000);
   });
