@@ -20,16 +20,32 @@ export const command = defineCommand({
   options: [
     { flags: "--organisation <name>", description: "name of the organisation" },
     { flags: "--uri <url>", description: `MLflow server of all environments (default: ${DEFAULT_LOCAL_URI})` },
+    {
+      flags: "--databricks",
+      description: "models in Unity Catalog: catalogs and profiles dev, test and prod, to be edited",
+    },
+    { flags: "--ledger-url <url>", description: "keep the ledger on the branch `ledger` of this git repository" },
   ],
-  examples: ['factory init --organisation "Example Mutual"', "factory init governance --yes"],
+  examples: [
+    'factory init --organisation "Example Mutual"',
+    "factory init governance --databricks --ledger-url git@git.example.com:risk/governance.git",
+  ],
   writes: true,
   input: z.object({
     dir: z.string().min(1).optional(),
     organisation: z.string().optional(),
     uri: z.string().optional(),
+    databricks: z.boolean().default(false),
+    ledgerUrl: z.string().optional(),
   }),
-  output: z.object({ policy: z.string(), organisation: z.string(), uri: z.string(), dryRun: z.boolean() }),
-  async run({ dir = ".", organisation, uri = DEFAULT_LOCAL_URI }, context) {
+  output: z.object({
+    policy: z.string(),
+    organisation: z.string(),
+    uri: z.string().optional().describe("absent: models are in Unity Catalog"),
+    ledger: z.string(),
+    dryRun: z.boolean(),
+  }),
+  async run({ dir = ".", organisation, uri, databricks, ledgerUrl }, context) {
     const folder = resolve(context.cwd, dir);
     const path = join(folder, "policy.yaml");
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
@@ -38,10 +54,13 @@ export const command = defineCommand({
         `${path} is there already`,
         "it is never overwritten: edit it, or choose another folder",
       );
-    if (!/^https?:\/\/[^\s@]+$/.test(uri))
+    if (databricks && uri !== undefined)
+      throw usageError("init.uri", "--uri is an MLflow server, and --databricks has none", "give one of the two");
+    const server = uri ?? DEFAULT_LOCAL_URI;
+    if (!/^https?:\/\/[^\s@]+$/.test(server))
       throw usageError(
         "init.uri",
-        `--uri ${uri} is not an http or https URL without credentials`,
+        `--uri ${server} is not an http or https URL without credentials`,
         `such as ${DEFAULT_LOCAL_URI}`,
       );
     const name =
@@ -57,7 +76,11 @@ export const command = defineCommand({
     const wrong = problemOfName(name);
     if (wrong !== undefined)
       throw usageError("init.organisation", `--organisation ${wrong}`, 'such as --organisation "Example Mutual"');
-    const text = starterPolicy({ organisation: name, uri });
+    const text = starterPolicy({
+      organisation: name,
+      registries: databricks ? { kind: "unity-catalog" } : { kind: "mlflow", uri: server },
+      ...(ledgerUrl !== undefined && { ledger: { kind: "git", url: ledgerUrl, branch: "ledger" } }),
+    });
     parseYaml(text, path, policySchema);
     if (!context.dryRun) {
       for (const name of ["policy.schema.json", "tickets.schema.json"]) {
@@ -68,14 +91,25 @@ export const command = defineCommand({
     }
     return {
       ok: true,
-      data: { policy: relative(context.cwd, path) || path, organisation: name, uri, dryRun: context.dryRun },
+      data: {
+        policy: relative(context.cwd, path) || path,
+        organisation: name,
+        ...(databricks ? {} : { uri: server }),
+        ledger: ledgerUrl === undefined ? "file" : "git",
+        dryRun: context.dryRun,
+      },
     };
   },
   render(data, style) {
-    return `${style.ok(MARK.pass)} ${data.dryRun ? "would write " : ""}${data.policy} for ${data.organisation}: dev, test and prod on ${data.uri}
-${style.warn(MARK.note)} nobody can approve anything yet: no one is named in it
+    return `${style.ok(MARK.pass)} ${data.dryRun ? "would write " : ""}${data.policy} for ${data.organisation}: dev, test and prod ${data.uri === undefined ? "in Unity Catalog, by the profiles of the same names" : `on ${data.uri}`}
+${
+  data.uri === undefined && data.ledger === "file"
+    ? `${style.warn(MARK.note)} the ledger is a file: name a git repository or a Delta table in it before the first promotion
+`
+    : ""
+}${style.warn(MARK.note)} nobody can approve anything yet: no one is named in it
 
-Next:  make a key (factory keys new), name people and their roles in ${data.policy}, list your projects there,
+Next:  ${data.uri === undefined ? "look at each workspace (factory doctor --env dev), " : ""}make a key (factory keys new), name people and their roles in ${data.policy}, list your projects there,
        and make one: factory new NAME`;
   },
 });

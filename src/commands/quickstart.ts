@@ -12,6 +12,7 @@ import { quickstartVariables } from "../quickstart/variables.ts";
 
 const output = story.extend({
   folder: z.string(),
+  sandbox: z.boolean(),
   /** A shell line that makes `factory` a command, when PATH has none. */
   alias: z.string().optional(),
   durationMs: z.number(),
@@ -27,8 +28,14 @@ export const command = defineCommand({
     "refused: approving one's own change, promoting without approval, a worse model. Nothing is left running. A folder that an\n" +
     "earlier quickstart made is replaced; any other is refused. Exit 3: the model did not pass its gates on this machine.",
   arguments: [{ name: "folder", description: "default: ./demo" }],
-  examples: ["factory quickstart", "factory quickstart ~/factory-demo"],
-  input: z.object({ folder: z.string().min(1).default("demo") }),
+  options: [
+    {
+      flags: "--sandbox",
+      description: "the same story in Unity Catalog, against the rehearsal workspace (factory sandbox)",
+    },
+  ],
+  examples: ["factory quickstart", "factory quickstart ~/factory-demo", "factory quickstart --sandbox"],
+  input: z.object({ folder: z.string().min(1).default("demo"), sandbox: z.boolean().default(false) }),
   output,
   async run(input, context) {
     const folder = resolve(context.cwd, input.folder);
@@ -45,11 +52,13 @@ export const command = defineCommand({
     const told = await runQuickstart(
       { folder, project: join(folder, PROJECT), author: as(AUTHOR), approver: as(APPROVER), uv: async () => uv },
       await clients.localHost(),
+      input.sandbox ? "sandbox" : "mlflow",
     );
     return {
       ok: told.verified !== undefined,
       data: {
         ...told,
+        sandbox: input.sandbox,
         folder: relative(context.cwd, folder) || ".",
         ...aliasOf(context),
         durationMs: Math.round(performance.now() - began),
@@ -97,7 +106,9 @@ function renderQuickstart(data: Output, style: Style): string {
     ...(data.alias === undefined ? [] : [`  First:         ${data.alias}`]),
     `  Look around:   cd ${project} && factory ${data.verified === undefined ? "check" : "history"}   (also: ledger show, evidence show)`,
     `  As the author: export XDG_CONFIG_HOME=$PWD/../${AUTHOR.home}/.config   (in that folder; ${APPROVER.home} for the approver)`,
-    `  With a server: factory local start   (nothing was left running), then factory status, factory verify; MLflow's own pages are at its address`,
+    data.sandbox
+      ? "  With a workspace: factory sandbox start makes an empty one; what this story made there is gone (nothing was left running)"
+      : `  With a server: factory local start   (nothing was left running), then factory status, factory verify; MLflow's own pages are at its address`,
     style.dim(`  ${seconds(data.durationMs)} in all, some steps at the same time; slowest: ${slowest.join(", ")}`),
   ].join("\n");
 }

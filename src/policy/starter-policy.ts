@@ -2,8 +2,10 @@ import type { Policy } from "./policy.ts";
 
 export interface StarterPolicy {
   organisation: string;
-  /** Where the MLflow server of all three environments answers, http or https. */
-  uri: string;
+  /** Where all three environments keep their models: one MLflow server (http or https), or a catalog each, by a profile of the same name. */
+  registries: { kind: "mlflow"; uri: string } | { kind: "unity-catalog" };
+  /** Default: a file. */
+  ledger?: { kind: "file" } | { kind: "git"; url: string; branch: string };
   /** Projects to list; a product line that the starter does not have is added. */
   projects?: Policy["projects"];
   /** Lines for `people`, as `factory keys new` prints them. */
@@ -16,10 +18,17 @@ const ALL_GATES = "[lint, unit, data, model, baseline, docs, secrets]";
 const LINES = ["claims", "revenue", "quality"];
 
 /**
- * The text of a first policy.yaml: three environments on one local server and three risk tiers. Unless people are given, nobody
+ * The text of a first policy.yaml: three environments and three risk tiers. Unless people are given, nobody
  * is in any role, so that nothing can be approved until they are named. It parses with `policySchema`.
  */
-export function starterPolicy({ organisation, uri, projects = {}, people = [], roles }: StarterPolicy): string {
+export function starterPolicy({
+  organisation,
+  registries,
+  ledger = { kind: "file" },
+  projects = {},
+  people = [],
+  roles,
+}: StarterPolicy): string {
   const lines = [...new Set([...LINES, ...Object.values(projects).map((project) => project.productLine)])];
   return `# yaml-language-server: $schema=./.factory/schemas/policy.schema.json
 # The organisation: environments, people, and what each risk tier asks for.
@@ -27,14 +36,11 @@ factory: 1
 version: 1                              # raise it with each change; owners sign the new version
 organisation: ${quote(organisation)}
 timezone: UTC                           # for dates without a zone, such as freezes
-ledger: { kind: file }                  # one machine; git for several people and CI, delta on Databricks
+${ledgerText(ledger)}
 
 # In order: a model goes from each environment to the next, as the same bytes.
 environments:
-  - { name: dev,  catalog: dev,  registry: { kind: mlflow, uri: ${quote(uri)} } }
-  - { name: test, catalog: test, registry: { kind: mlflow, uri: ${quote(uri)} } }
-  - { name: prod, catalog: prod, registry: { kind: mlflow, uri: ${quote(uri)} } }
-  # on Databricks: registry: { kind: unity-catalog, profile: prod }
+${environmentsText(registries)}
 
 productLines:
 ${lines.map((line) => `  ${line}: { capacity: 4, owner: unassigned }`).join("\n")}
@@ -63,6 +69,28 @@ riskTiers:
 
 tickets: { system: file, path: tickets.yaml }
 `;
+}
+
+function ledgerText(ledger: NonNullable<StarterPolicy["ledger"]>): string {
+  return ledger.kind === "file"
+    ? "ledger: { kind: file }                  # one machine; git for several people and CI, delta on Databricks"
+    : `ledger: { kind: git, url: ${quote(ledger.url)}, branch: ${quote(ledger.branch)} }`;
+}
+
+function environmentsText(registries: StarterPolicy["registries"]): string {
+  const environments = ["dev", "test", "prod"].map((name) => {
+    const registry =
+      registries.kind === "mlflow"
+        ? `{ kind: mlflow, uri: ${quote(registries.uri)} }`
+        : `{ kind: unity-catalog, profile: ${name} }`;
+    const comma = `${name},`.padEnd(5);
+    return `  - { name: ${comma} catalog: ${comma} registry: ${registry} }`;
+  });
+  const note =
+    registries.kind === "mlflow"
+      ? "  # on Databricks: registry: { kind: unity-catalog, profile: prod }"
+      : "  # profile: of .databrickscfg; host: https://… beside it pins the workspace";
+  return [...environments, note].join("\n");
 }
 
 function projectsText(projects: Policy["projects"]): string {

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { outsideError } from "../lib/error.ts";
 import { starterPolicy } from "../policy/starter-policy.ts";
 import { APPROVER, AUTHOR } from "./people.ts";
+import type { Scene } from "./scene.ts";
 import { PROJECT, type Stage, TICKETS } from "./stage.ts";
 import { type Program, runFactory } from "./step.ts";
 import type { StoryStep } from "./story.ts";
@@ -14,7 +15,7 @@ const key = z.object({ line: z.string(), keyId: z.string() });
  * Two people with a key each, a policy that lists them, signed by its owner, and a register of tickets. The author may approve
  * by role, so that what refuses them later is that the change is their own.
  */
-export async function makeOrganisation(stage: Stage, uri: string): Promise<StoryStep> {
+export async function makeOrganisation(stage: Stage, place: Scene["policy"]): Promise<StoryStep> {
   const { folder, author, approver } = stage;
   for (const person of [AUTHOR, APPROVER]) mkdirSync(join(folder, person.home), { recursive: true, mode: 0o700 });
   const keyOf = (program: Program, address: string) =>
@@ -23,7 +24,7 @@ export async function makeOrganisation(stage: Stage, uri: string): Promise<Story
   writeFileSync(
     join(folder, "policy.yaml"),
     policyText(
-      uri,
+      place,
       keys.map((each) => each.data.line),
     ),
   );
@@ -46,10 +47,10 @@ export async function makeOrganisation(stage: Stage, uri: string): Promise<Story
   };
 }
 
-function policyText(uri: string, people: readonly string[]): string {
+function policyText(place: Scene["policy"], people: readonly string[]): string {
   return starterPolicy({
     organisation: "Example Mutual",
-    uri,
+    ...place,
     projects: { [PROJECT]: { productLine: "claims", riskTier: "medium", owner: AUTHOR.address } },
     people,
     roles: { "policy-owner": [APPROVER.address], "model-risk": [AUTHOR.address, APPROVER.address] },

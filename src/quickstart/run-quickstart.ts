@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import type { CheckReport } from "../check/report.ts";
-import { outsideError } from "../lib/error.ts";
 import type { LocalHost } from "../local/server.ts";
 import { commit } from "./code.ts";
 import { registerModel, releaseFirst, step } from "./first-release.ts";
@@ -11,6 +10,7 @@ import { checkModel, countRows, preparePython, type Trained, trainModel } from "
 import { makeOrganisation } from "./organisation.ts";
 import { AUTHOR } from "./people.ts";
 import { prove } from "./prove.ts";
+import { localScene, type Scene, sandboxScene, stopLocal } from "./scene.ts";
 import { checkSecond, pullSecond, releaseSecond, rollBack } from "./second-version.ts";
 import { PROJECT, type Stage } from "./stage.ts";
 import { type Program, runFactory, type StepResult } from "./step.ts";
@@ -19,40 +19,39 @@ import { together } from "./together.ts";
 import { trainTrials } from "./trials.ts";
 import { refuseWorse } from "./worse-model.ts";
 
-const PREFERRED_PORT = 5210;
-
 /**
  * Tells the story in the stage's folder, which is quickstart's own: one model from a CSV to production and back. Returns what
  * each step measured. A step that should succeed and does not, and a refusal that does not come, are errors. Stops the server
- * whatever happens.
+ * whatever happens. `on`: a real MLflow server, or the rehearsal workspace.
  */
-export async function runQuickstart(stage: Stage, host: LocalHost): Promise<Story> {
-  const { folder, author } = stage;
-  if (folderState(folder) === "ours") await stopServer(author, folder);
+export async function runQuickstart(stage: Stage, host: LocalHost, on: "mlflow" | "sandbox"): Promise<Story> {
+  const { folder, author, approver } = stage;
+  if (folderState(folder) === "ours") await stopLocal(author, folder);
   renewFolder(folder);
+  mkdirSync(join(folder, AUTHOR.home), { recursive: true, mode: 0o700 });
+  const scene = on === "mlflow" ? await localScene(stage, host) : await sandboxScene(stage);
+  const as = (program: Program): Program => ({ ...program, env: { ...program.env, ...scene.variables } });
   try {
-    return await tell(stage, host);
+    return await tell({ ...stage, author: as(author), approver: as(approver) }, host, scene);
   } finally {
-    // Also after a failure or Ctrl-C: nothing of quickstart's may be left running.
-    await stopServer({ ...author, signal: new AbortController().signal }, folder).catch(() => undefined);
+    await scene.stop({ ...author, signal: new AbortController().signal }).catch(() => undefined);
   }
 }
 
-async function tell(stage: Stage, host: LocalHost): Promise<Story> {
+async function tell(stage: Stage, host: LocalHost, scene: Scene): Promise<Story> {
   const { author, project } = stage;
   const began = performance.now();
   const managed = await host.python(author.report, author.signal);
   const python = plain("Python environment", `factory's own, with MLflow ${managed.mlflow}`, performance.now() - began);
-  const port = await freePort(host.isPortFree);
-  const organisation = await makeOrganisation(stage, `http://127.0.0.1:${port}`);
-  const [server, made] = await together(stage, (both) => startServer(both, port), makeProject);
+  const organisation = await makeOrganisation(stage, scene.policy);
+  const [server, made] = await together(stage, scene.start, makeProject);
   const rows = `${countRows(project)} real member-years`;
   const [{ trained, checked }, trials] = await together(stage, (both) => buildFirst(both, rows), trainTrials);
   const auc = trained.auc === null ? "" : `  AUC ${trained.auc.toFixed(3)}`;
   const steps = [
     python,
     organisation,
-    plain("MLflow server", `${server.data.uri}  (SQLite)`, server.durationMs, server.command),
+    plain(scene.name, `${server.data.uri}${scene.note}`, server.durationMs, server.command),
     ...made,
     step("train", AUTHOR, `${rows} → run ${trained.run.slice(0, 8)}…${auc}`, trained),
     {
@@ -102,11 +101,6 @@ async function tell(stage: Stage, host: LocalHost): Promise<Story> {
   };
 }
 
-function startServer({ author, folder }: Stage, port: number): Promise<StepResult<{ uri: string }>> {
-  const args = ["local", "start", "--dir", folder, "--port", String(port)];
-  return runFactory(author, "starting the MLflow server", args, folder, z.object({ uri: z.string() }));
-}
-
 async function makeProject(stage: Stage): Promise<StoryStep[]> {
   const { author, folder, project } = stage;
   const made = await runFactory(
@@ -139,18 +133,4 @@ function checkText({ gates }: CheckReport): string {
 
 function plain(name: string, what: string, durationMs: number, ...commands: string[]): StoryStep {
   return { name, outcome: "done", what, commands, durationMs };
-}
-
-async function freePort(isFree: (port: number) => Promise<boolean>): Promise<number> {
-  for (let port = PREFERRED_PORT; port < PREFERRED_PORT + 100; port++) if (await isFree(port)) return port;
-  throw outsideError(
-    "quickstart.port",
-    `no free port between ${PREFERRED_PORT} and ${PREFERRED_PORT + 99}`,
-    "stop what listens there",
-  );
-}
-
-async function stopServer(program: Program, folder: string): Promise<void> {
-  if (!existsSync(join(folder, ".factory/local"))) return;
-  await runFactory(program, "stopping the MLflow server", ["local", "stop", "--dir", folder], folder, z.unknown());
 }
