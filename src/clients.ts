@@ -7,6 +7,7 @@ import { shareWorkspaces } from "./clients/databricks/share-workspaces.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import { setUpHttp, userAgent } from "./lib/http-settings.ts";
+import type { Report } from "./lib/progress.ts";
 import type { Environment, WorkspaceAddress } from "./policy/policy.ts";
 import type { ModelRegistry } from "./registry/registry.ts";
 import { trackingCredentials } from "./training/child-environment.ts";
@@ -45,7 +46,12 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     const { openWorkspaceRegistry } = await import("./clients/workspace-registry/open-workspace-registry.ts");
     return openWorkspaceRegistry(await workspace(addressOf(environment)), signal);
   };
+  /** What outside systems tell of by themselves; nobody listens before a command runs. */
+  let hear: Report = () => {};
   return {
+    hearFrom: (report) => {
+      hear = report;
+    },
     machine: async () => (await import("./clients/machine.ts")).openMachine({ data: places.data, variables, signal }),
     workspaceSight: async (address) =>
       (await import("./clients/databricks/sight.ts")).workspaceSight(await workspace(address)),
@@ -116,8 +122,15 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     dataEngine: async (tempFolder) => (await import("./clients/duckdb.ts")).openDuckDb({ tempFolder }),
     ledger: async (place) => {
       if (place.kind === "file") return (await import("./clients/ledger-file.ts")).openLedgerFile(place.path, signal);
-      if (place.kind === "delta")
-        throw usageError("ledger.kind", "this version cannot reach a ledger of kind delta yet", "use kind git");
+      if (place.kind === "delta") {
+        const { profile, host, warehouse: id, table, project } = place;
+        const { openWarehouse } = await import("./clients/sql/warehouse.ts");
+        const { openLedgerDelta } = await import("./clients/ledger-delta.ts");
+        const reached = await workspace({ profile, host });
+        const cache = join(places.cache, "ledger-delta");
+        const session = openWarehouse({ workspace: reached, id, report: (event) => hear(event), signal });
+        return openLedgerDelta({ warehouse: session, table, project, host: reached.host, cache, signal });
+      }
       const { openLedgerGit } = await import("./clients/ledger-git.ts");
       const { url, branch, project } = place;
       return openLedgerGit({ url, branch, project, cache: join(places.cache, "ledger"), variables, signal });

@@ -1,4 +1,5 @@
 import type { DataEngine } from "../data/engine.ts";
+import type { Warehouse } from "../data/warehouse.ts";
 import type { BundleCli } from "../deploy/bundle-cli.ts";
 import type { Machine } from "../doctor/doctor.ts";
 import type { WorkspaceSight } from "../doctor/workspace-sight.ts";
@@ -10,8 +11,8 @@ import type { History } from "../people/history.ts";
 import type { Environment, WorkspaceAddress } from "../policy/policy.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import type { ServingEndpoint } from "../release/serving.ts";
-import type { TrainingJobs } from "../training/job-run.ts";
 import type { SandboxHost } from "../sandbox/record.ts";
+import type { TrainingJobs } from "../training/job-run.ts";
 import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
@@ -20,6 +21,8 @@ import type { Tracking } from "../training/tracking.ts";
  * A member is a function that opens the system: `mlflow(uri)`, `git(folder)`, …
  */
 export interface Clients {
+  /** Where a system tells what it waits for, when whoever opens it gives it no report. */
+  hearFrom(report: Report): void;
   /** This machine, as the doctor sees it. */
   machine(): Promise<Machine>;
   /** A Databricks workspace, as the doctor sees it. */
@@ -48,4 +51,6 @@ export interface Clients {
   history(folder: string): Promise<History>;
   /** An empty query engine that spills into this folder of its own; the caller closes it. */
   dataEngine(tempFolder: string): Promise<DataEngine & { close(): void }>;
+  /** A session on the SQL warehouse of an environment, opened at its first statement; the caller closes it. Throws exit 2 when policy names none. */
+  warehouse(environment: Environment, report: Report): Promise<Warehouse>;
 }

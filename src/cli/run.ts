@@ -142,6 +142,7 @@ async function execute(
     dryRun: flags.dryRun,
     now: world.now,
   };
+  clients.hearFrom(context.report);
   try {
     const answer = await command.run(raw, context);
     world.signal.throwIfAborted();

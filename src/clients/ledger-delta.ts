@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EMPTY_HEAD, type Head } from "../ledger/entry.ts";
-import type { LedgerStore } from "../ledger/store.ts";
+import type { LedgerStore, PlaceFinding } from "../ledger/store.ts";
 import { walkChain } from "../ledger/verify-chain.ts";
 import { outsideError } from "../lib/error.ts";
 import { historyFindings } from "./ledger-delta/history.ts";
@@ -54,12 +54,19 @@ export interface DeltaLedgerRequest {
   signal?: AbortSignal | undefined;
 }
 
+export interface DeltaLedger extends LedgerStore {
+  /** As `append`, with several lines: all of them or none. */
+  appendAll(lines: readonly string[], expected: Head): Promise<boolean>;
+  begin(text: Buffer): Promise<boolean>;
+  inspect(): Promise<readonly PlaceFinding[]>;
+}
+
 /**
  * The chain of a project in a Delta table that holds the chains of all projects. An append is one MERGE that writes if and only if the
  * chain still ends as expected; the table's own isolation lets one of two writers win. What this machine saw of a chain must be there
  * for ever; what it saw is not fetched again, the table proves by a digest that it still holds it.
  */
-export function openLedgerDelta(request: DeltaLedgerRequest): LedgerStore {
+export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
   const { warehouse, project, signal } = request;
   const table: DeltaTable = { name: request.table, project };
   const place = `table ${request.table} (${warehouse.label}), project ${project}`;
@@ -138,28 +145,28 @@ export function openLedgerDelta(request: DeltaLedgerRequest): LedgerStore {
     throw outsideError("ledger.busy", `${place} moved ${TRIES} times in a row`, "run it again");
   };
 
-  const remember = (text: Buffer, expected: Head): void => {
+  const appendAll = async (lines: readonly string[], expected: Head): Promise<boolean> => {
+    const done = await write(lines, expected);
     const before = seen.load();
-    if (before.head.hash === expected.hash) seen.save(Buffer.concat([before.text, text]));
+    if (done && before.head.hash === expected.hash)
+      seen.save(Buffer.concat([before.text, Buffer.from(`${lines.join("\n")}\n`)]));
+    return done;
   };
 
   return {
     place,
     local: false,
     read: async () => ({ text: await read(), torn: Buffer.alloc(0) }),
+    appendAll,
     async append(line, expected) {
-      const done = await write([line], expected);
-      if (done) remember(Buffer.from(`${line}\n`), expected);
+      const done = await appendAll([line], expected);
       // Upkeep: that it did not succeed says nothing about the entry.
       if (done && (expected.seq + 1) % OPTIMIZE_EVERY === 0) await warehouse.run(optimize(table)).catch(() => {});
       return done;
     },
     async begin(text) {
       if (text.length > MAX_BEGIN_BYTES) throw tooLong(place, text.length);
-      const lines = text.toString("utf8").split("\n").slice(0, -1);
-      const done = await write(lines, EMPTY_HEAD);
-      if (done) remember(text, EMPTY_HEAD);
-      return done;
+      return appendAll(text.toString("utf8").split("\n").slice(0, -1), EMPTY_HEAD);
     },
     async inspect() {
       try {

@@ -32,6 +32,7 @@ export interface World {
 /** Scaffolding reaches no outside system. */
 const none = (): Promise<never> => Promise.reject(new Error("no outside system is reached"));
 const NO_CLIENTS: Context["clients"] = {
+  hearFrom: () => {},
   machine: none,
   workspaceSight: none,
   localHost: none,
@@ -46,6 +47,7 @@ const NO_CLIENTS: Context["clients"] = {
   bundleCli: none,
   trainingJobs: none,
   dataEngine: none,
+  warehouse: none,
 };
 
 export const NO_PROMPTS: Prompts = {

@@ -58,15 +58,17 @@ export function readHead({ name, project }: DeltaTable, own: string): string {
 export function appendLines({ name, project }: DeltaTable, lines: readonly string[], expected: Head): string {
   const table = sqlName(name);
   const whose = sqlText(project);
-  const end = (before: number): string => `substring(entry, -${before}, 64)`;
+  const end = (before: number): string => `substring(given.entry, -${before}, 64)`;
   // Where the digits stand, counted from the end of a line: all of that part is plain ASCII.
   const hashAt = HASH_PART_BYTES - 9;
   const prevAt = PREV_PART_BYTES + SIG_PART_BYTES + HASH_PART_BYTES - 9;
+  // The end of the chain is a relation beside the lines: as a subquery behind a generator Spark cannot read the table.
+  const head = `SELECT coalesce(max_by(hash, seq), ${sqlText(EMPTY_HEAD.hash)}) AS hash FROM ${table} WHERE project = ${whose}`;
+  const given = `SELECT posexplode(split(${sqlText(lines.join("\n"))}, ${sqlText("\n")})) AS (pos, entry)`;
   const source =
-    `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + pos AS BIGINT) AS seq, ${end(prevAt)} AS prev, ` +
-    `${end(hashAt)} AS hash, entry AS entry FROM (SELECT posexplode(split(${sqlText(lines.join("\n"))}, ${sqlText("\n")})) AS (pos, entry)) ` +
-    `WHERE coalesce((SELECT max_by(hash, seq) FROM ${table} WHERE project = ${whose}), ${sqlText(EMPTY_HEAD.hash)}) = ` +
-    sqlText(expected.hash);
+    `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + given.pos AS BIGINT) AS seq, ${end(prevAt)} AS prev, ` +
+    `${end(hashAt)} AS hash, given.entry AS entry FROM (${given}) given CROSS JOIN (${head}) head ` +
+    `WHERE head.hash = ${sqlText(expected.hash)}`;
   return `MERGE INTO ${table} t USING (${source}) s ON t.project = s.project AND t.seq = s.seq WHEN NOT MATCHED THEN INSERT *`;
 }
 
