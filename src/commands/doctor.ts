@@ -3,13 +3,14 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { examineAll } from "../doctor/examine-all.ts";
+import { trackingCredentials } from "../training/child-environment.ts";
 
 export const command = defineCommand({
   name: "doctor",
   summary: "check every prerequisite and connection",
   description:
-    "Says for each what was found, what is missing and how to mend it. Changes nothing. Exit 3 when something needed is missing.",
-  options: [{ flags: "--env <name>", description: "look at this environment's registry only" }],
+    "Says for each what was found, what is missing and how to mend it. With --env: as whom a workspace is reached, by which credential, and each right that the next commands need there, with the grant to ask for. Changes nothing and starts no warehouse. Exit 3 when something needed is missing.",
+  options: [{ flags: "--env <name>", description: "of the environments only this one, and every right in it" }],
   examples: ["factory doctor", "factory doctor --env prod"],
   input: z.object({ env: z.string().min(1).optional() }),
   output: z.object({
@@ -27,9 +28,10 @@ export const command = defineCommand({
     const request = {
       cwd: context.cwd,
       node: versions.node,
+      credentialsFor: (uri: string) => Object.keys(trackingCredentials(context.variables, uri)),
       ...(input.env !== undefined && { environment: input.env }),
     };
-    const checks = await examineAll(request, machine, host);
+    const checks = await examineAll(request, machine, host, (address) => context.clients.workspaceSight(address));
     return { ok: checks.every((check) => check.verdict !== "missing"), data: { checks } };
   },
   render({ checks }, style) {

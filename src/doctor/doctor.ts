@@ -1,6 +1,5 @@
 import { FactoryError, messageOf } from "../lib/error.ts";
 import type { ServerStatus } from "../local/local-server.ts";
-import type { Environment } from "../policy/policy.ts";
 
 export interface Check {
   id: string;
@@ -128,36 +127,26 @@ export function judgeLocal(status: ServerStatus): Omit<Check, "id"> {
   }
 }
 
-/** The verdict on an environment's registry; `answer` is what its server said, if it was asked. */
-export function judgeRegistry(
-  environment: Environment,
-  answer: MlflowAnswer | undefined,
-  asked: boolean,
-): Omit<Check, "id"> {
-  const { registry } = environment;
-  if (registry.kind !== "mlflow") {
+/** The verdict on a registry that is an MLflow server, by what it said. */
+export function judgeRegistry(uri: string, answer: MlflowAnswer): Omit<Check, "id"> {
+  if (answer.health !== 200)
     return {
-      verdict: asked ? "missing" : "warn",
-      found: `kind ${registry.kind} (profile ${registry.profile}) is not supported by this version yet`,
-      fix: "use kind mlflow for now; a later version reaches it",
+      verdict: "missing",
+      found: `${uri} answers ${answer.health} to /health`,
+      fix: "is that address an MLflow tracking server?",
     };
-  }
-  if (answer === undefined || answer.health !== 200) {
-    const said = answer === undefined ? "was not asked" : `answers ${answer.health} to /health`;
-    return { verdict: "missing", found: `${registry.uri} ${said}`, fix: "is that address an MLflow tracking server?" };
-  }
   if (answer.version === undefined)
     return {
       verdict: "warn",
-      found: `${registry.uri} is healthy, but does not tell its version`,
+      found: `${uri} is healthy, but does not tell its version`,
       fix: "check that it is an MLflow tracking server, and its credentials",
     };
   const major = Number(answer.version.split(".")[0]);
   if (major !== 3)
     return {
       verdict: "missing",
-      found: `${registry.uri} runs MLflow ${answer.version}`,
+      found: `${uri} runs MLflow ${answer.version}`,
       fix: "factory needs an MLflow 3 server",
     };
-  return { verdict: "ok", found: `${registry.uri}, MLflow ${answer.version}` };
+  return { verdict: "ok", found: `${uri}, MLflow ${answer.version}` };
 }

@@ -5,7 +5,7 @@ import { findUpward } from "../lib/files.ts";
 import { findHome } from "../local/home.ts";
 import { localServerStatus } from "../local/local-server.ts";
 import type { LocalHost } from "../local/server.ts";
-import type { Environment } from "../policy/policy.ts";
+import type { Environment, Policy } from "../policy/policy.ts";
 import { readPolicy } from "../policy/read-policy.ts";
 import { environmentsOf, openProject, PROJECT_FILE } from "../project/read-project.ts";
 import {
@@ -21,22 +21,34 @@ import {
   judgeUv,
   type Machine,
 } from "./doctor.ts";
+import { lookAtLedger, lookAtWorkspace, lookInPassing, type OpenSight } from "./look-at-workspace.ts";
 
 export interface DoctorRequest {
   cwd: string;
   /** The running Node's version. */
   node: string;
-  /** Only this environment's registry. */
+  /** Only this environment, with every right that the next commands need there. */
   environment?: string;
+  /** Credentials that are meant for an MLflow server, by the names of their variables. */
+  credentialsFor(uri: string): readonly string[];
 }
 
 /**
  * Looks at every prerequisite and connection, all at once; no check keeps another from speaking. Throws a usage error only
  * for an environment that does not exist.
  */
-export async function examineAll(request: DoctorRequest, machine: Machine, host: LocalHost): Promise<Check[]> {
-  const environments = environmentsHere(request);
-  return Promise.all([
+export async function examineAll(
+  request: DoctorRequest,
+  machine: Machine,
+  host: LocalHost,
+  openSight: OpenSight,
+): Promise<Check[]> {
+  const { environments, policy } = environmentsHere(request);
+  const whole = request.environment !== undefined;
+  const inWorkspaces = environments.map((each) =>
+    lookAtEnvironment(each, { request, policy, whole, machine, openSight }),
+  );
+  const here = Promise.all([
     examine("node", () => judgeNode(request.node)),
     examine("git", async () => judgeGit(await machine.git(request.cwd))),
     examine("python", async () => judgePython(await machine.python())),
@@ -49,14 +61,53 @@ export async function examineAll(request: DoctorRequest, machine: Machine, host:
     }),
     examine("project", () => lookAtProject(request.cwd)),
     examine("policy", () => lookAtPolicy(request.cwd)),
-    ...environments.map((environment) =>
-      examine(`registry.${environment.name}`, async () => {
-        const { registry } = environment;
-        const answer = registry.kind === "mlflow" ? await machine.mlflowServer(registry.uri) : undefined;
-        return judgeRegistry(environment, answer, request.environment !== undefined);
-      }),
-    ),
   ]);
+  const ledger = whole && policy !== undefined ? lookAtLedger(policy, openSight) : [];
+  return [...(await here), ...(await Promise.all(inWorkspaces)).flat(), ...(await ledger)];
+}
+
+interface Around {
+  request: DoctorRequest;
+  policy: Policy | undefined;
+  whole: boolean;
+  machine: Machine;
+  openSight: OpenSight;
+}
+
+async function lookAtEnvironment(environment: Environment, around: Around): Promise<Check[]> {
+  const { request, policy, whole, machine, openSight } = around;
+  const { registry } = environment;
+  const id = `registry.${environment.name}`;
+  if (registry.kind === "mlflow") {
+    const check = await examine(id, async () => judgeRegistry(registry.uri, await machine.mlflowServer(registry.uri)));
+    return whole ? [check, credentialsCheck(environment.name, request.credentialsFor(registry.uri))] : [check];
+  }
+  const address = { profile: registry.profile, host: registry.host };
+  // Who works here need not have a way into every environment.
+  if (!whole) return [inPassing(await examine(id, () => lookInPassing(address, openSight)))];
+  const project = projectHere(request.cwd);
+  const wanted = { model: project?.model.name, endpoint: project?.release?.endpoint, policy };
+  return lookAtWorkspace(environment, wanted, openSight);
+}
+
+function inPassing(check: Check): Check {
+  return check.verdict === "missing" ? { ...check, verdict: "warn" } : check;
+}
+
+/** A plain MLflow server tells nothing of who we are and what we may do. */
+function credentialsCheck(name: string, variables: readonly string[]): Check {
+  const found =
+    variables.length === 0 ? "none are sent" : `${variables.join(", ")} ${variables.length === 1 ? "is" : "are"} sent`;
+  return { id: `identity.${name}`, verdict: "ok", found: `${found}; an MLflow server does not say what they allow` };
+}
+
+/** The project here, if it can be read; a broken one has its own line. */
+function projectHere(cwd: string): ReturnType<typeof openProject>["project"] | undefined {
+  try {
+    return findUpward(cwd, PROJECT_FILE) === undefined ? undefined : openProject(cwd).project;
+  } catch {
+    return undefined;
+  }
 }
 
 function lookAtProject(cwd: string): Omit<Check, "id"> {
@@ -109,22 +160,28 @@ function lookAtPolicy(cwd: string): Omit<Check, "id"> {
       };
 }
 
-/** The environments whose registries are looked at. A broken project or policy has its own line, so there are none then. */
-function environmentsHere(request: DoctorRequest): readonly Environment[] {
+/** The environments that are looked at. A broken project or policy has its own line, so there are none then. */
+function environmentsHere(request: DoctorRequest): {
+  environments: readonly Environment[];
+  policy: Policy | undefined;
+} {
   let all: readonly Environment[] = [];
+  let policy: Policy | undefined;
   let why = "there is no project or policy here";
   try {
     const path = policyPath(request.cwd);
-    if (path !== undefined && existsSync(path)) all = readPolicy(path).policy.environments;
-    else if (findUpward(request.cwd, PROJECT_FILE) !== undefined) all = environmentsOf(openProject(request.cwd));
+    if (path !== undefined && existsSync(path)) {
+      policy = readPolicy(path).policy;
+      all = policy.environments;
+    } else if (findUpward(request.cwd, PROJECT_FILE) !== undefined) all = environmentsOf(openProject(request.cwd));
     why = all.length === 0 ? why : `there are: ${all.map((each) => each.name).join(", ")}`;
   } catch (error) {
     why = messageOf(error);
-    if (request.environment === undefined) return [];
+    if (request.environment === undefined) return { environments: [], policy };
   }
-  if (request.environment === undefined) return all;
+  if (request.environment === undefined) return { environments: all, policy };
   const one = all.find((each) => each.name === request.environment);
   if (one === undefined)
     throw usageError("environment.unknown", `no environment is called ${JSON.stringify(request.environment)}`, why);
-  return [one];
+  return { environments: [one], policy };
 }

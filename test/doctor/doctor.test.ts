@@ -15,11 +15,9 @@ import {
   judgeUv,
 } from "../../src/doctor/doctor.ts";
 import { usageError } from "../../src/lib/error.ts";
-import type { Environment } from "../../src/policy/policy.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
 
-const mlflow: Environment = { name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: "http://127.0.0.1:5210" } };
-const unity: Environment = { name: "prod", catalog: "prod", registry: { kind: "unity-catalog", profile: "prod" } };
+const uri = "http://127.0.0.1:5210";
 const local = {
   uri: "http://127.0.0.1:5210",
   port: 5210,
@@ -57,17 +55,15 @@ describe("verdicts", () => {
     ["server runs", judgeLocal({ ...local, state: "running" }), "ok", /5210/],
     ["server stopped", judgeLocal({ ...local, state: "stopped" }), "ok", /stopped/],
     ["server crashed", judgeLocal({ ...local, state: "crashed", hint: "h" }), "warn", /crashed: m/],
-    ["registry", judgeRegistry(mlflow, { health: 200, version: "3.17.2" }, false), "ok", /MLflow 3\.17\.2/],
+    ["registry", judgeRegistry(uri, { health: 200, version: "3.17.2" }), "ok", /MLflow 3\.17\.2/],
     [
       "registry of another major version",
-      judgeRegistry(mlflow, { health: 200, version: "2.22.0" }, false),
+      judgeRegistry(uri, { health: 200, version: "2.22.0" }),
       "missing",
       /2\.22\.0/,
     ],
-    ["not MLflow", judgeRegistry(mlflow, { health: 404, version: undefined }, false), "missing", /404/],
-    ["versionless", judgeRegistry(mlflow, { health: 200, version: undefined }, false), "warn", /version/],
-    ["unity catalog, in passing", judgeRegistry(unity, undefined, false), "warn", /not supported by this version yet/],
-    ["unity catalog, asked for", judgeRegistry(unity, undefined, true), "missing", /not supported by this version yet/],
+    ["not MLflow", judgeRegistry(uri, { health: 404, version: undefined }), "missing", /404/],
+    ["versionless", judgeRegistry(uri, { health: 200, version: undefined }), "warn", /version/],
   ])("%s", (_name, check, verdict, found) => {
     expect(check.verdict).toBe(verdict);
     expect(check.found).toMatch(found);
@@ -143,7 +139,7 @@ riskTiers:
     ]);
   });
 
-  it("asks each environment's registry: reachable, silent, not supported", async () => {
+  it("asks each environment's registry: reachable, silent, without a profile", async () => {
     const server = createServer(
       (request, reply) =>
         void reply.end(request.url === "/health" ? "OK" : request.url === "/version" ? "3.17.2" : "{}"),
@@ -159,7 +155,12 @@ riskTiers:
       expect(all).toMatchObject({ status: 0, ok: true });
       const prod = await doctor(here, "--env", "prod");
       expect(prod).toMatchObject({ status: 3, ok: false });
-      expect(Object.keys(prod.of).filter((id) => id.startsWith("registry"))).toEqual(["registry.prod"]);
+      expect(Object.keys(prod.of).filter((id) => id.endsWith(".prod"))).toEqual(["host.prod"]);
+      expect(prod.of["host.prod"]).toMatchObject({
+        verdict: "missing",
+        fix: expect.stringContaining("--profile prod"),
+      });
+      expect((await doctor(here, "--env", "dev")).of["identity.dev"]?.found).toContain("none are sent");
     } finally {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

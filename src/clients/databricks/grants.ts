@@ -4,7 +4,11 @@ import { inParallel } from "../../lib/parallel.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A privilege as SQL spells it, the kind of thing and its full name. A model is a function to Unity Catalog. */
-export type Grant = readonly [privilege: string, on: "CATALOG" | "SCHEMA" | "VOLUME" | "FUNCTION", name: string];
+export type Grant = readonly [
+  privilege: string,
+  on: "CATALOG" | "SCHEMA" | "VOLUME" | "FUNCTION" | "TABLE",
+  name: string,
+];
 
 const me = z.object({
   userName: z.string().min(1).max(1000),
@@ -23,7 +27,13 @@ const assignments = z.object({
 });
 const owned = z.object({ owner: z.string().default("") });
 
-const FOLDERS = { CATALOG: "catalogs", SCHEMA: "schemas", VOLUME: "volumes", FUNCTION: "models" } as const;
+const FOLDERS = {
+  CATALOG: "catalogs",
+  SCHEMA: "schemas",
+  VOLUME: "volumes",
+  FUNCTION: "models",
+  TABLE: "tables",
+} as const;
 const AT_ONCE = 8;
 const MAX_PAGES = 20;
 /** Covered by no ALL PRIVILEGES. */
