@@ -41,7 +41,8 @@ export function gateRunners(
     },
     data: async (setting) => {
       if (data === undefined) throw usageError("gate.missing", "factory.yaml has no gates.data");
-      const outcome = await runDataGate(data, setting, checkContract);
+      const schema = open.project.model.name.split(".")[0] ?? "";
+      const outcome = await runDataGate(data, setting, checkContract, { environment: first, schema });
       found.data = outcome.data;
       found.contracts = outcome.contracts ?? [];
       return outcome;

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as z from "zod";
+import { contractChecker } from "../check/contract-checker.ts";
 import { type CheckReport, checkReport } from "../check/report.ts";
 import { runCheck } from "../check/run-check.ts";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK, type Style, seconds, table } from "../cli/style.ts";
-import { checkData } from "../data/check-data.ts";
 import type { GateEvent } from "../gates/run-gates.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
@@ -56,6 +56,7 @@ export const command = defineCommand({
         "make it, or name another file",
       );
     const runId = input.projectOnly ? undefined : (input.run ?? recallRun(open.folder)?.run);
+    const contracts = contractChecker(context.clients, context.report);
     const report = await runCheck(
       { open, runId, only: input.only, factoryVersion: context.version },
       {
@@ -70,27 +71,13 @@ export const command = defineCommand({
             context.report,
             context.signal,
           ),
-        checkContract: async ({ progress, ...request }) => {
-          const engine = await context.clients.dataEngine(request.tempFolder);
-          try {
-            return await checkData(
-              {
-                ...request,
-                report: (event) =>
-                  event.type === "task.advanced" && event.detail !== undefined && progress(event.detail),
-              },
-              engine,
-            );
-          } finally {
-            await engine.close();
-          }
-        },
+        checkContract: contracts.check,
         report: context.report,
         onGate: drawGate(context.report),
         signal: context.signal,
         now: context.now,
       },
-    );
+    ).finally(contracts.close);
     if (junit !== undefined) writeFileAtomic(junit, junitOfCheck(report));
     return report.verdict === "error"
       ? { ok: false, data: report, failure: couldNotTell(report) }

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { readContract } from "../contracts/read-contract.ts";
 import { FactoryError, messageOf, outsideError, usageError } from "../lib/error.ts";
-import { sha256 } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { bindColumns } from "./bind-columns.ts";
 import { type DataReport, undeclared } from "./check-data.ts";
@@ -10,7 +9,7 @@ import { databricksDialect as dialect } from "./dialects/databricks.ts";
 import { decide, evaluate } from "./evaluate.ts";
 import { measureTable, type RanStatement } from "./measure-table.ts";
 import { planChecks } from "./plan.ts";
-import { tableName } from "./table-name.ts";
+import { tableIdentity, tableName } from "./table-name.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 export interface TableCheckRequest {
@@ -21,11 +20,6 @@ export interface TableCheckRequest {
   place: { catalog: string; schema: string };
   signal: AbortSignal;
   report: Report;
-}
-
-/** A table in the evidence: under this path, with this digest, which says its name and its version. The rows are not hashed. */
-export function tableIdentity(name: string, version: number): { path: string; sha256: string } {
-  return { path: `warehouse/${name}`, sha256: sha256(`delta:${name}@${version}`) };
 }
 
 const history = z.object({ version: z.union([z.int().min(0), z.bigint(), z.string().regex(/^\d{1,15}$/)]) });
@@ -50,9 +44,9 @@ export async function checkTable(request: TableCheckRequest, warehouse: Warehous
   const name = tableName(contract, table, request.place);
   const shown = name.join(".");
   const statements: RanStatement[] = [];
-  const ask = async (sql: string, answers: string) => {
+  const ask = async (sql: string, answers: string, only: readonly string[]) => {
     signal.throwIfAborted();
-    const answer = await warehouse.run(sql, { signal });
+    const answer = await warehouse.run(sql, { signal, only, counts: true });
     statements.push({ id: answer.statement, answers });
     return answer.rows;
   };
@@ -69,10 +63,15 @@ export async function checkTable(request: TableCheckRequest, warehouse: Warehous
   });
 
   async function readTable(): Promise<{ version: number; found: FoundTable }> {
-    const [latest] = z.array(history).parse(await ask(`describe history ${quoted} limit 1`, "the table's version"));
+    const [latest] = z
+      .array(history)
+      .parse(await ask(`describe history ${quoted} limit 1`, "the table's version", ["version"]));
     if (latest === undefined) throw outsideError("data.table", `the table ${shown} has no history`);
     const number = Number(latest.version);
-    const rows = await ask(`describe query select * from ${quoted} version as of ${number}`, "the table's columns");
+    const rows = await ask(`describe query select * from ${quoted} version as of ${number}`, "the table's columns", [
+      "col_name",
+      "data_type",
+    ]);
     const columns = z.array(column).parse(rows);
     return {
       version: number,

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Contract, ContractTable } from "../contracts/contract.ts";
 import { usageError } from "../lib/error.ts";
+import { sha256 } from "../lib/hash.ts";
 import { canBeNamed } from "./dialects/databricks.ts";
 
 const servers = z.array(z.looseObject({ type: z.string().optional(), schema: z.string().optional() }).catch({}));
@@ -52,4 +53,12 @@ function serverSchema(contract: Contract): string | undefined {
     type === "databricks" && schema !== undefined ? [schema] : [],
   );
   return new Set(named).size === 1 ? named[0] : undefined;
+}
+
+/** What a table of a warehouse is called beside the paths of files: in evidence, and in the tags of a run. */
+export const TABLE_PREFIX = "warehouse/";
+
+/** A table in the evidence: its path, and a digest that says its name and its version. The rows are not hashed. */
+export function tableIdentity(name: string, version: number): { path: string; sha256: string } {
+  return { path: `${TABLE_PREFIX}${name}`, sha256: sha256(`delta:${name}@${version}`) };
 }

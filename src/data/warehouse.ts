@@ -5,9 +5,12 @@ export interface Warehouse {
   /**
    * Runs exactly one statement and gives all of its rows, which are few. A statement that the warehouse refused or that failed
    * there is an outside error `data.query`; whatever else goes wrong (no connection, a lost session) has another code. An abort
-   * ends a running statement on the warehouse.
+   * ends a running statement on the warehouse. Columns come over as text, unless `only` names those that are wanted as they are.
    */
-  run(sql: string, options: { signal: AbortSignal }): Promise<WarehouseAnswer>;
+  run(
+    sql: string,
+    options: { signal: AbortSignal; only?: readonly string[]; counts?: boolean },
+  ): Promise<WarehouseAnswer>;
   close(): Promise<void>;
 }
 

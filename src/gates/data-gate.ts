@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { globSync } from "tinyglobby";
 import type { DataReport } from "../data/check-data.ts";
 import type { CheckVerdict } from "../data/data-check.ts";
+import type { Environment } from "../policy/policy.ts";
 import type { Project } from "../project/project.ts";
 import type { Finding, GateFile, GateSetting, Outcome } from "./gate.ts";
 import { isOutside, readPlainFile } from "./plain-file.ts";
@@ -10,17 +11,20 @@ import { isOutside, readPlainFile } from "./plain-file.ts";
 const MAX_CONTRACT_BYTES = 4 << 20;
 
 export interface DataOutcome extends Outcome {
-  /** SHA-256 of each file that was read, by its path in the project. */
+  /** SHA-256 of each file that was read, by its path in the project; of a table, the digest of its name and version. */
   data: { path: string; sha256: string }[];
   /** The contracts as they were judged, by their path in the project. */
   contracts?: { path: string; content: Buffer }[];
 }
 
+/** What a contract is judged on: a file, or a table of an environment's warehouse; `schema` is for contracts that name none. */
+export type DataSource = { path: string } | { environment: Environment; schema: string };
+
 /** Checks one contract against one source; the engine behind it is the caller's. */
 export type CheckContract = (request: {
   contractPath: string;
   contractText: string;
-  sourcePath: string;
+  source: DataSource;
   tempFolder: string;
   signal: AbortSignal;
   progress(detail: string): void;
@@ -38,6 +42,7 @@ export async function runDataGate(
   gate: NonNullable<Project["gates"]["data"]>,
   setting: GateSetting,
   check: CheckContract,
+  place: { environment: Environment; schema: string },
 ): Promise<DataOutcome> {
   const contracts = contractFiles(setting.folder, gate);
   const named = [gate.contracts].flat().join(", ");
@@ -50,31 +55,13 @@ export async function runDataGate(
         { message: "a data gate with no contract fails", fix: `write one at ${named}, or mend gates.data.contracts` },
       ],
     };
-  if (gate.source === "warehouse")
-    return {
-      verdict: "error",
-      summary: "source: warehouse cannot be reached by this version",
-      data: [],
-      findings: [
-        {
-          message: "data in a warehouse cannot be checked yet",
-          fix: "name a CSV or Parquet file as gates.data.source",
-        },
-      ],
-    };
-  const sourcePath = join(setting.folder, gate.source);
-  if (!existsSync(sourcePath))
-    return {
-      verdict: "error",
-      summary: `${gate.source} is not there`,
-      data: [],
-      findings: [
-        {
-          message: `the data source ${gate.source} does not exist`,
-          fix: "mend gates.data.source in factory.yaml, or bring the file",
-        },
-      ],
-    };
+  const inWarehouse = gate.source === WAREHOUSE;
+  const path = join(setting.folder, gate.source);
+  if (!inWarehouse && !existsSync(path))
+    return couldNotTell(`${gate.source} is not there`, {
+      message: `the data source ${gate.source} does not exist`,
+      fix: "mend gates.data.source in factory.yaml, or bring the file",
+    });
   const tempFolder = join(setting.work, "engine");
   mkdirSync(tempFolder, { mode: 0o700 });
   const reports: { contract: string; report: DataReport }[] = [];
@@ -85,62 +72,53 @@ export async function runDataGate(
     const content = readPlainFile(contractPath, MAX_CONTRACT_BYTES, contract);
     judged.push({ path: contract, content });
     try {
-      reports.push({
-        contract,
-        report: await check({
-          contractPath,
-          contractText: content.toString("utf8"),
-          sourcePath,
-          tempFolder,
-          signal: AbortSignal.any([setting.signal, deadline]),
-          progress: setting.progress,
-        }),
+      const report = await check({
+        contractPath,
+        contractText: content.toString("utf8"),
+        source: inWarehouse ? place : { path },
+        tempFolder,
+        signal: AbortSignal.any([setting.signal, deadline]),
+        progress: setting.progress,
       });
+      reports.push({ contract, report });
     } catch (error) {
       if (!deadline.aborted || setting.signal.aborted) throw error;
-      return {
-        verdict: "error",
-        summary: `timed out after ${setting.timeoutMs / 1000} s`,
-        data: [],
-        findings: [
-          { message: `${contract} could not be judged in time`, fix: "gates.data.timeoutSeconds in factory.yaml" },
-        ],
-      };
+      return couldNotTell(`timed out after ${setting.timeoutMs / 1000} s`, {
+        message: `${contract} could not be judged in time`,
+        fix: "gates.data.timeoutSeconds in factory.yaml",
+      });
     }
   }
-  const files: GateFile[] = [
-    {
-      name: "data/checks.json",
-      mediaType: "application/json",
-      content: `${JSON.stringify(
-        reports.map(({ contract, report }) => ({
-          ...report,
-          contract: { ...report.contract, path: contract },
-          source: { ...report.source, path: gate.source },
-        })),
-        undefined,
-        2,
-      )}\n`,
-    },
-  ];
-  const digests = new Set(reports.map(({ report }) => report.source.digest));
-  if (digests.size > 1)
-    return {
-      verdict: "error",
-      summary: `${gate.source} changed while it was checked`,
-      data: [],
-      findings: [
-        {
-          message: "the contracts were not judged on the same bytes",
-          fix: "check again when nothing writes to the file",
-        },
-      ],
-    };
+  const pathOf = ({ source }: DataReport) => (inWarehouse ? source.path : relative(setting.folder, path));
+  const data = reports.map(({ report }) => ({ path: pathOf(report), sha256: report.source.digest }));
+  const distinct = data.filter((each, i) => data.findIndex((other) => other.sha256 === each.sha256) === i);
+  if (distinct.some((each) => distinct.some((other) => other.path === each.path && other !== each)))
+    return couldNotTell(`${gate.source} changed while it was checked`, {
+      message: `the contracts were not judged on the same ${inWarehouse ? "version of the table" : "bytes"}`,
+      fix: `check again when nothing writes to the ${inWarehouse ? "table" : "file"}`,
+    });
+  return { ...judgeDataReports(reports), files: [checksFile(reports, pathOf)], contracts: judged, data: distinct };
+}
+
+const WAREHOUSE = "warehouse";
+
+function couldNotTell(summary: string, finding: Finding): DataOutcome {
+  return { verdict: "error", summary, data: [], findings: [finding] };
+}
+
+function checksFile(
+  reports: readonly { contract: string; report: DataReport }[],
+  pathOf: (report: DataReport) => string,
+): GateFile {
+  const content = reports.map(({ contract, report }) => ({
+    ...report,
+    contract: { ...report.contract, path: contract },
+    source: { ...report.source, path: pathOf(report) },
+  }));
   return {
-    ...judgeDataReports(reports),
-    files,
-    contracts: judged,
-    data: [...digests].map((sha256) => ({ path: relative(setting.folder, sourcePath), sha256 })),
+    name: "data/checks.json",
+    mediaType: "application/json",
+    content: `${JSON.stringify(content, undefined, 2)}\n`,
   };
 }
 
@@ -183,8 +161,15 @@ export function judgeDataReports(
   return {
     ...base,
     verdict: "pass",
-    summary: `${names}: ${counted.length} checks, ${(reports[0]?.report.source.rows ?? 0).toLocaleString("en-US")} rows`,
+    summary: `${names}: ${counted.length} checks, ${(reports[0]?.report.source.rows ?? 0).toLocaleString("en-US")} rows${tablesOf(reports)}`,
   };
+}
+
+/** Which version of which table was read. */
+function tablesOf(reports: readonly { report: Pick<DataReport, "source"> }[]): string {
+  const tables = reports.flatMap(({ report }) => report.source.table ?? []);
+  const shown = [...new Set(tables.map(({ name, version }) => `${name} version ${version}`))];
+  return shown.length === 0 ? "" : ` of ${shown.join(", ")}`;
 }
 
 function findingsOf(contract: string, rows: number | undefined, check: CheckVerdict): Finding[] {

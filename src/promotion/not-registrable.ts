@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { TABLE_PREFIX } from "../data/table-name.ts";
 import type { EvidenceFacts } from "../evidence/facts.ts";
 import type { Verdict } from "../gates/gate.ts";
 import type { ChangedBy } from "../people/changed-by.ts";
@@ -85,6 +86,12 @@ function dataReasons({ facts, tags, trainedOn }: RegistrableFacts): string[] {
     ...(trainedOn ?? [])
       .filter((each) => !tagged.some((file) => file.name === nameOf(each.path)))
       .map((each) => `${each.path} is training data by factory.yaml, but the run was not trained on it: train again`),
+    // A file that is not tagged is looked at above; a table's version only the run itself can name.
+    ...facts.data
+      .filter((each) => each.path.startsWith(TABLE_PREFIX) && tagged.length === 0)
+      .map(
+        (each) => `the run does not say on which version of ${each.path} it was trained (tag ${dataTag(each.path)})`,
+      ),
     ...(tagged.length > 0 &&
     facts.data.length > 0 &&
     !tagged.some((file) => facts.data.some((each) => nameOf(each.path) === file.name))

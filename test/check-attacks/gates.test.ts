@@ -118,23 +118,32 @@ describe("reports of a command", () => {
 });
 
 describe("data gate", () => {
+  const place = {
+    environment: { name: "dev", catalog: "dev", registry: { kind: "mlflow" as const, uri: "http://127.0.0.1:5210" } },
+    schema: "claims",
+  };
   const check = (work: (signal: AbortSignal) => Promise<string>) =>
-    runDataGate({ contracts: "*.yaml", source: "d.csv" }, { ...setting, timeoutMs: 200 }, async (request) => ({
-      verdict: "pass",
-      reason: "",
-      contract: { path: "c", id: "c", version: "1", digest: "" },
-      source: {
-        path: "d",
-        format: "csv",
-        digest: await work(request.signal),
-        bytes: 1,
-        rows: 1,
-        undeclaredColumns: [],
-      },
-      engine: "x",
-      checks: [],
-      durationMs: 1,
-    }));
+    runDataGate(
+      { contracts: "*.yaml", source: "d.csv" },
+      { ...setting, timeoutMs: 200 },
+      async (request) => ({
+        verdict: "pass",
+        reason: "",
+        contract: { path: "c", id: "c", version: "1", digest: "" },
+        source: {
+          path: "d",
+          format: "csv",
+          digest: await work(request.signal),
+          bytes: 1,
+          rows: 1,
+          undeclaredColumns: [],
+        },
+        engine: "x",
+        checks: [],
+        durationMs: 1,
+      }),
+      place,
+    );
   beforeEach(() => {
     writeFileSync(join(folder, "d.csv"), "a\n1\n");
     writeFileSync(join(folder, "a.yaml"), "");
@@ -166,9 +175,14 @@ describe("data gate", () => {
   });
   it("a pattern with braces cannot name a contract outside the project", async () => {
     writeFileSync(join(root, `outside-${number}.yaml`), "");
-    const outcome = await runDataGate({ contracts: `{..,x}/outside-${number}.yaml`, source: "d.csv" }, setting, () => {
-      throw new Error("was read");
-    });
+    const outcome = await runDataGate(
+      { contracts: `{..,x}/outside-${number}.yaml`, source: "d.csv" },
+      setting,
+      () => {
+        throw new Error("was read");
+      },
+      place,
+    );
     expect(outcome).toMatchObject({ verdict: "fail", summary: expect.stringContaining("no contract matches") });
   });
 });
