@@ -39,7 +39,7 @@ export const command = defineCommand({
       throw usageError(
         "ledger.kind",
         `${store.place} keeps every version by itself`,
-        "git log on that branch shows who changed what; put a version back with a new commit",
+        "git log on that branch, or DESCRIBE HISTORY of that table, shows who changed what; factory ledger copy fills an empty place",
       );
     const path = resolve(context.cwd, input.file);
     if (!existsSync(path)) throw usageError("file.missing", `copy not found: ${path}`);

@@ -15,7 +15,8 @@ export const command = defineCommand({
   summary: "verify the ledger alone: chain, signatures, policies",
   description:
     "Every entry covers the one before it and is signed by a key that the policy in force at that entry lists; every policy is signed by " +
-    "the owners named before it. With a file nothing else is read and no network is used. Whether the last entries were cut off, a chain " +
+    "the owners named before it. With a file nothing else is read and no network is used; of a Delta table its history is read too, in which every operation but an " +
+    "append is a problem. Whether the last entries were cut off, a chain " +
     "cannot say by itself: the anchors in the registries do.",
   arguments: [{ name: "file", description: "a ledger or a copy of one; default: the ledger that the policy names" }],
   options: [
@@ -42,12 +43,14 @@ export const command = defineCommand({
   }),
   async run(input, context) {
     const { place, project } = placeOf(input, context.cwd);
-    const ledger = openLedger(await context.clients.ledger(place), project);
+    const store = await context.clients.ledger(place);
+    const ledger = openLedger(store, project);
     const { entries, head, policy, tornBytes, problems } = await ledger.view();
+    const found = (await store.inspect?.()) ?? [];
     const [first] = entries;
     return {
       // Nothing proves nothing.
-      ok: problems.length === 0 && entries.length > 0,
+      ok: problems.length + found.length === 0 && entries.length > 0,
       data: {
         place: ledger.place,
         entries: entries.length,
@@ -55,7 +58,10 @@ export const command = defineCommand({
         project: first?.kind === "opened" ? first.body.project : null,
         policy: policy === undefined ? null : { version: policy.version, digest: policy.digest },
         tornBytes,
-        problems: problems.map(({ seq, message }) => ({ seq: seq ?? null, message })),
+        problems: [
+          ...problems.map(({ seq, message }) => ({ seq: seq ?? null, message })),
+          ...found.map(({ message }) => ({ seq: null, message })),
+        ],
       },
     };
   },

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { auditBundles } from "../audit/audit-bundles.ts";
 import { auditLedger } from "../audit/audit-ledger.ts";
+import { auditPlace } from "../audit/audit-place.ts";
 import { auditRegistries } from "../audit/audit-registries.ts";
 import { auditOpenStarts, startJudge } from "../audit/audit-starts.ts";
 import { type Finding, outcomeOf } from "../audit/finding.ts";
@@ -55,20 +56,23 @@ export const command = defineCommand({
   output: verifyShape,
   async run(input, context) {
     let place: LedgerPlace | undefined;
+    let store: LedgerStore | undefined;
     const open = async (asked: LedgerPlace): Promise<LedgerStore> => {
       if (input.offline && placeAsksNetwork(asked))
         throw usageError(
           "verify.offline",
-          "the ledger is in a git repository that is reached over the network, and --offline asks none",
+          "the ledger is reached over the network, and --offline asks none",
           "leave --offline out; or verify an export without any network: factory evidence export",
         );
       place = asked;
-      return context.clients.ledger(asked);
+      store = await context.clients.ledger(asked);
+      return store;
     };
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
     const { line, folder } = await findLine(where, open, context.now());
     const given = input.policyDigest?.replace(/^sha256:/, "").toLowerCase();
     const ledger = auditLedger(line, pendingEntries(folder), given, context.now());
+    const placed = await auditPlace(store);
     const source = sourceOf(line, input.offline, context);
     const bundles = await bundlesOf(line, source, context);
     const judge = startJudge(line.view, source);
@@ -78,7 +82,13 @@ export const command = defineCommand({
     const registry = input.offline
       ? undefined
       : await auditRegistries(line, context.clients.registry, judge, context.report);
-    const findings: Finding[] = [...ledger.findings, ...starts, ...bundles.findings, ...(registry?.findings ?? [])];
+    const findings: Finding[] = [
+      ...ledger.findings,
+      ...placed,
+      ...starts,
+      ...bundles.findings,
+      ...(registry?.findings ?? []),
+    ];
     const outcome = outcomeOf(findings);
     const data = {
       outcome,

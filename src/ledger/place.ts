@@ -28,3 +28,21 @@ export function ledgerPlaceOf(
   const { profile, host, warehouse, table } = ledger;
   return { kind: "delta", profile, host, warehouse, table, project };
 }
+
+/**
+ * Where a chain is that is moved: a file, or `URL#branch` of a git repository; exactly one of them. Throws a usage error (exit 2)
+ * otherwise. Pure.
+ */
+export function sourceOfCopy(path: string | undefined, git: string | undefined, project: string): LedgerPlace {
+  if ((path === undefined) === (git === undefined))
+    throw usageError(
+      "ledger.source",
+      "which ledger is moved?",
+      "name --from FILE or --from-git URL#branch, one of them",
+    );
+  if (path !== undefined) return { kind: "file", path };
+  const [, url, branch] = /^([^#]+)#([^#]+)$/.exec(git ?? "") ?? [];
+  if (url === undefined || branch === undefined)
+    throw usageError("ledger.source", "--from-git takes the address of a repository and a branch", "URL#branch");
+  return { kind: "git", url, branch, project };
+}

@@ -58,6 +58,7 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   "ledger show": { args: [], in: project, status: [0] },
   "ledger verify": { args: [], in: project, status: [3] },
   "ledger restore": { args: ["missing.jsonl"], in: project, status: [2] },
+  "ledger copy": { args: ["--from", "missing.jsonl"], in: project, status: [2] },
   "keys new": { args: ["someone@example.com", "--dry-run"], status: [0] },
   "keys list": { args: [], in: empty, status: [0] },
   "policy show": { args: ["--policy", join(home.folder, "org.yaml")], in: empty, status: [0] },
