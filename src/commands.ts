@@ -177,6 +177,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/ledger-restore.ts")).command,
   },
   {
+    name: "ledger copy",
+    group: "Prove",
+    summary: "move a ledger into the Delta table that the policy names",
+    load: async () => (await import("./commands/ledger-copy.ts")).command,
+  },
+  {
     name: "policy show",
     group: "Prove",
     summary: "say which policy is in force, and what the file beside it is",
