@@ -9,6 +9,12 @@ const WORDS = new Set(
   `select distinct all from where group by having as and or not in is null true false between like case when then else end
   join inner left right full outer cross on using union except intersect with exists filter`.split(/\s+/),
 );
+/** Words of DuckDB's that would be taken for a name here, and change what is asked. */
+const OTHER_WORDS = new Set(
+  `order limit offset qualify over window partition natural asof positional anti semi lateral values recursive sample tablesample
+  pivot unpivot interval escape ilike similar glob collate array struct map extract cast try_cast current_date current_time
+  current_timestamp any some into returning at for materialized`.split(/\s+/),
+);
 const FUNCTIONS: Readonly<Record<string, string>> = {
   count: "count",
   sum: "sum",
@@ -82,6 +88,8 @@ function wordProblem(words: readonly Word[], i: number): string | undefined {
   const next = words[i + 1];
   const before = words[i - 1];
   const called = next?.kind === "sign" && next.value === "(";
+  if (kind === "word" && OTHER_WORDS.has(small) && before?.value !== ".")
+    return `${JSON.stringify(value)} may mean something else on a warehouse; a column of that name stands in double quotes`;
   if (kind === "name" && called) return `${JSON.stringify(value)} cannot be called`;
   if ((kind === "name" || kind === "word") && !canBeNamed(value))
     return `${JSON.stringify(value)} cannot be a name there`;
