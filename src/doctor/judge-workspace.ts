@@ -38,6 +38,8 @@ export function judgeIdentity(identity: Identity, people: ReadonlyMap<string, st
   };
 }
 
+const STATE = { yes: "", no: ", which does not exist yet", hidden: ", which does not show itself" } as const;
+
 /** Rights on something of Unity Catalog; `may` says what they allow, `make` who may make it where it is missing. */
 export function judgeRights(what: string, rights: Rights, may: string, make: string): Verdict {
   if (rights.without !== undefined)
@@ -51,8 +53,8 @@ export function judgeRights(what: string, rights: Rights, may: string, make: str
     const count = missing.length === 1 ? "1 grant is" : `${missing.length} grants are`;
     return {
       verdict: "missing",
-      found: `${what}${rights.there === "no" ? ", which does not exist yet" : ""}: ${count} missing`,
-      fix: `have the owner run: ${missing.join("; ")}`,
+      found: `${what}${STATE[rights.there]}: ${count} missing`,
+      fix: `have the owner run: ${missing.join("; ")}${rights.there === "hidden" ? "; then run doctor again, for what lies inside" : ""}`,
     };
   }
   if (rights.there === "hidden")

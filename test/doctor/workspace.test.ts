@@ -98,7 +98,7 @@ describe("factory doctor --env, in a workspace", () => {
     });
     expect(of["registry.prod"]).toMatchObject({
       verdict: "missing",
-      fix: "have the owner run: GRANT USE CATALOG ON CATALOG acme_prod TO `11111111-2222-4333-8444-555555555555`; GRANT USE SCHEMA ON SCHEMA acme_prod.claims TO `11111111-2222-4333-8444-555555555555`; GRANT CREATE MODEL ON SCHEMA acme_prod.claims TO `11111111-2222-4333-8444-555555555555`",
+      fix: "have the owner run: GRANT USE CATALOG ON CATALOG acme_prod TO `11111111-2222-4333-8444-555555555555`; GRANT USE SCHEMA ON SCHEMA acme_prod.claims TO `11111111-2222-4333-8444-555555555555`; then run doctor again, for what lies inside",
     });
     expect(of["evidence.prod"]).toMatchObject({
       verdict: "missing",
@@ -110,7 +110,13 @@ describe("factory doctor --env, in a workspace", () => {
 
   test("the grants that it asks for, given to a group, are enough; nothing was started or written", async () => {
     workspace.grant({ on: "catalog acme_prod", to: "deployers", privileges: ["USE_CATALOG"] });
-    workspace.grant({ on: "schema acme_prod.claims", to: "deployers", privileges: ["USE_SCHEMA", "CREATE_MODEL"] });
+    workspace.grant({ on: "schema acme_prod.claims", to: "deployers", privileges: ["USE_SCHEMA"] });
+    expect((await doctor()).of["registry.prod"]).toMatchObject({
+      verdict: "missing",
+      found: `${MODEL}, which does not exist yet: 1 grant is missing`,
+      fix: expect.stringContaining("GRANT CREATE MODEL ON SCHEMA acme_prod.claims TO"),
+    });
+    workspace.grant({ on: "schema acme_prod.claims", to: "deployers", privileges: ["CREATE_MODEL"] });
     workspace.grant({
       on: "volume acme_prod.claims.factory_evidence",
       to: "deployers",
@@ -128,7 +134,7 @@ describe("factory doctor --env, in a workspace", () => {
       found: "acme_prod.claims.factory_evidence: may be read and written",
     });
     expect(status).toBe(0);
-    const asked = workspace.log.slice(from).map(({ method, path }) => `${method} ${path}`);
+    const asked = workspace.log.slice(from).map(({ method, url }) => `${method} ${url}`);
     expect(asked.filter((each) => !each.startsWith("GET ") && each !== "POST /oidc/v1/token")).toEqual([]);
     expect(asked.length).toBeGreaterThan(5);
   });
@@ -162,6 +168,7 @@ describe("factory doctor --env, in a workspace", () => {
     writePolicy({
       more: `ledger: { kind: delta, profile: prod, warehouse: ffff0000, table: acme_prod.governance.ledger }\n`,
     });
+    workspace.grant({ on: "schema acme_prod.governance", to: "deployers", privileges: ["USE_SCHEMA"] });
     const { of } = await doctor();
     expect(of.ledger).toMatchObject({
       verdict: "missing",

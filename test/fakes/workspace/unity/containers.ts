@@ -97,6 +97,21 @@ export const containerRoutes: readonly Route[] = [
       return ok(schemaInfo(ask, schema));
     },
   },
+  {
+    method: "GET",
+    path: "/api/2.1/unity-catalog/tables/:full_name",
+    cites: "7.1, tables get",
+    handle(ask) {
+      queryOf(ask, z.strictObject({ ...browse, include_delta_metadata: flag.optional() }));
+      const fullName = param(ask, "full_name").toLowerCase();
+      demandContainers(ask.state, ask.principal, "table", fullName);
+      const table = unity.of(ask.state).tables.get(fullName);
+      if (table === undefined) throw missing("table", fullName);
+      demand(ask.state, ask.principal, "table", fullName, "SELECT", "MODIFY", "BROWSE", "MANAGE");
+      const { name, catalog_name, schema_name, owner } = table;
+      return ok({ name, catalog_name, schema_name, owner, full_name: fullName, table_type: "MANAGED" });
+    },
+  },
 ];
 
 function createSchema(ask: Ask): Reply {
