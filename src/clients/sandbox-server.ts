@@ -58,7 +58,8 @@ export function openSandboxHost({ data, program, node, variables }: SandboxHostO
     },
     save,
     lives: leaderLives,
-    answers: async ({ process, identity }) => process !== undefined && (await whoAnswers(process.port)) === identity,
+    answers: async (record) =>
+      record.process !== undefined && (await whoAnswers(record.process.port)) === record.identity,
     freePort,
     isPortFree: (port) => isPortFree(port),
     portHolder: async (port) => portHolder(port),

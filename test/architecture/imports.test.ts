@@ -37,7 +37,7 @@ const LAYERS = ["lib", "cli", "clients", "commands"];
 const COMPOSITION = ["main.ts", "clients.ts", "commands.ts"];
 
 /** Schemas of files that a client keeps: the type of what is on disk, as a value. */
-const SCHEMAS = ["local/server.ts"];
+const SCHEMAS = ["local/server.ts", "sandbox/record.ts"];
 
 interface Import {
   from: string;
