@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { hooksOf } from "./hooks.ts";
+import { holdJudged } from "./judged.ts";
 import { judge } from "./python-judge.ts";
 import { type FakeWorkspace, startWorkspace } from "./server.ts";
 import { serving } from "./serving/state.ts";
@@ -76,6 +77,7 @@ test("the official clients drive the workspace registry, serving and jobs", asyn
     owner: ["IS_OWNER", "CAN_MANAGE_RUN", "CAN_MANAGE"],
     missing: "INVALID_PARAMETER_VALUE",
   });
+  await holdJudged("platform", fake.log);
 });
 
 test("databricks-sdk drives warehouses, statements, secrets and workspace files", async () => {
@@ -111,4 +113,5 @@ test("databricks-sdk drives warehouses, statements, secrets and workspace files"
     elsewhere: "PERMISSION_DENIED",
     deleted: "RESOURCE_DOES_NOT_EXIST",
   });
+  await holdJudged("sql-and-secrets", fake.log);
 });

@@ -8,17 +8,14 @@ import { checkTasks, type JobSettings, jobSettings } from "./settings.ts";
 import { shownJob } from "./shown.ts";
 import { isOver, type Job, jobOf, jobs } from "./state.ts";
 
-/** SDKs of before and after 2.2 ask both. */
-export const PREFIXES = ["/api/2.2/jobs", "/api/2.1/jobs"] as const;
+export const P = "/api/2.2/jobs";
 const SDK = "driven by databricks-sdk jobs";
 const idBody = z.strictObject({ job_id: int64 });
 
-export const each = (make: (prefix: string) => Route): Route[] => PREFIXES.map(make);
-
 export const jobRoutes: readonly Route[] = [
-  ...each((prefix) => ({
+  {
     method: "POST",
-    path: `${prefix}/create`,
+    path: `${P}/create`,
     cites: `reference 6.1 jobs/create: JobSettings and access_control_list; ${SDK}.create`,
     handle(ask) {
       const { access_control_list, ...settings } = bodyOf(
@@ -40,10 +37,10 @@ export const jobRoutes: readonly Route[] = [
       setAcl(ask, job, entries);
       return ok({ job_id: job.job_id });
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/reset`,
+    path: `${P}/reset`,
     cites: `reference 6.1 jobs/reset: full replace, an omitted run_as stays; ${SDK}.reset`,
     handle(ask) {
       const body = bodyOf(ask, z.strictObject({ job_id: int64, new_settings: jobSettings }));
@@ -54,16 +51,16 @@ export const jobRoutes: readonly Route[] = [
       job.settings = { ...settings, ...(settings.run_as === undefined && kept !== undefined ? { run_as: kept } : {}) };
       return ok();
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/update`,
+    path: `${P}/update`,
     cites: `reference 6.1 jobs/update: top-level fields whole, tasks and job_clusters by key; ${SDK}.update`,
     handle: update,
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "GET",
-    path: `${prefix}/get`,
+    path: `${P}/get`,
     cites: `reference 6.1 jobs/get: 100 tasks per page; ${SDK}.get`,
     handle(ask) {
       const query = queryOf(
@@ -77,10 +74,10 @@ export const jobRoutes: readonly Route[] = [
         ...(next === undefined ? {} : { next_page_token: next, has_more: true }),
       });
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "GET",
-    path: `${prefix}/list`,
+    path: `${P}/list`,
     cites: `reference 6.1 jobs/list: name exact without regard to case, limit 1–100; ${SDK}.list`,
     handle(ask) {
       const query = queryOf(
@@ -106,10 +103,10 @@ export const jobRoutes: readonly Route[] = [
         ...(next === undefined ? {} : { next_page_token: next }),
       });
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/delete`,
+    path: `${P}/delete`,
     cites: `reference 6.1 jobs/delete: running runs are cancelled; ${SDK}.delete`,
     handle(ask) {
       const job = jobOf(ask, bodyOf(ask, idBody).job_id, "CAN_MANAGE");
@@ -119,7 +116,7 @@ export const jobRoutes: readonly Route[] = [
       dropAcl(ask.state, "jobs", String(job.job_id));
       return ok();
     },
-  })),
+  },
 ];
 
 function listed(job: Job, expands: boolean): object {

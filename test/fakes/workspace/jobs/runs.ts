@@ -2,7 +2,7 @@ import * as z from "zod";
 import { levelOf } from "../acl.ts";
 import { type Ask, badValue, bodyOf, flag, ok, pageOf, queryOf, type Reply, type Route, refuse } from "../route.ts";
 import { int64 } from "../shapes.ts";
-import { each } from "./jobs.ts";
+import { P } from "./jobs.ts";
 import { progress } from "./play.ts";
 import { legacyParameters, output, repair } from "./repair.ts";
 import { checkTasks, jobSettings } from "./settings.ts";
@@ -13,21 +13,21 @@ import { isOver, type JobRun, jobOf, jobs, newestTasks, runOf } from "./state.ts
 const SDK = "driven by databricks-sdk jobs";
 
 export const runRoutes: readonly Route[] = [
-  ...each((prefix) => ({
+  {
     method: "POST",
-    path: `${prefix}/run-now`,
+    path: `${P}/run-now`,
     cites: `reference 6.1 jobs/run-now: idempotency_token ≤64; ${SDK}.run_now`,
     handle: runNow,
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/runs/submit`,
+    path: `${P}/runs/submit`,
     cites: `reference 6.1 jobs/runs/submit: no job object; ${SDK}.submit`,
     handle: submit,
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "GET",
-    path: `${prefix}/runs/get`,
+    path: `${P}/runs/get`,
     cites: `reference 6.1 jobs/runs/get: 100 tasks per page; ${SDK}.get_run`,
     handle(ask) {
       const query = queryOf(
@@ -59,32 +59,32 @@ export const runRoutes: readonly Route[] = [
         ...(next === undefined ? {} : { next_page_token: next }),
       });
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "GET",
-    path: `${prefix}/runs/list`,
+    path: `${P}/runs/list`,
     cites: `reference 6.1 jobs/runs/list: newest first, limit ≤25; ${SDK}.list_runs`,
     handle: list,
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "GET",
-    path: `${prefix}/runs/get-output`,
+    path: `${P}/runs/get-output`,
     cites: `reference 6.1 jobs/runs/get-output: of a task's run; ${SDK}.get_run_output`,
     handle: output,
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/runs/cancel`,
+    path: `${P}/runs/cancel`,
     cites: `reference 6.1 jobs/runs/cancel: asynchronous; ${SDK}.cancel_run`,
     handle(ask) {
       const run = runOf(ask, bodyOf(ask, z.strictObject({ run_id: int64 })).run_id, "CAN_MANAGE_RUN");
       if (!isOver(run)) cancel(run);
       return ok();
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/runs/cancel-all`,
+    path: `${P}/runs/cancel-all`,
     cites: `reference 6.1 jobs/runs/cancel-all; ${SDK}.cancel_all_runs`,
     handle(ask) {
       const body = bodyOf(ask, z.strictObject({ job_id: int64, all_queued_runs: z.boolean().optional() }));
@@ -92,10 +92,10 @@ export const runRoutes: readonly Route[] = [
       for (const run of jobs.of(ask.state).runs.values()) if (run.job_id === job.job_id && !isOver(run)) cancel(run);
       return ok();
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/runs/delete`,
+    path: `${P}/runs/delete`,
     cites: `reference 6.1 jobs/runs/delete: needs a finished run; ${SDK}.delete_run`,
     handle(ask) {
       const run = runOf(ask, bodyOf(ask, z.strictObject({ run_id: int64 })).run_id, "CAN_MANAGE_RUN");
@@ -103,13 +103,13 @@ export const runRoutes: readonly Route[] = [
       run.deleted = true;
       return ok();
     },
-  })),
-  ...each((prefix) => ({
+  },
+  {
     method: "POST",
-    path: `${prefix}/runs/repair`,
+    path: `${P}/runs/repair`,
     cites: `reference 6.1 jobs/runs/repair: latest_repair_id from the second on; ${SDK}.repair_run`,
     handle: repair,
-  })),
+  },
 ];
 
 function cancel(run: JobRun): void {

@@ -1,11 +1,14 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
+import { holdJudged } from "../judged.ts";
 import { judge } from "../python-judge.ts";
 import { type FakeWorkspace, startWorkspace } from "../server.ts";
 import { tracking } from "./state.ts";
 
-const script = join(dirname(fileURLToPath(import.meta.url)), "judge.py");
+const here = dirname(fileURLToPath(import.meta.url));
+const script = join(here, "judge.py");
+const storage = join(here, "judge-storage.py");
 const MIB = 1024 * 1024;
 
 let workspace: FakeWorkspace | undefined;
@@ -67,14 +70,43 @@ test("MLflow's client tracks a run with a model and a big file in parts, through
     ).toBe(true);
   expect(fake.asked("PUT /presigned").length).toBeGreaterThan(10);
   expect(fake.asked("GET /presigned").map(({ status }) => status)).toContain(206);
+  await holdJudged("tracking", fake.log);
   expect(fake.log.filter(({ route, url }) => route === undefined && !url.includes("well-known"))).toEqual([]);
 });
 
-test("the same through the Files API, which MLflow's client tries first", async () => {
+const BIG = 12 * MIB;
+const stored = {
+  status: "READY",
+  listed: [["big.bin", BIG]],
+  files: ["deep", "empty.txt", "with space"],
+  big: true,
+  empty: 0,
+  space: "a b",
+  model: true,
+};
+
+async function store(change: (fake: FakeWorkspace) => void): Promise<FakeWorkspace> {
   const fake = await start();
-  tracking.of(fake.state).settings.filesApi = true;
+  change(fake);
   const { token } = fake.identity("ann@example.com");
-  const seen = await judge(script, { url: fake.url, token }, ["/Shared/judged", String(MIB)]);
-  expect(seen).toMatchObject(expected);
+  const chunk = { MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: String(5 * MIB) };
+  expect(await judge(storage, { url: fake.url, token }, [String(BIG)], chunk)).toEqual(stored);
+  return fake;
+}
+
+test("artifacts through the Files API, which MLflow's client tries first", async () => {
+  const fake = await store(({ state }) => {
+    tracking.of(state).settings.filesApi = true;
+  });
   expect(fake.asked("/presigned")).toEqual([]);
+  await holdJudged("tracking-files", fake.log);
 });
+
+for (const type of ["AZURE_SAS_URI", "AZURE_ADLS_GEN2_SAS_URI"])
+  test(`artifacts with credentials of type ${type}`, async () => {
+    const fake = await store(({ state }) => {
+      tracking.of(state).settings.credentialType = type;
+    });
+    expect(fake.asked("/presigned").length).toBeGreaterThan(8);
+    expect(fake.asked("/presigned").every(({ status }) => status < 300)).toBe(true);
+  });

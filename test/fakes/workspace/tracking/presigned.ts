@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Ask, Reply, Route } from "../route.ts";
 import { keep } from "./artifacts.ts";
+import { uploadToAzure } from "./presigned-azure.ts";
 import { filesOf, type Signature, tracking } from "./state.ts";
 
 const CITES = "reference 2.4: PUT bytes to signed_uri with given headers; recorded: mlflow 3.17.2, no Authorization";
 
 /** Storage behind presigned URLs: it knows nothing of tokens, and refuses a request that brings one. */
-export const presignedRoutes: readonly Route[] = (["GET", "PUT", "DELETE"] as const).map(
+export const presignedRoutes: readonly Route[] = (["GET", "PUT", "PATCH", "DELETE"] as const).map(
   (method): Route => ({
     method,
     path: "/presigned/:key/*path",
@@ -16,7 +17,7 @@ export const presignedRoutes: readonly Route[] = (["GET", "PUT", "DELETE"] as co
   }),
 );
 
-function answer(ask: Ask, method: "GET" | "PUT" | "DELETE"): Reply {
+function answer(ask: Ask, method: "GET" | "PUT" | "PATCH" | "DELETE"): Reply {
   if (ask.headers.authorization !== undefined)
     return problem(
       400,
@@ -36,6 +37,9 @@ function answer(ask: Ask, method: "GET" | "PUT" | "DELETE"): Reply {
       "The request signature we calculated does not match the signature you provided.",
     );
   if (signature.expires <= ask.now()) return problem(403, "AccessDenied", "Request has expired");
+  const isAzure = known.settings.credentialType.startsWith("AZURE");
+  if (isAzure && signature.does === "PUT" && (method === "PUT" || method === "PATCH"))
+    return sizeProblem(ask) ?? uploadToAzure(ask, signature);
   const allowed = { GET: "GET", PUT: "PUT", PART: "PUT", ABORT: "DELETE" }[signature.does];
   if (allowed !== method)
     return problem(403, "SignatureDoesNotMatch", `The URL was signed for ${allowed}, not for ${method}.`);
@@ -64,14 +68,8 @@ function download(ask: Ask, { owner, path }: Signature): Reply {
 
 function upload(ask: Ask, signature: Signature): Reply {
   const known = tracking.of(ask.state);
-  if (ask.headers["transfer-encoding"] !== undefined)
-    return problem(
-      501,
-      "NotImplemented",
-      "A header you provided implies functionality that is not implemented: Transfer-Encoding",
-    );
-  if (ask.headers["content-length"] === undefined)
-    return problem(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+  const wrong = sizeProblem(ask);
+  if (wrong !== undefined) return wrong;
   for (const { name, value } of known.settings.uploadHeaders)
     if (ask.headers[name.toLowerCase()] !== value)
       return problem(
@@ -93,6 +91,19 @@ function upload(ask: Ask, signature: Signature): Reply {
     );
   parts.set(signature.part ?? 0, { digest: ask.state.blobs.put(ask.body), etag, size: ask.body.length });
   return { status: 200, headers: { etag } };
+}
+
+/** Storage wants to know the length of a body before it comes. */
+function sizeProblem(ask: Ask): Reply | undefined {
+  if (ask.headers["transfer-encoding"] !== undefined)
+    return problem(
+      501,
+      "NotImplemented",
+      "A header you provided implies functionality that is not implemented: Transfer-Encoding",
+    );
+  if (ask.headers["content-length"] === undefined)
+    return problem(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+  return undefined;
 }
 
 const etagOf = (bytes: Buffer): string => `"${createHash("md5").update(bytes).digest("hex")}"`;

@@ -97,11 +97,14 @@ export const tracking = defineSection("tracking", () => ({
   files: new Map<string, Map<string, StoredFile>>(),
   signatures: new Map<string, Signature>(),
   uploads: new Map<string, Upload>(),
+  /** Of Azure: file → block id or position → digest. */
+  staged: new Map<string, Map<string, string>>(),
   nextExperiment: 1_000_000_000_000_001,
   /** Settings that tests change. */
   settings: {
     /** Whether the Files API serves `/WorkspaceInternal/Mlflow/Artifacts/…` to the SDK; else 403, and clients use presigned URLs. */
     filesApi: false,
+    /** AWS_PRESIGNED_URL, GCP_SIGNED_URL, AZURE_SAS_URI or AZURE_ADLS_GEN2_SAS_URI. */
     credentialType: "AWS_PRESIGNED_URL",
     /** Headers that an upload must carry, as the credentials say. */
     uploadHeaders: [] as { name: string; value: string }[],
