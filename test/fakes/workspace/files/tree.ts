@@ -28,7 +28,8 @@ export const files = defineSection("files", () => ({
 
 export type Signed = { until: number } & (
   | { does: "part"; upload: string; part: number }
-  | { does: "download"; key: string }
+  | { does: "abort"; upload: string }
+  | { does: "upload" | "download"; key: string }
 );
 
 export const volumeKey = (id: string): string => `volume:${id}`;
@@ -43,6 +44,16 @@ export function modelFiles(state: State, fullName: string, version: number): Map
   for (const [key, entry] of files.of(state).entries)
     if (key.startsWith(prefix)) found.set(key.slice(prefix.length), () => state.blobs.get(entry.digest));
   return found;
+}
+
+/** Whether a file belongs to a version that can no longer be written. */
+export function isClosed(state: State, key: string): boolean {
+  return [...unity.of(state).models.values()].some((model) =>
+    [...model.versions.values()].some(
+      (version) =>
+        version.status !== "PENDING_REGISTRATION" && key.startsWith(`${versionKey(model.id, version.version)}/`),
+    ),
+  );
 }
 
 /** Writes a file and the folders above it. */

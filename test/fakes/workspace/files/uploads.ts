@@ -6,6 +6,7 @@ import {
   bodyOf,
   empty,
   flag,
+  inputOf,
   notFound,
   ok,
   param,
@@ -16,7 +17,7 @@ import {
 } from "../route.ts";
 import { bytesReply } from "./bytes.ts";
 import { demandFree, fileAt, placeOf } from "./place.ts";
-import { files, type Signed, type Upload, writeFile } from "./tree.ts";
+import { files, isClosed, type Signed, type Upload, writeFile } from "./tree.ts";
 
 const CITES = "6.7, large uploads; recorded: databricks-sdk 0.162 above its multipart threshold";
 const STORAGE = "/_storage/:token";
@@ -59,16 +60,37 @@ export const uploadRoutes: readonly Route[] = [
     method: "POST",
     path: "/api/2.0/fs/create-abort-upload-url",
     cites: CITES,
-    handle() {
-      throw refuse(404, "FEATURE_DISABLED", "Abort URLs are not served here; abort with action=abort-upload.");
+    handle(ask) {
+      const schema = z.strictObject({
+        path: z.string(),
+        session_token: z.string(),
+        expire_time: z.string().optional(),
+      });
+      const body = bodyOf(ask, schema);
+      uploadOf(ask, body.session_token);
+      const until = untilOf(ask, body.expire_time);
+      return ok({
+        abort_upload_url: { url: sign(ask, { until, does: "abort", upload: body.session_token }), headers: [] },
+      });
+    },
+  },
+  {
+    method: "POST",
+    path: "/api/2.0/fs/create-upload-url",
+    cites: "recorded: mlflow 3.17.2, PresignedUrlArtifactRepository, for storage_mode DEFAULT_STORAGE",
+    handle(ask) {
+      const body = bodyOf(ask, z.strictObject({ path: z.string() }));
+      const place = placeOf(ask, body.path.replace(/^\//, ""), "write");
+      demandFree(ask, place, true);
+      return ok({ url: sign(ask, { until: untilOf(ask, undefined), does: "upload", key: place.key }), headers: [] });
     },
   },
   {
     method: "POST",
     path: "/api/2.0/fs/create-download-url",
-    cites: "recorded: databricks-sdk 0.162 asks it before each download",
+    cites: "recorded: databricks-sdk 0.162 (in the query) and mlflow 3.17.2 (in the body) ask it before a download",
     handle(ask) {
-      const query = queryOf(ask, z.strictObject({ path: z.string(), expire_time: z.string().optional() }));
+      const query = inputOf(ask, z.strictObject({ path: z.string(), expire_time: z.string().optional() }));
       const place = placeOf(ask, query.path.replace(/^\//, ""), "read");
       fileAt(ask, place);
       return ok({
@@ -77,6 +99,7 @@ export const uploadRoutes: readonly Route[] = [
       });
     },
   },
+  { method: "DELETE", path: STORAGE, access: "open", cites: CITES, handle: abort },
   { method: "PUT", path: STORAGE, access: "open", cites: "6.7: a part goes to its presigned address", handle: putPart },
   {
     method: "GET",
@@ -157,11 +180,23 @@ function signedFor(ask: Ask): Signed {
 
 function putPart(ask: Ask): Reply {
   const what = signedFor(ask);
+  if (what.does === "upload") {
+    if (isClosed(ask.state, what.key)) throw refuse(403, "AccessDenied", "The version is finalized.");
+    writeFile(ask.state, what.key, ask.body, ask.now());
+    return { status: 200 };
+  }
   const upload = what.does === "part" ? files.of(ask.state).uploads.get(what.upload) : undefined;
   if (what.does !== "part" || upload === undefined) throw refuse(404, "NoSuchUpload", "The upload does not exist.");
   const etag = `"${createHash("md5").update(ask.body).digest("hex")}"`;
   upload.parts.set(what.part, { digest: ask.state.blobs.put(ask.body), etag });
   return { status: 200, headers: { etag } };
+}
+
+function abort(ask: Ask): Reply {
+  const what = signedFor(ask);
+  if (what.does !== "abort" || !files.of(ask.state).uploads.delete(what.upload))
+    throw refuse(404, "NoSuchUpload", "The upload does not exist.");
+  return empty();
 }
 
 function download(ask: Ask): Reply {

@@ -123,6 +123,16 @@ def written_by_sdk():
     seen["deleted"] = refused(lambda: client.get_registered_model("acme_dev.claims.older"))
 
 
+def presigned():
+    os.environ["MLFLOW_USE_DATABRICKS_SDK_MODEL_ARTIFACTS_REPO_FOR_UC"] = "false"
+    name = "acme_dev.claims.signed"
+    client.create_registered_model(name)
+    made = client.create_model_version(name, folder())
+    local = pathlib.Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{made.version}"))
+    seen["signed"] = (local / "data" / "model.bin").read_bytes() == bytes(range(256))
+    del os.environ["MLFLOW_USE_DATABRICKS_SDK_MODEL_ARTIFACTS_REPO_FOR_UC"]
+
+
 def grants():
     change = [PermissionsChange(principal="account users", add=[Privilege.EXECUTE, Privilege.APPLY_TAG])]
     sdk.grants.update("function", NAME, changes=change)

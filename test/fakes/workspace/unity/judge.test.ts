@@ -91,7 +91,8 @@ test("both official clients write and read models, versions, aliases, tags and g
 
 test("databricks-sdk moves files, lists people and signs in by secret and by ID token", async () => {
   await start();
-  expect(await run(fake, "files", "people", "sign_in")).toEqual({
+  expect(await run(fake, "presigned", "files", "people", "sign_in")).toEqual({
+    signed: true,
     exists: "ALREADY_EXISTS",
     read: "hello",
     listed: [
