@@ -59,10 +59,12 @@ export function resolveBundle(
       return [name, value];
     }),
   );
-  const config = { ...base, bundle };
+  const config: Record<string, unknown> = { ...base, bundle };
   const left = new Set<string>();
-  const resolved = replaced(config, { config, variables, left }, 0);
-  return { target, mode: textOf(mode), config: isMap(resolved) ? resolved : config, left: [...left] };
+  // Declarations hold values that this target may not use; what is used has been put in its place.
+  const { variables: _declared, ...used } = config;
+  const resolved = replaced(used, { config, variables, left }, 0);
+  return { target, mode: textOf(mode), config: isMap(resolved) ? resolved : used, left: [...left] };
 }
 
 interface Scope {

@@ -128,7 +128,7 @@ async function workingTree(env: string, context: Context) {
     const done = await deployTree(
       open.folder,
       environment.name,
-      state?.commit,
+      state,
       {
         cli,
         workFolder: work.path,

@@ -9,6 +9,7 @@ import { rememberRun } from "../training/last-run.ts";
 import { dataPaths, experimentName, planTraining, trainingEnvironment } from "../training/plan-training.ts";
 import { lockDigestOf, projectEnvironment } from "../training/project-environment.ts";
 import { applyTraining, digestData } from "../training/train.ts";
+import { bundledJob, codeOfJob, findJob, trainOnJob } from "../training/train-job.ts";
 
 const plan = {
   environment: z.string(),
@@ -23,11 +24,16 @@ export const command = defineCommand({
   description:
     "Runs the command model.train of factory.yaml in the project's own Python environment, inside a run of the first environment's " +
     "MLflow server that carries commit, data digests, lock digest and seed as tags. The run must log exactly one model. The command " +
-    "finds MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and MLFLOW_RUN_ID in its environment, and FACTORY_SEED when model.seed is set.",
-  options: [{ flags: "--env <name>", description: "the environment to train in; only the first one takes runs" }],
+    "finds MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and MLFLOW_RUN_ID in its environment, and FACTORY_SEED when model.seed is set. " +
+    "With --env, in an environment that is a Databricks workspace, the bundle's training job is run there and followed instead; Ctrl-C " +
+    "cancels its run.",
+  options: [
+    { flags: "--env <name>", description: "the environment to train in; only the first one takes runs" },
+    { flags: "--here", description: "train on this machine, also where --env names a workspace" },
+  ],
   examples: ["factory train", "factory train --env dev --json"],
   writes: true,
-  input: z.object({ env: z.string().min(1).optional() }),
+  input: z.object({ env: z.string().min(1).optional(), here: z.boolean().default(false) }),
   output: z.discriminatedUnion("outcome", [
     z.object({ outcome: z.literal("planned"), ...plan }),
     z.object({
@@ -41,6 +47,10 @@ export const command = defineCommand({
       dirty: z.boolean(),
       commit: z.string().optional(),
       model: z.object({ id: z.string(), digest: z.string(), files: z.int(), bytes: z.int() }).optional(),
+      job: z
+        .object({ id: z.int(), run: z.int(), url: z.string().optional() })
+        .optional()
+        .describe("it trained on a job"),
       problems: z.array(z.string()),
       lastLines: z.array(z.string()),
     }),
@@ -53,14 +63,23 @@ export const command = defineCommand({
     const environment = trainingEnvironment(open, input.env);
     const isFile = (path: string): boolean => existsSync(join(folder, path)) && statSync(join(folder, path)).isFile();
     const tracking = await context.clients.tracking(environment);
+    const atWorkspace = input.env !== undefined && !input.here && environment.registry.kind !== "mlflow";
+    const bundled = atWorkspace ? bundledJob(folder, environment.name) : undefined;
+    const jobs = bundled && (await context.clients.trainingJobs(environment));
+    const job = bundled && jobs && (await findJob(jobs, bundled, environment.name));
     const history = await context.clients.history(folder);
     // Asked first: that nobody answers should be known before packages are installed for minutes.
     if (!context.dryRun) await tracking.ensureExperiment(experimentName(project));
-    const python = context.dryRun
-      ? undefined
-      : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
-    const [state, data] = await Promise.all([history.state(), digestData(folder, dataPaths(project, isFile), report)]);
-    const facts = { commit: state?.commit, dirty: state?.dirty ?? true, lock: await lockDigestOf(folder), data };
+    const python =
+      context.dryRun || job !== undefined
+        ? undefined
+        : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
+    // A job reads a table: files here say nothing about what it learns from.
+    const paths = job === undefined ? dataPaths(project, isFile) : [];
+    const [state, data] = await Promise.all([history.state(), digestData(folder, paths, report)]);
+    const here = { dirty: state?.dirty ?? true };
+    const { dirty } = job === undefined ? here : codeOfJob(job, state?.commit, here.dirty, environment.name);
+    const facts = { commit: state?.commit, dirty, lock: await lockDigestOf(folder), data };
     const plan = planTraining(project, environment, facts, context.now());
     const shown = {
       environment: environment.name,
@@ -68,15 +87,10 @@ export const command = defineCommand({
       command: [...plan.argv],
       tags: { ...plan.tags },
     };
-    if (python === undefined) return { ok: true, data: { outcome: "planned" as const, ...shown } };
-    const trained = await applyTraining(plan, {
-      folder,
-      tracking,
-      variables: python.variables,
-      report,
-      signal,
-      now: context.now,
-    });
+    if (context.dryRun) return { ok: true, data: { outcome: "planned" as const, ...shown } };
+    const world = { tracking, report, signal, now: context.now };
+    const onJob = job && jobs && (await trainOnJob(plan, job, { ...world, jobs }));
+    const trained = onJob ?? (await applyTraining(plan, { ...world, folder, variables: python?.variables ?? {} }));
     const { run, model, problems } = trained;
     if (model !== undefined) {
       rememberRun(folder, {
@@ -105,6 +119,9 @@ export const command = defineCommand({
         dirty: facts.dirty,
         ...(facts.commit !== undefined && { commit: facts.commit }),
         ...(model !== undefined && { model }),
+        ...(onJob !== undefined && {
+          job: { id: onJob.job.id, run: onJob.job.run, ...(onJob.job.url !== undefined && { url: onJob.job.url }) },
+        }),
         problems: [...problems],
         lastLines: [...trained.lastLines],
       },

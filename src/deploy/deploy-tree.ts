@@ -36,11 +36,13 @@ const UNBUILT = "project-0-py3-none-any.whl";
 export async function deployTree(
   folder: string,
   target: string,
-  commit: string | undefined,
+  code: { commit: string; dirty: boolean } | undefined,
   world: TreeWorld,
   dryRun: boolean,
 ): Promise<TreeDeployment> {
   const files = await treeFiles(folder);
+  // The job says itself what it was made from: training on it asks for that.
+  const commit = code === undefined ? "none" : code.dirty ? `${code.commit}-dirty` : code.commit;
   const ask = {
     target,
     isFirst: true,

@@ -23,12 +23,16 @@ export interface FoundJob {
   parameters: readonly string[];
   /** Deployed by a bundle. */
   fromBundle: boolean;
+  /** What its tasks are told of the commit that they were made from. */
+  commit: string | undefined;
 }
 
 export interface JobRun {
   id: number;
   url: string | undefined;
   state: "waiting" | "running" | "succeeded" | "failed" | "cancelled";
+  /** Of a failure: whether the workspace says that it is its own. */
+  fault: "training" | "workspace" | undefined;
   /** As the workspace says it: `RUN_EXECUTION_ERROR: Task train failed`. */
   says: string;
   tasks: readonly { key: string; run: number; says: string; over: boolean }[];

@@ -11,6 +11,13 @@ const job = z.object({
     .object({
       name: z.string().default(""),
       parameters: z.array(z.object({ name: z.string() })).default([]),
+      tasks: z
+        .array(
+          z.object({
+            python_wheel_task: z.object({ named_parameters: z.record(z.string(), z.string()).default({}) }).optional(),
+          }),
+        )
+        .default([]),
       deployment: z.object({ kind: z.string().optional() }).optional(),
     })
     .prefault({}),
@@ -41,6 +48,7 @@ const run = state.extend({
 });
 const me = z.object({ userName: z.string().optional(), displayName: z.string().optional() });
 const MAX_PAGES = 20;
+const CANCEL_MS = 10_000;
 
 /** Jobs of a workspace through the Jobs API 2.2. */
 export function trainingJobs(workspace: Workspace): TrainingJobs {
@@ -95,7 +103,14 @@ export function trainingJobs(workspace: Workspace): TrainingJobs {
     },
     async cancel(number) {
       await workspace.demand(
-        { method: "POST", path: "/api/2.2/jobs/runs/cancel", json: { run_id: number }, idempotent: true },
+        {
+          method: "POST",
+          path: "/api/2.2/jobs/runs/cancel",
+          json: { run_id: number },
+          idempotent: true,
+          // Asked after Ctrl-C, when everything else is given up.
+          signal: AbortSignal.timeout(CANCEL_MS),
+        },
         z.object({}),
       );
     },
@@ -108,6 +123,7 @@ function jobOf({ job_id, settings }: z.infer<typeof job>): FoundJob {
     name: settings.name,
     parameters: settings.parameters.map(({ name }) => name),
     fromBundle: settings.deployment?.kind === "BUNDLE",
+    commit: settings.tasks.flatMap((task) => task.python_wheel_task?.named_parameters.commit ?? [])[0],
   };
 }
 
@@ -119,7 +135,11 @@ function runOf(said: z.infer<typeof run>): JobRun {
     over: isOver(task),
   }));
   const url = said.run_page_url !== undefined && URL.canParse(said.run_page_url) ? said.run_page_url : undefined;
-  return { id: said.run_id, url, state: stateOf(said), says: wordsOf(said), tasks };
+  const state = stateOf(said);
+  const type = said.status?.termination_details?.type;
+  const ownFault = type === "CLOUD_FAILURE" || type === "INTERNAL_ERROR";
+  const fault = state !== "failed" ? undefined : ownFault ? ("workspace" as const) : ("training" as const);
+  return { id: said.run_id, url, state, fault, says: wordsOf(said), tasks };
 }
 
 /**

@@ -143,8 +143,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--max-iter", type=int, help="number of trees")
     parser.add_argument("--commit", help="commit to record when this is not a git checkout")
     parser.add_argument("--experiment", help="experiment, where the environment names none")
+    parser.add_argument("--run", help="run to train into, in the place of a new one")
     options = parser.parse_args(argv)
-    if options.experiment:
+    if options.run:
+        os.environ["MLFLOW_RUN_ID"] = options.run  # the run knows its experiment
+    elif options.experiment:
         mlflow.set_experiment(options.experiment)
     overrides = {} if options.max_iter is None else {"max_iter": options.max_iter}
     run_id = run(options.data, options.seed, options.commit, **overrides)
