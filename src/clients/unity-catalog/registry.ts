@@ -3,6 +3,7 @@ import { isLoopback } from "../../lib/loopback.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import type { ModelRegistry, RegisteredModel } from "../../registry/registry.ts";
 import { type Grant, missingGrants, withGrants } from "../databricks/grants.ts";
+import { accept } from "../databricks/replies.ts";
 import { createVersion, toMakeModel, toMakeVersion } from "./create-version.ts";
 import { finished } from "./earlier-version.ts";
 import { modelBytes } from "./model-bytes.ts";
@@ -36,9 +37,11 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
   /** Whether bytes of models go through the Files API here. Asked once: it is a setting of the workspace. */
   const files = (): Promise<boolean> => {
     const path = `${REGISTRY}/registered-models:is-databricks-sdk-models-artifact-repository-enabled`;
-    asked ??= workspace
-      .find({ method: "GET", path }, enabled)
-      .then((found) => found?.is_databricks_sdk_models_artifact_repository_enabled === true);
+    asked ??= workspace.attempt({ method: "GET", path }).then(({ request, reply }) => {
+      // A workspace that does not know the question has the bytes in the storage of a cloud.
+      if (reply.status === 404 || reply.status === 501) return false;
+      return accept(request, reply, enabled, workspace.label).is_databricks_sdk_models_artifact_repository_enabled;
+    });
     return asked;
   };
   /** Who asks while the same is being asked gets the same answer. */
