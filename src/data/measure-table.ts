@@ -23,7 +23,9 @@ export interface RanStatement {
   answers: string;
 }
 
-const MAX_TEXT_BYTES = 1_000_000;
+const MAX_TEXT = 1_000_000;
+/** A statement of many parts takes an engine long to plan. */
+const MAX_PARTS = 8;
 
 /**
  * Counts what every check asks, in one statement where that can be. Should that statement be refused, its parts run alone, so
@@ -144,12 +146,12 @@ function nameOf(part: TablePart): string {
   return part.of === "scan" ? `rows and ${part.checks.length} checks` : (part.checks[0]?.id ?? "");
 }
 
-/** One statement for all, or several where the text would become too long for a warehouse. */
+/** One statement for all, or several where it would become too long for a warehouse. */
 function batched(parts: readonly TablePart[], text: (parts: readonly TablePart[]) => string): TablePart[][] {
   const batches: TablePart[][] = [];
   for (const part of parts) {
     const last = batches.at(-1);
-    if (last !== undefined && text([...last, part]).length < MAX_TEXT_BYTES) last.push(part);
+    if (last !== undefined && last.length < MAX_PARTS && text([...last, part]).length < MAX_TEXT) last.push(part);
     else batches.push([part]);
   }
   return batches;

@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)("the claims contract on real data", () =>
     expect(warehouse.statements?.length).toBe(3);
   });
   const BROKEN = [
-    "case when mdvis = 3 then null when mdvis > 60 then member_year_id || chr(10) when mdvis > 50 then 'MY-000001' else member_year_id end as member_year_id",
+    "case when member_year_id like '%111' then null when member_year_id like '%222' then member_year_id || chr(10) when member_year_id like '%333' then 'MY-000001' else member_year_id end as member_year_id",
     "case when mdvis = 7 then 367 when mdvis < 2 then 6 else mdvis end as mdvis",
     "case when mdvis = 7 then 4.61514 else lncoins end as lncoins",
     "case when mdvis = 7 then 'nan'::double else lpi end as lpi",
@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)("the claims contract on real data", () =>
     "case when mdvis = 9 then 1 else hlthf end as hlthf",
   ];
   test("every planted violation is found, and counted alike", async () => {
-    const select = `select * replace (${BROKEN.join(", ")}) from (${real}) order by member_year_id limit 9999`;
+    const select = `select * replace (${BROKEN.join(", ")}) from (${real} order by member_year_id limit 9999)`;
     const { warehouse } = await both(CLAIMS, "claims", select);
     const failed = warehouse.checks.filter((check) => check.verdict === "fail").map(({ id }) => id.slice(7));
     expect(failed).toEqual([
@@ -94,7 +94,7 @@ const TYPES = `select * from (values
   (9007199254740993, 'N/A', -0.01::decimal(10,2), -0.0::double, 0.3::float, true, date '1582-10-14', timestamp '1900-01-01 00:00:00', '', 100::smallint, 'é@ü.de'),
   (null, 'abcd', 1.50::decimal(10,2), 0.0::double, -0.0::float, true, date '2024-02-29', timestamp '2024-01-01 10:00:00', 'CH-12', 0::smallint, 'a b@c.de'),
   (-4, 'it''s', 100::decimal(10,2), 1e308::double, 3e38::float, false, date '9999-12-31', timestamp '2024-06-01 00:00:00', '\\n$\{x}', 5::smallint, 'a@b.c.d')
-) q(i, s, d, x, f, b, day, at, code, small, mail)`;
+) q(i, s, d, x, f, b, day, "at", code, small, mail)`;
 const EVERY = contract(`properties:
   - { name: i, logicalType: integer, required: true, unique: true, enum: [1, 2, 3, -4, 0.5], logicalTypeOptions: { minimum: -4, exclusiveMaximum: 9007199254740991, multipleOf: 2 }, quality: [ { metric: nullValues, mustBeLessThan: 10, unit: percent }, { metric: duplicateValues, mustBeLessOrEqualTo: 1 } ] }
   - { name: s, logicalType: string, required: true, unique: true, enum: [a, "é👍", "it's", "\\n\${x}"], logicalTypeOptions: { minLength: 1, maxLength: 3 }, quality: [ { metric: missingValues, arguments: { missingValues: [null, N/A, ""] }, mustBe: 3 } ] }
@@ -264,13 +264,47 @@ const NAMES = [
 ];
 
 describe.skipIf(missing !== undefined)("hostile names", () => {
-  test("of columns, with a query over each", async () => {
-    const name = (n: string) => JSON.stringify(n);
-    const text = contract(
-      `properties:\n${NAMES.map((n) => `  - { name: ${name(n)}, logicalType: integer, required: true, unique: true, logicalTypeOptions: { minimum: -3, maximum: 5 }, quality: [ { type: sql, query: "select count(*) from {object} where {column} < 0", mustBe: 1 } ] }`).join("\n")}`,
+  test("of columns, of the table, and in a query over all of them", async () => {
+    const quoted = (n: string) => `"${n.replaceAll('"', '""')}"`;
+    const rules = NAMES.map(
+      (n, i) =>
+        `  - { name: ${JSON.stringify(n)}, logicalType: integer, required: true, unique: ${i % 6 === 0}, logicalTypeOptions: { minimum: -3, maximum: 5 } }`,
     );
-    const columns = NAMES.map((n) => `v::bigint as "${n.replaceAll('"', '""')}"`).join(", ");
-    const { warehouse } = await both(text, "t", `select ${columns} from (values (1), (-3), (9), (9)) q(v)`);
-    expect(warehouse.checks.filter((check) => check.verdict === "fail")).toHaveLength(2 * NAMES.length);
+    const query = `select count(*) from {object} where ${NAMES.map((n) => `${quoted(n)} < 0`).join(" and ")}`;
+    const text = contract(
+      `properties:\n${rules.join("\n")}\nquality:\n  - { type: sql, query: ${JSON.stringify(query)}, mustBe: 1 }`,
+      "a`b \"c\" 'd' select",
+    );
+    const columns = NAMES.map((n) => `v::bigint as ${quoted(n)}`).join(", ");
+    const select = `select ${columns} from (values (1), (-3), (9), (9)) q(v)`;
+    const { warehouse } = await both(text, "a`b \"c\" 'd' select", select);
+    expect(warehouse.checks.filter((check) => check.verdict === "fail")).toHaveLength(NAMES.length + 4);
+    expect(warehouse.checks.at(-1)).toMatchObject({ kind: "sql", verdict: "pass" });
+  }, 400_000);
+  test("one rule that the warehouse refuses takes no other with it", async () => {
+    const text = contract(`properties:
+  - { name: k, logicalType: string, required: true, unique: true }
+quality:
+  - { type: sql, query: "select abs(k) from {object}", mustBe: 0, name: broken }
+  - { type: sql, query: "select k from {object}", mustBe: 0, name: rows }
+  - { type: sql, query: "select count(*) from salaries", mustBe: 0, name: foreign }
+  - { type: sql, query: "select count(*) from {object}", mustBe: 2 }`);
+    await world.lay("t", "select * from (values ('a'), ('b')) q(k)");
+    const report = await world.byTable(text);
+    const found = report.checks.map(({ label, verdict }) => [label, verdict]);
+    expect(found.slice(-4).map(([, verdict]) => verdict)).toEqual(["error", "error", "error", "pass"]);
+    expect(report.checks.find((check) => check.label === "foreign")?.found).toMatch(
+      /salaries.*not the contract's table/,
+    );
+    expect(report).toMatchObject({ verdict: "error", source: { rows: 2 } });
+    expect(found.filter(([, verdict]) => verdict === "pass")).toHaveLength(6);
+  }, 400_000);
+  test.each([
+    ["no such table", "nowhere", /cannot be read as a Delta table/],
+    ["a view", "v", /cannot be read as a Delta table/],
+  ])("%s is an error that says so", async (_name, table, message) => {
+    await world.sql([`create or replace view spark_catalog.${world.schema}.v as select 1 as k`]);
+    const check = world.byTable(contract("properties:\n  - { name: k, required: true }", table));
+    await expect(check).rejects.toMatchObject({ code: "data.table", exit: 4, message: expect.stringMatching(message) });
   });
 });
