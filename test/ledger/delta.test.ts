@@ -18,7 +18,7 @@ const policy = signedPolicy({ people: [owner] });
 const chain = chainOf([opened(policy), registered(1), registered(2)].map((fact) => ({ fact, by: owner })));
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 25, 8, minute));
 
-describe.skipIf(sparkMissing() !== undefined)("a ledger in a Delta table", () => {
+describe.skipIf(sparkMissing() !== undefined)("a ledger in a Delta table", { timeout: 900_000 }, () => {
   let spark: SparkServer;
   let world: ReturnType<typeof sqlWorld>;
   let sql: SqlWarehouse;
@@ -188,7 +188,7 @@ describe.skipIf(sparkMissing() !== undefined)("a ledger in a Delta table", () =>
     const walk = walkChain(text);
     expect(walk).toMatchObject({ lines: 3 + 400 + 40, problems: [] });
     expect(viewOf(text)).toMatchObject({ head: { seq: 443 }, problems: [] });
-  }, 600_000);
+  });
 
   test("the control: with a blind INSERT the chain forks", async () => {
     const { table } = await begun();
