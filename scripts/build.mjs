@@ -1,5 +1,5 @@
 // Bundles the program into dist/, with the schemas and the third-party notices.
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -113,26 +113,22 @@ function withoutIdleBanner(outputs) {
 
 /** Licences of what is bundled, from esbuild's own list of inputs. */
 function notices(metafile) {
-  const packages = new Set();
+  // By folder: the same package may be there in two versions, one of them inside of another package.
+  const folders = new Set();
   for (const input of Object.keys(metafile.inputs)) {
-    const match = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
-    if (match) packages.add(match[1]);
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) folders.add(match[1]);
   }
-  const texts = [...packages].sort().map((name) => {
-    const folder = join(root, "node_modules", name);
-    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    const text = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "LICENCE", "license.md"]
-      .map((file) => {
-        try {
-          return readFileSync(join(folder, file), "utf8").trim();
-        } catch {
-          return undefined;
-        }
-      })
-      .find(Boolean);
-    return `${name} ${version} (${license})\n\n${text ?? "(the package carries no licence file)"}\n`;
+  const texts = [...folders].map((path) => {
+    const folder = join(root, path);
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const texts = readdirSync(folder)
+      .filter((file) => /^(?:licen[cs]e|copying|notice)(?:[.-]|$)/i.test(file) && !/\.(?:[cm]?js|ts)$/.test(file))
+      .sort()
+      .map((file) => readFileSync(join(folder, file), "utf8").trim());
+    return `${name} ${version} (${license})\n\n${texts.join("\n\n") || "(the package carries no licence file)"}\n`;
   });
-  writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
+  writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), texts.sort().join(`\n${"-".repeat(78)}\n\n`));
 }
 
 /** Writes the JSON schemas of the two YAML files and of every --json document; returns what the program keeps of itself. */
