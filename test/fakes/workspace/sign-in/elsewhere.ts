@@ -2,7 +2,7 @@ import { identities } from "../principals.ts";
 import { type Ask, ok, param, type Reply, type Route } from "../route.ts";
 import { defineSection } from "../state.ts";
 import { clientOf } from "./oauth.ts";
-import { issueToken, publicJwk, readIdToken, signIdToken } from "./tokens.ts";
+import { issueToken, readIdToken, signIdToken } from "./tokens.ts";
 
 /** The resource that stands for Databricks at Azure (reference 1.4). */
 const DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
@@ -30,20 +30,6 @@ export const elsewhereRoutes: readonly Route[] = [
     access: "open",
     cites: "1.4, GitHub ID token: ACTIONS_ID_TOKEN_REQUEST_URL",
     handle: gitHubToken,
-  },
-  {
-    method: "GET",
-    path: `${GITHUB}/.well-known/openid-configuration`,
-    access: "open",
-    cites: "1.4, an OIDC issuer",
-    handle: (ask) => ok({ issuer: `${ask.url}${GITHUB}`, jwks_uri: `${ask.url}${GITHUB}/jwks` }),
-  },
-  {
-    method: "GET",
-    path: `${GITHUB}/jwks`,
-    access: "open",
-    cites: "1.4, an OIDC issuer",
-    handle: () => ok({ keys: [publicJwk()] }),
   },
   {
     method: "POST",

@@ -34,13 +34,6 @@ const keyPair = () => {
   return keys;
 };
 
-export const publicJwk = (): object => ({
-  ...keyPair().publicKey.export({ format: "jwk" }),
-  kid: "fake",
-  use: "sig",
-  alg: "RS256",
-});
-
 export function signIdToken(claims: object): string {
   const body = `${encoded({ alg: "RS256", typ: "JWT", kid: "fake" })}.${encoded(claims)}`;
   return `${body}.${sign("sha256", Buffer.from(body), keyPair().privateKey).toString("base64url")}`;

@@ -61,6 +61,7 @@ def containers():
     seen["volumes"] = [each.name for each in admin.volumes.list("extra", "models")]
     seen["get_volume"] = admin.volumes.read("extra.models.files").volume_type.value
     admin.volumes.delete("extra.models.files")
+    seen["table"] = sdk.tables.get("acme_dev.claims.rows").full_name
     seen["hidden"] = refused(lambda: sdk.schemas.get("extra.models"))
 
 

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { holdJudged } from "../judged.ts";
 import { judge } from "../python-judge.ts";
 import { type FakeWorkspace, startWorkspace } from "../server.ts";
+import { born, unity } from "./store.ts";
 
 const script = join(dirname(fileURLToPath(import.meta.url)), "judge.py");
 
@@ -40,6 +41,9 @@ const run = (workspace: FakeWorkspace, ...parts: string[]): Promise<unknown> => 
 
 test("both official clients write and read models, versions, aliases, tags and grants of Unity Catalog", async () => {
   await start();
+  const table = { catalog_name: "acme_dev", schema_name: "claims", name: "rows" };
+  unity.of(fake.state).tables.set("acme_dev.claims.rows", { ...table, ...born("admin@example.com", 0, undefined) });
+  fake.grant({ on: "table acme_dev.claims.rows", to: "ci", privileges: ["SELECT"] });
   expect(await run(fake, "containers", "written_by_mlflow", "written_by_sdk", "grants")).toEqual({
     metastore: 36,
     create_catalog: "PERMISSION_DENIED",
@@ -52,6 +56,7 @@ test("both official clients write and read models, versions, aliases, tags and g
     volume: "extra.models.files",
     volumes: ["files"],
     get_volume: "MANAGED",
+    table: "acme_dev.claims.rows",
     hidden: "PERMISSION_DENIED",
     model: ["acme_dev.claims.triage", { team: "claims" }, "d"],
     again: "RESOURCE_ALREADY_EXISTS",
