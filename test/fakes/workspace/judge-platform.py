@@ -111,6 +111,7 @@ def endpoints():
     seen["served"] = answer.served_model_name
     seen["listed"] = [each.name for each in sdk.serving_endpoints.list()]
     seen["tags"] = [each.key for each in sdk.serving_endpoints.patch("triage", add_tags=[serving.EndpointTag(key="n", value="")]).tags]
+    seen["running"] = "Listening" in sdk.serving_endpoints.logs("triage", "v1").logs
     seen["logs"] = "Done" in sdk.serving_endpoints.build_logs("triage", "v1").logs
     levels = sdk.serving_endpoints.get_permission_levels(made.id).permission_levels
     seen["levels"] = [each.permission_level.value for each in levels]
@@ -215,6 +216,82 @@ def rest():
     seen["elsewhere"] = refused(lambda: sdk.workspace.mkdirs("/Users/bob@example.com/x"))
     sdk.workspace.delete(home, recursive=True)
     seen["deleted"] = refused(lambda: sdk.workspace.get_status(home))
+
+
+def more():
+    from databricks.sdk.service import workspace
+
+    mlflow.set_tracking_uri("databricks")
+    mlflow.set_registry_uri("databricks")
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("/Shared/more")
+    client.set_experiment_tag(experiment, "k", "v")
+    client.rename_experiment(experiment, "/Shared/renamed")
+    seen["experiments"] = [[each.name, each.tags["k"]] for each in client.search_experiments(filter_string="name LIKE '/Shared/%'")]
+    run = client.create_run(experiment, start_time=5, tags={"gone": "x"})
+    id = run.info.run_id
+    client.delete_tag(id, "gone")
+    client.delete_run(id)
+    seen["deleted_run"] = client.get_run(id).info.lifecycle_stage
+    client.restore_run(id)
+    seen["runs_deleted"] = sdk.experiments.delete_runs(experiment, max_timestamp_millis=10).runs_deleted
+    seen["runs_restored"] = sdk.experiments.restore_runs(experiment, min_timestamp_millis=1).runs_restored
+    sdk.experiments.log_model(run_id=id, model_json="{}")
+    model = client.create_logged_model(experiment, name="m", tags={"t": "u"})
+    client.log_model_params(model.model_id, {"p": "1"})
+    client.delete_logged_model_tag(model.model_id, "t")
+    got = client.get_logged_model(model.model_id)
+    seen["logged"] = [got.params, "t" in got.tags]
+    client.delete_logged_model(model.model_id)
+    seen["model_gone"] = refused(lambda: client.get_logged_model(model.model_id))
+    client.delete_experiment(experiment)
+    client.restore_experiment(experiment)
+    seen["stage"] = client.get_experiment(experiment).lifecycle_stage
+
+    client.create_registered_model("m")
+    client.set_registered_model_tag("m", "a", "b")
+    client.delete_registered_model_tag("m", "a")
+    client.update_registered_model("m", "text")
+    client.rename_registered_model("m", "n")
+    sdk.model_registry.create_model_version("n", "s3://bucket/x")
+    seen["uri"] = sdk.model_registry.get_model_version_download_uri("n", "1").artifact_uri.endswith("/n/1")
+    client.delete_model_version("n", "1")
+    seen["models"] = [[each.name, each.description] for each in sdk.model_registry.list_models()]
+    client.delete_registered_model("n")
+
+    task = jobs.SubmitTask(task_key="a", notebook_task=jobs.NotebookTask(notebook_path="/x"))
+    seen["submitted"] = sdk.jobs.submit(tasks=[task], run_name="once").result(timeout=timedelta(seconds=60)).state.result_state.value
+    job = sdk.jobs.create(name="j", tasks=[jobs.Task(task_key="a", notebook_task=jobs.NotebookTask(notebook_path="/x"))])
+    run = sdk.jobs.run_now(job.job_id)
+    sdk.jobs.cancel_all_runs(job_id=job.job_id)
+    run.result(timeout=timedelta(seconds=60))
+    sdk.jobs.delete_run(run.run_id)
+    seen["run_gone"] = refused(lambda: sdk.jobs.get_run(run.run_id))
+    sdk.jobs.reset(job.job_id, jobs.JobSettings(name="k"))
+    got = sdk.jobs.get(job.job_id).settings
+    seen["reset"] = [got.name, len(got.tasks or [])]
+
+    me = sdk.current_user.me().user_name
+    owner = iam.AccessControlRequest(user_name=me, permission_level=iam.PermissionLevel.IS_OWNER)
+    seen["put"] = sdk.permissions.set("jobs", str(job.job_id), access_control_list=[owner]).object_id == f"/jobs/{job.job_id}"
+    seen["levels"] = [each.permission_level.value for each in sdk.permissions.get_permission_levels("experiments", experiment).permission_levels]
+    seen["experiment_acl"] = sorted(each.group_name or each.user_name for each in sdk.permissions.get("experiments", experiment).access_control_list)
+    house = sdk.warehouses.create(name="own").response.id
+    manage = iam.AccessControlRequest(group_name="users", permission_level=iam.PermissionLevel.CAN_MANAGE)
+    sdk.permissions.update("sql/warehouses", house, access_control_list=[manage])
+    sdk.permissions.set("sql/warehouses", house, access_control_list=[manage])
+    seen["house"] = [each.group_name for each in sdk.permissions.get("sql/warehouses", house).access_control_list]
+    sdk.permissions.get_permission_levels("sql/warehouses", house)
+    seen["stopped"] = sdk.warehouses.stop_and_wait(house, timeout=timedelta(seconds=60)).state.value
+
+    sdk.secrets.create_scope("more")
+    sdk.secrets.put_secret("more", "key", string_value="value")
+    sdk.secrets.put_acl("more", "users", workspace.AclPermission.READ)
+    seen["acl"] = sdk.secrets.get_acl("more", "users").permission.value
+    sdk.secrets.delete_acl("more", "users")
+    sdk.secrets.delete_secret("more", "key")
+    sdk.secrets.delete_scope("more")
+    seen["scopes"] = len(list(sdk.secrets.list_scopes()))
 
 
 for part in sys.argv[1:]:

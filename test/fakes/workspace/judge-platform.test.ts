@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { hooksOf } from "./hooks.ts";
 import { holdJudged } from "./judged.ts";
 import { judge } from "./python-judge.ts";
@@ -10,6 +10,8 @@ import { statements } from "./sql/statements.ts";
 import { addWarehouse } from "./sql/warehouses.ts";
 
 const script = join(dirname(fileURLToPath(import.meta.url)), "judge-platform.py");
+
+vi.setConfig({ testTimeout: 300_000 });
 
 let fake: FakeWorkspace;
 afterEach(() => fake?.stop());
@@ -58,6 +60,7 @@ test("the official clients drive the workspace registry, serving and jobs", asyn
     served: "v1",
     listed: ["triage"],
     tags: ["t", "n"],
+    running: true,
     logs: true,
     levels: ["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"],
     gone: "RESOURCE_DOES_NOT_EXIST",
@@ -114,4 +117,31 @@ test("databricks-sdk drives warehouses, statements, secrets and workspace files"
     deleted: "RESOURCE_DOES_NOT_EXIST",
   });
   await holdJudged("sql-and-secrets", fake.log);
+});
+
+test("they drive what is rarely asked as well", async () => {
+  fake = await startWorkspace();
+  const seen = await judge(script, { url: fake.url, token: fake.admin.token }, ["more"]);
+  expect(seen).toEqual({
+    experiments: [["/Shared/renamed", "v"]],
+    deleted_run: "deleted",
+    runs_deleted: 1,
+    runs_restored: 1,
+    logged: [{ p: "1" }, false],
+    model_gone: "RESOURCE_DOES_NOT_EXIST",
+    stage: "active",
+    uri: true,
+    models: [["n", "text"]],
+    submitted: "SUCCESS",
+    run_gone: "INVALID_PARAMETER_VALUE",
+    reset: ["k", 0],
+    put: true,
+    levels: ["CAN_READ", "CAN_EDIT", "CAN_MANAGE"],
+    experiment_acl: ["admin@example.com", "admins", "users"],
+    house: ["users", "admins"],
+    stopped: "STOPPED",
+    acl: "READ",
+    scopes: 0,
+  });
+  await holdJudged("rarely-asked", fake.log);
 });

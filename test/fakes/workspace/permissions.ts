@@ -63,15 +63,16 @@ function shown(ask: Ask, type: string, id: string): Reply {
   });
 }
 
-const handler =
-  (type: string, handle: (ask: Ask, id: string) => Reply) =>
-  (ask: Ask): Reply => {
-    const id = ask.params.id ?? "";
-    if (!acls.of(ask.state).objects.has(`${type}/${id}`)) throw notFound(`${type} ${id} does not exist.`);
-    return handle(ask, id);
-  };
+/** The kind of object and the id that a call names. */
+function objectOf(ask: Ask): { type: string; id: string } {
+  const type = ask.params.type ?? "warehouses";
+  const id = ask.params.id ?? "";
+  if (LEVELS[type] === undefined) throw badValue(`${type} is no object type with permissions.`);
+  if (!acls.of(ask.state).objects.has(`${type}/${id}`)) throw notFound(`${type} ${id} does not exist.`);
+  return { type, id };
+}
 
-function write(ask: Ask, type: string, id: string, replaces: boolean): Reply {
+function write(ask: Ask, { type, id }: { type: string; id: string }, replaces: boolean): Reply {
   demandLevel(ask, type, id, "CAN_MANAGE");
   const body = bodyOf(ask, z.strictObject({ access_control_list: aclBody.default([]) }));
   const given = entriesFrom(ask, type, body.access_control_list);
@@ -84,44 +85,45 @@ function write(ask: Ask, type: string, id: string, replaces: boolean): Reply {
   return shown(ask, type, id);
 }
 
-const routesOf = (segment: string, type: string): Route[] => {
-  const path = `/api/2.0/permissions/${segment}/:id`;
-  const cites = `reference 6.2 permissions/${segment}; driven by databricks-sdk permissions`;
+const routesAt = (path: string): Route[] => {
+  const cites = `reference 6.2 ${path}; driven by databricks-sdk permissions`;
   return [
     {
       method: "GET",
       path,
       cites,
-      handle: handler(type, (ask, id) => {
+      handle(ask) {
+        const { type, id } = objectOf(ask);
         demandLevel(ask, type, id, LEVELS[type]?.[0] ?? "");
         return shown(ask, type, id);
-      }),
+      },
     },
     {
       method: "PUT",
       path,
       cites: `${cites}: replaces direct grants`,
-      handle: handler(type, (ask, id) => write(ask, type, id, true)),
+      handle: (ask) => write(ask, objectOf(ask), true),
     },
     {
       method: "PATCH",
       path,
       cites: `${cites}: merges, cannot remove`,
-      handle: handler(type, (ask, id) => write(ask, type, id, false)),
+      handle: (ask) => write(ask, objectOf(ask), false),
     },
     {
       method: "GET",
       path: `${path}/permissionLevels`,
       cites,
-      handle: handler(type, () =>
-        ok({ permission_levels: (LEVELS[type] ?? []).map((permission_level) => ({ permission_level })) }),
-      ),
+      handle(ask) {
+        const { type } = objectOf(ask);
+        return ok({ permission_levels: (LEVELS[type] ?? []).map((permission_level) => ({ permission_level })) });
+      },
     },
   ];
 };
 
 export const permissionRoutes: readonly Route[] = [
-  ...Object.keys(LEVELS).flatMap((type) => routesOf(type, type)),
+  ...routesAt("/api/2.0/permissions/:type/:id"),
   // Another name of the same (reference 6.2).
-  ...routesOf("sql/warehouses", "warehouses"),
+  ...routesAt("/api/2.0/permissions/sql/warehouses/:id"),
 ];

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { holdJudged } from "../judged.ts";
 import { judge } from "../python-judge.ts";
 import { type FakeWorkspace, startWorkspace } from "../server.ts";
@@ -10,6 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const script = join(here, "judge.py");
 const storage = join(here, "judge-storage.py");
 const MIB = 1024 * 1024;
+vi.setConfig({ testTimeout: 300_000 });
 
 let workspace: FakeWorkspace | undefined;
 afterEach(async () => {
@@ -51,6 +52,8 @@ const expected = {
 test("MLflow's client tracks a run with a model and a big file in parts, through presigned URLs", async () => {
   const fake = await start();
   const { token } = fake.identity("ann@example.com");
+  // One part is refused as if its URL had expired: the client asks for another.
+  const refusal = fake.fault({ kind: "status", status: 403, method: "PUT", route: "/presigned", path: "/big.bin" });
   const seen = await judge(script, { url: fake.url, token }, ["/Users/ann@example.com/judged", String(12 * MIB)], {
     MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: String(6 * MIB),
     MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: String(5 * MIB),
@@ -58,7 +61,9 @@ test("MLflow's client tracks a run with a model and a big file in parts, through
     MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE: String(5 * MIB),
   });
   expect(seen).toMatchObject(expected);
+  expect(refusal.struck).toBe(1);
   for (const route of [
+    "get-presigned-upload-part-url",
     "create-multipart-upload",
     "complete-multipart-upload",
     "credentials-for-upload",
@@ -108,5 +113,6 @@ for (const type of ["AZURE_SAS_URI", "AZURE_ADLS_GEN2_SAS_URI"])
       tracking.of(state).settings.credentialType = type;
     });
     expect(fake.asked("/presigned").length).toBeGreaterThan(8);
+    await holdJudged(`tracking-${type.toLowerCase().replaceAll("_", "-")}`, fake.log);
     expect(fake.asked("/presigned").every(({ status }) => status < 300)).toBe(true);
   });
