@@ -51,6 +51,7 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   "approve withdraw": { args: ["7", "--to", "prod", "--reason", "a complaint"], in: project, status: [2] },
   promote: { args: ["7", "--to", "prod"], in: project, status: [2] },
   release: { args: ["7", "--env", "prod"], in: project, status: [2] },
+  deploy: { args: ["--check-only"], in: project, status: [3] },
   rollback: { args: ["--env", "prod", "--reason", "a complaint"], in: project, status: [2] },
   status: { args: [], in: project, status: [0] },
   history: { args: [], in: project, status: [0] },
