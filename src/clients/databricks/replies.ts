@@ -38,6 +38,11 @@ export function isNotFound(request: Pick<HttpRequest, "method" | "url">, reply: 
   );
 }
 
+/** Whether the token was not accepted, so that nothing was done: 401, and 403 by its words. */
+export function isTokenRefused(reply: HttpReply): boolean {
+  return reply.status === 401 || (reply.status === 403 && /invalid access token/i.test(problemOf(reply).message));
+}
+
 /** The error (exit 4) for a reply that is not what was asked for. */
 export function workspaceFailure(
   request: Pick<HttpRequest, "method" | "url">,
@@ -45,12 +50,11 @@ export function workspaceFailure(
   label: string,
 ): FactoryError {
   const failure = httpFailure(request, reply);
-  const hint =
-    reply.status === 401 || (reply.status === 403 && /invalid access token/i.test(problemOf(reply).message))
-      ? `the credential of ${label} is not accepted: factory doctor`
-      : reply.status === 403
-        ? `ask for the right on ${label}; factory doctor --env says what is missing`
-        : failure.hint;
+  const hint = isTokenRefused(reply)
+    ? `the credential of ${label} is not accepted: factory doctor`
+    : reply.status === 403
+      ? `ask for the right on ${label}; factory doctor --env says what is missing`
+      : failure.hint;
   return outsideError(failure.code, failure.message, hint);
 }
 

@@ -1,6 +1,6 @@
 import { FactoryError } from "../../lib/error.ts";
 import { type HttpReply, type HttpRequest, sendHttp, tryStreamHttp } from "../../lib/http.ts";
-import { accept, isNotFound, workspaceFailure } from "./replies.ts";
+import { accept, isNotFound, isTokenRefused, workspaceFailure } from "./replies.ts";
 import type { Workspace, WorkspaceCall } from "./workspace.ts";
 
 export interface WorkspaceParts {
@@ -26,7 +26,7 @@ export function workspaceApi(parts: WorkspaceParts): Workspace {
     const headers = await parts.headers();
     const request = requestOf(parts, call, headers, token);
     const first = note(await go(request));
-    if (!isReply(first) || first.status !== 401) return { request, reply: first };
+    if (!isReply(first) || !isTokenRefused(first)) return { request, reply: first };
     const next = await parts.token(token);
     if (next === token) return { request, reply: first };
     const again = requestOf(parts, call, headers, next);
