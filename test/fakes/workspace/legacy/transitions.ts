@@ -2,11 +2,11 @@ import * as z from "zod";
 import { hasLevel } from "../acl.ts";
 import { type Ask, badValue, bodyOf, denied, inputOf, notFound, ok, queryOf, type Route } from "../route.ts";
 import { needed } from "../shapes.ts";
+import { isFor, levelFor, openRequest, requestFor, shownRequest } from "./requests.ts";
 import {
   type Activity,
   type LegacyModel,
   type LegacyVersion,
-  type Level,
   legacy,
   legacyRoute,
   P,
@@ -21,11 +21,6 @@ import {
 import { versionRef } from "./versions.ts";
 
 const SDK = "driven by databricks-sdk model_registry";
-
-/** From and to Production needs the level for Production, all else the one for Staging (the vendor's page on registry permissions). */
-function levelFor(from: Stage, to: Stage): Level {
-  return [from, to].includes("Production") ? "CAN_MANAGE_PRODUCTION_VERSIONS" : "CAN_MANAGE_STAGING_VERSIONS";
-}
 
 interface Change {
   model: LegacyModel;
@@ -79,9 +74,6 @@ function move(ask: Ask, { model, version, stage, archives }: Change): void {
   known.requests = known.requests.filter((each) => !isFor(each, version) || each.to_stage !== stage);
 }
 
-const isFor = (request: TransitionRequest, version: LegacyVersion): boolean =>
-  request.name === version.name && request.version === version.version;
-
 const transition = z.strictObject({
   ...versionRef,
   stage: z.string().optional(),
@@ -91,34 +83,6 @@ const transition = z.strictObject({
 
 const commented = ({ comment }: { comment?: string }): { comment?: string } =>
   comment === undefined ? {} : { comment };
-
-function requestFor(ask: Ask, version: LegacyVersion, stage: Stage): TransitionRequest {
-  const found = legacy.of(ask.state).requests.find((each) => isFor(each, version) && each.to_stage === stage);
-  if (found === undefined)
-    throw notFound(`No open transition request to ${stage} for version ${version.version} of ${version.name}.`);
-  return found;
-}
-
-function shownRequest(ask: Ask, model: LegacyModel, request: TransitionRequest): object {
-  const from = model.versions.get(request.version)?.current_stage ?? "None";
-  const decides = hasLevel(ask.state, "registered-models", model.id, ask.principal, levelFor(from, request.to_stage));
-  const { name: _, version: __, ...rest } = request;
-  return {
-    ...rest,
-    available_actions: [
-      ...(decides ? ["APPROVE_TRANSITION_REQUEST", "REJECT_TRANSITION_REQUEST"] : []),
-      ...(request.user_id === ask.principal.name ? ["CANCEL_TRANSITION_REQUEST"] : []),
-    ],
-  };
-}
-
-/** Lists tell of a request as of an activity (databricks-sdk reads them so). */
-const openRequest = (ask: Ask, model: LegacyModel, version: LegacyVersion, request: TransitionRequest): object => ({
-  activity_type: "REQUESTED_TRANSITION",
-  from_stage: version.current_stage,
-  last_updated_timestamp: request.creation_timestamp,
-  ...shownRequest(ask, model, request),
-});
 
 const routes: readonly Route[] = [
   {
