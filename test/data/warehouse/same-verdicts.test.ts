@@ -220,7 +220,7 @@ const TEXTS = [
 describe.skipIf(missing !== undefined)("every kind of check", () => {
   test("over every type", async () => {
     const { warehouse } = await both(EVERY, "t", TYPES);
-    expect(new Set(warehouse.checks.map((check) => check.kind)).size).toBe(12);
+    expect(new Set(warehouse.checks.map((check) => check.kind)).size).toBe(13);
     expect(new Set(warehouse.checks.map((check) => check.verdict))).toEqual(
       new Set(["pass", "fail", "error", "not-evaluated"]),
     );
