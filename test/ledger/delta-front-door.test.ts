@@ -140,7 +140,7 @@ describe.skipIf(sparkMissing() !== undefined)("a Delta ledger through the built 
 
   test("RESTORE is found: by who saw more, and by who never did", async () => {
     await sql(`RESTORE TABLE ${table} TO VERSION AS OF 1`);
-    const { status, stdout } = await run(["ledger", "verify"]);
+    const { status, stdout } = await run(["ledger", "verify"], { cache: "third" });
     expect([status, failure.parse(JSON.parse(stdout)).error.code]).toEqual([4, "ledger.rewritten"]);
     const stranger = await answer(["ledger", "verify"], { cache: "stranger" });
     expect(stranger).toMatchObject({
@@ -151,7 +151,7 @@ describe.skipIf(sparkMissing() !== undefined)("a Delta ledger through the built 
     const whole = await run(["verify"], { cache: "stranger" });
     expect(whole.stdout).toContain("is no append: RESTORE");
     // What was there is still here.
-    const kept = execFileSync("sh", ["-c", `cat "${home.folder}"/cache/factory/ledger-delta/*.jsonl`]).toString("utf8");
+    const kept = execFileSync("sh", ["-c", `cat "${home.folder}"/third/factory/ledger-delta/*.jsonl`]).toString("utf8");
     expect(kept.startsWith(readFileSync(join(home.folder, "repository", "claims-triage.jsonl"), "utf8"))).toBe(true);
     rmSync(source);
   });
