@@ -1,8 +1,8 @@
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { globSync } from "tinyglobby";
 import { readTextFile } from "../lib/files.ts";
-import type { BundleFiles } from "./load.ts";
+import { type BundleFiles, ROOT_FILES } from "./load.ts";
 
 const NOT_LOOKED_INTO = [
   "**/.git/**",
@@ -20,6 +20,8 @@ const MAX_BYTES = 1 << 20;
 
 /** The files of a folder that a bundle could be made of. Links are not followed. */
 export function readBundleFiles(folder: string): BundleFiles {
+  // Without a root there is no bundle, and the folder may be anything: it is not walked.
+  if (!ROOT_FILES.some((name) => existsSync(join(folder, name)))) return { texts: new Map(), paths: new Set() };
   const paths = globSync(["**/*"], {
     cwd: folder,
     dot: true,
@@ -33,6 +35,6 @@ export function readBundleFiles(folder: string): BundleFiles {
 
 /** Data may lie in JSON files of any size; no bundle file is that large. */
 function isSmallFile(path: string): boolean {
-  const stat = lstatSync(path);
-  return stat.isFile() && stat.size <= MAX_BYTES;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && stat.size <= MAX_BYTES;
 }

@@ -91,6 +91,11 @@ describe("a bundle as one target sees it", () => {
   });
 });
 
+it("a folder without a root file has one finding, and is not walked", () => {
+  const { findings } = checkBundle(readBundleFiles(tmpdir()));
+  expect(findings.map((each) => each.message)).toEqual(["there is no databricks.yml in this folder"]);
+});
+
 describe("patterns of include", () => {
   it.each([
     ["resources/*.yml", "resources/a.yml", true],

@@ -176,20 +176,19 @@ describe.sequential("deploy", { timeout: 300_000 }, () => {
       const prod = policy.environments.at(-1);
       if (prod !== undefined) delete prod.freeze;
     });
-    const withdrawn = await line.run("approver", [
-      "approve",
-      "withdraw",
-      "1",
-      "--to",
-      "prod",
-      "--reason",
-      "second thoughts",
-      "--yes",
-    ]);
-    expect(withdrawn.status, said(withdrawn)).toBe(0);
+  });
+
+  it("goes before a release and does not outlive its rollback: a new approval is asked for then", async () => {
+    const released = await line.release("1", "prod");
+    expect(released.status, said(released)).toBe(0);
+    expect((await deploy("prod")).status).toBe(0);
+    const back = await line.rollback("prod");
+    expect(back.status, said(back)).toBe(0);
     const refused = await deploy("prod");
     expect(refused.status, said(refused)).toBe(3);
-    expect(refused.against.join()).toMatch(/approvals: 0 of 1/);
+    expect(refused.against.join()).toMatch(/approvals: 0 of 1.*given before it was rolled back/);
+    const verified = await line.run("approver", ["verify"]);
+    expect(verified.status, said(verified)).toBe(0);
   });
 });
 
