@@ -59,7 +59,7 @@ export const uploadRoutes: readonly Route[] = [
   {
     method: "POST",
     path: "/api/2.0/fs/create-abort-upload-url",
-    cites: CITES,
+    cites: "6.7, create-abort-upload-url",
     handle(ask) {
       const schema = z.strictObject({
         path: z.string(),
@@ -99,7 +99,13 @@ export const uploadRoutes: readonly Route[] = [
       });
     },
   },
-  { method: "DELETE", path: STORAGE, access: "open", cites: CITES, handle: abort },
+  {
+    method: "DELETE",
+    path: STORAGE,
+    access: "open",
+    cites: "6.7: what create-abort-upload-url gives is asked with DELETE",
+    handle: abort,
+  },
   { method: "PUT", path: STORAGE, access: "open", cites: "6.7: a part goes to its presigned address", handle: putPart },
   {
     method: "GET",
