@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import { FactoryError, outsideError } from "../../lib/error.ts";
 import type { Report } from "../../lib/progress.ts";
 import { makeWorkFolder } from "../../lib/work-folder.ts";
-import { type ModelSource, manifestOfFolder } from "../../registry/model-files.ts";
+import type { ModelSource, RemoteFile } from "../../registry/model-files.ts";
 import type { ModelVersion } from "../../registry/registry.ts";
 import { filesSource } from "../databricks/files.ts";
 import { type PythonWorld, runPython } from "./python.ts";
@@ -53,7 +53,7 @@ function clientSource(world: PythonWorld, place: Place, label: string): ModelSou
     label,
     async files() {
       whole = fetchTo();
-      return (await manifestOfFolder(await whole)).files;
+      return filesBelow(await whole);
     },
     async fetch(path, to, onBytes) {
       const from = await fileAt(path);
@@ -69,6 +69,14 @@ function clientSource(world: PythonWorld, place: Place, label: string): ModelSou
       return read;
     },
   };
+}
+
+async function filesBelow(folder: string): Promise<RemoteFile[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((each) => !each.isDirectory()).map((each) => join(each.parentPath, each.name));
+  return Promise.all(
+    paths.map(async (path) => ({ path: relative(folder, path).split(sep).join("/"), bytes: (await stat(path)).size })),
+  );
 }
 
 async function digestOf(path: string, onBytes: (bytes: number) => void = () => {}) {

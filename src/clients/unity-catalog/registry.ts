@@ -70,14 +70,15 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
     model,
     async versions(name, tagsOf = () => true) {
       return reading(name, async () => {
-        const [listed, found] = await Promise.all([listVersions(workspace, name), model(name)]);
-        const ready = listed.filter((each) => each.ready);
-        const told = await withTags(
-          workspace,
-          ready.filter((each) => tagsOf(each.version)),
-        );
+        // Tags need not wait for aliases.
+        const tagged = async () => {
+          const ready = (await listVersions(workspace, name)).filter((each) => each.ready);
+          const asked = ready.filter((each) => tagsOf(each.version));
+          return { told: await withTags(workspace, asked), others: ready.filter((each) => !tagsOf(each.version)) };
+        };
+        const [{ told, others }, found] = await Promise.all([tagged(), model(name)]);
         const byAlias = Object.entries(found?.aliases ?? {});
-        return [...told, ...ready.filter((each) => !tagsOf(each.version))]
+        return [...told, ...others]
           .map((each) => ({
             ...finished(each),
             aliases: byAlias.filter(([, number]) => number === each.version).map(([alias]) => alias),

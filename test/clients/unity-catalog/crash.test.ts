@@ -88,7 +88,9 @@ test("a promotion takes few requests in few rounds", { timeout: 300_000 }, async
     const counted = asked.filter(({ point }) => !point.includes("artifact"));
     const said = counted.map(({ point }) => point).join("\n");
     expect(counted.length, said).toBeLessThanOrEqual(MOST_REQUESTS);
-    expect(rounds(counted.map(({ n }) => world.times().get(n))), said).toBeLessThanOrEqual(MOST_ROUNDS);
+    // The first one makes the registered model too, and no version can be made before it.
+    const most = number === "1" ? MOST_ROUNDS + 1 : MOST_ROUNDS;
+    expect(rounds(counted.map(({ n }) => world.times().get(n))), said).toBeLessThanOrEqual(most);
   }
 });
 
