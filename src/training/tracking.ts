@@ -33,6 +33,8 @@ export interface ClientAccess {
   variables: Readonly<Record<string, string>>;
   /** Values among them that must never be shown. */
   secrets: readonly string[];
+  /** When they cease to hold, where that is known: they cannot be renewed in a process that runs. */
+  until?: Date;
 }
 
 /** What factory asks of an experiment tracker. */

@@ -47,13 +47,14 @@ export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): P
     startedAt: world.now(),
   });
   const logFile = join(".factory", "cache", "train", `${opened.id}.log`);
-  const result = await runCommand(plan, world, opened.id, join(world.folder, logFile));
+  const { result, until } = await runCommand(plan, world, opened.id, join(world.folder, logFile));
   const failure = commandProblem(plan, result);
+  const ended = endedAccess(until, world.now());
   await closeRun(world, opened.id, failure === undefined ? "FINISHED" : "FAILED");
   const run = (await tracking.run(opened.id)) ?? opened;
   const lastLines = failure === undefined ? [] : await tail(join(world.folder, logFile));
   const base = { run, logFile, durationMs: result.durationMs };
-  if (failure !== undefined) return { ...base, problems: [failure], lastLines, model: undefined };
+  if (failure !== undefined) return { ...base, problems: [failure, ...ended], lastLines, model: undefined };
   const models = await tracking.loggedModels(run);
   const changed = await changedData(world.folder, plan.data);
   const problems = [
@@ -105,11 +106,11 @@ async function runCommand(
   world: TrainingWorld,
   runId: string,
   logFile: string,
-): Promise<ProcessResult> {
+): Promise<{ result: ProcessResult; until: Date | undefined }> {
   try {
     // As late as can be: what is fresh now holds longest.
     const access = await world.tracking.clientAccess();
-    return await withTask(world.report, "train", "training", (advance) => {
+    const result = await withTask(world.report, "train", "training", (advance) => {
       let lines = 0;
       return runProcess({
         argv: plan.argv,
@@ -129,6 +130,7 @@ async function runCommand(
         onLine: (line) => advance(++lines, stripControls(redact(line)).slice(0, 120)),
       });
     });
+    return { result, until: access.until };
   } catch (error) {
     // Interrupted, or the program does not exist: the run must not stay open for ever.
     await closeRun(world, runId, world.signal.aborted ? "KILLED" : "FAILED").catch(() => {});
@@ -149,6 +151,15 @@ function commandProblem(plan: TrainingPlan, result: ProcessResult): string | und
     return `training did not end within ${plan.timeoutMs / 1000} s (model.timeoutSeconds in factory.yaml)`;
   if (result.status === undefined) return "training was ended by a signal";
   return result.status === 0 ? undefined : `training ended with status ${result.status}`;
+}
+
+/** A program cannot renew the token that it was started with. */
+function endedAccess(until: Date | undefined, now: Date): string[] {
+  if (until === undefined || until > now) return [];
+  const at = until.toISOString().slice(11, 16);
+  return [
+    `its token of the workspace ended at ${at} UTC: train longer as a job of the workspace, or with a profile that holds a personal access token`,
+  ];
 }
 
 function runProblems(run: Run): string[] {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
+import { openWorkspace } from "../../src/clients/databricks/open-workspace.ts";
 import { openTracking } from "../../src/clients/databricks/tracking.ts";
 import type { Workspace } from "../../src/clients/databricks/workspace.ts";
 import type { Environment } from "../../src/policy/policy.ts";
@@ -53,7 +54,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function train(code: string): Promise<Trained & { folder: string; log: string }> {
+async function train(code: string, now = () => new Date()): Promise<Trained & { folder: string; log: string }> {
   const folder = mkdtempSync(join(root, "project-"));
   const home = join(folder, "home");
   mkdirSync(home);
@@ -84,7 +85,7 @@ async function train(code: string): Promise<Trained & { folder: string; log: str
     ),
     report: () => {},
     signal,
-    now: () => new Date(),
+    now,
   });
   return { ...trained, folder, log: readFileSync(join(folder, trained.logFile), "utf8") };
 }
@@ -213,24 +214,35 @@ with mlflow.start_run():
     expect(done.run.status).toBe("FAILED");
   });
 
-  test("a token that ends while it trains: the program fails, and factory closes the run all the same", async () => {
-    const identity = fake.addPrincipal({ name: "short@example.com" });
-    const short = await openFake(fake, root, "short@example.com");
-    let fresh = identity.token;
-    const renewing: Workspace = { ...short, token: async () => fresh };
+  test("a token that ends while it trains: the program fails, is told why, and factory closes the run with a new one", async () => {
+    const { clientId, clientSecret } = fake.addPrincipal({ name: "factory-dev" });
+    const home = mkdtempSync(join(root, "home-"));
+    const lines = ["[dev]", `host = ${fake.url}`, `client_id = ${clientId}`, `client_secret = ${clientSecret}`, ""];
+    writeFileSync(join(home, ".databrickscfg"), lines.join("\n"), { mode: 0o600 });
+    const places = { config: join(home, "config"), cache: join(home, "cache") };
     const before = workspace;
-    workspace = renewing;
+    workspace = await openWorkspace({ profile: "dev" }, { variables: { HOME: home }, home, places, version: "0.0.0" });
     try {
-      const { token } = fake.addPrincipal({ name: "gone@example.com" });
-      fresh = token;
-      const done = await train(`
-import os, mlflow
+      const expiry = JSON.stringify({ kind: "expire", route: "runs/log-metric" });
+      const done = await train(
+        `
+import os, mlflow, urllib.request
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 with mlflow.start_run():
-    os.environ["DATABRICKS_TOKEN"] = "dapi" + "0" * 32
+    urllib.request.urlopen(urllib.request.Request("${fake.url}/_sandbox/faults", ${JSON.stringify(expiry)}.encode(), {"content-type": "application/json"}))
     mlflow.log_metric("a", 1)
-`);
-      expect(done.problems[0]).toMatch(/^training ended with status/);
+`,
+        // Two hours later, by the time that it has failed.
+        (() => {
+          let asked = 0;
+          return () => new Date(Date.now() + (asked++ === 0 ? 0 : 2 * 3_600_000));
+        })(),
+      );
+      expect(done.problems, done.lastLines.join("\n")).toEqual([
+        "training ended with status 1",
+        expect.stringMatching(/^its token of the workspace ended at \d\d:\d\d UTC: /),
+      ]);
+      expect(done.log).toMatch(/expired/i);
       expect(done.run.status).toBe("FAILED");
     } finally {
       workspace = before;

@@ -1,4 +1,5 @@
 import { devNull } from "node:os";
+import * as z from "zod";
 import { inParallel } from "../../lib/parallel.ts";
 import type { ClientAccess, Run, Tracking } from "../../training/tracking.ts";
 import { find, type MlflowApi } from "../mlflow/mlflow-api.ts";
@@ -30,6 +31,20 @@ async function outputsOf(api: MlflowApi, run: Run): Promise<LoggedModelBody[]> {
   return models.flatMap((each) => (each === undefined ? [] : [each.model]));
 }
 
+const claims = z.object({ exp: z.number().int().positive().max(8e12) });
+
+/** When a token of OAuth says that it ends. A personal one says nothing. */
+function endOf(token: string): Date | undefined {
+  const body = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(token)?.[1];
+  if (body === undefined) return undefined;
+  try {
+    const { exp } = claims.parse(JSON.parse(Buffer.from(body, "base64url").toString()));
+    return new Date(exp * 1000);
+  } catch {
+    return undefined;
+  }
+}
+
 /** MLflow's client says this address in its error when a program registers a model all the same. */
 const NO_REGISTRY = "none-while-training://models-are-registered-by-factory-register";
 
@@ -39,7 +54,9 @@ const NO_REGISTRY = "none-while-training://models-are-registered-by-factory-regi
  */
 async function clientAccess(workspace: Workspace): Promise<ClientAccess> {
   const token = await workspace.token();
+  const until = endOf(token);
   return {
+    ...(until !== undefined && { until }),
     variables: {
       MLFLOW_TRACKING_URI: "databricks",
       MLFLOW_REGISTRY_URI: NO_REGISTRY,
