@@ -126,10 +126,11 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
         const { profile, host, warehouse: id, table, project } = place;
         const { openWarehouse } = await import("./clients/sql/warehouse.ts");
         const { openLedgerDelta } = await import("./clients/ledger-delta.ts");
+        const { walkChain: walk } = await import("./ledger/verify-chain.ts");
         const reached = await workspace({ profile, host });
         const cache = join(places.cache, "ledger-delta");
         const session = openWarehouse({ workspace: reached, id, report: (event) => hear(event), signal });
-        return openLedgerDelta({ warehouse: session, table, project, host: reached.host, cache, signal });
+        return openLedgerDelta({ warehouse: session, table, project, host: reached.host, cache, walk, signal });
       }
       const { openLedgerGit } = await import("./clients/ledger-git.ts");
       const { url, branch, project } = place;

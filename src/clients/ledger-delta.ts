@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EMPTY_HEAD, type Head } from "../ledger/entry.ts";
+import type { Head } from "../ledger/entry.ts";
 import type { LedgerStore, PlaceFinding } from "../ledger/store.ts";
-import { walkChain } from "../ledger/verify-chain.ts";
+import type { ChainWalk } from "../ledger/verify-chain.ts";
 import { outsideError } from "../lib/error.ts";
 import { historyFindings } from "./ledger-delta/history.ts";
 import { digestOfLines, seenChain } from "./ledger-delta/seen.ts";
@@ -13,6 +13,7 @@ import {
   describeDetail,
   describeHistory,
   GUARDS,
+  NO_ENTRY,
   optimize,
   readAfter,
   readHead,
@@ -51,6 +52,8 @@ export interface DeltaLedgerRequest {
   host: string;
   /** A folder for that memory. */
   cache: string;
+  /** `walkChain` of the ledger: whether lines hold by themselves. */
+  walk: (text: Buffer) => ChainWalk;
   signal?: AbortSignal | undefined;
 }
 
@@ -70,7 +73,7 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
   const { warehouse, project, signal } = request;
   const table: DeltaTable = { name: request.table, project };
   const place = `table ${request.table} (${warehouse.label}), project ${project}`;
-  const seen = seenChain(request.cache, [request.host, request.table, project]);
+  const seen = seenChain(request.cache, [request.host, request.table, project], request.walk);
   let ready = false;
 
   const read = async (): Promise<Buffer> => {
@@ -88,7 +91,7 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
     }
     const text = Buffer.concat([before.text, ...after.map(({ entry }) => Buffer.from(`${entry}\n`))]);
     // Only what holds by itself is remembered: the rest is for the reader to complain of, each time anew.
-    if (after.length > 0 && walkChain(text).problems.length === 0) seen.save(text);
+    if (after.length > 0 && request.walk(text).problems.length === 0) seen.save(text);
     return text;
   };
 
@@ -166,7 +169,7 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
     },
     async begin(text) {
       if (text.length > MAX_BEGIN_BYTES) throw tooLong(place, text.length);
-      return appendAll(text.toString("utf8").split("\n").slice(0, -1), EMPTY_HEAD);
+      return appendAll(text.toString("utf8").split("\n").slice(0, -1), NO_ENTRY);
     },
     async inspect() {
       try {

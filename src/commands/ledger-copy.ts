@@ -16,7 +16,7 @@ export const command = defineCommand({
   description:
     "The policy says the new place already (ledger: kind delta); --from or --from-git says where the chain is now. It is verified whole, " +
     "and written byte for byte, all of it or nothing, into an empty place only. The source stays as it is: put it away, since nobody " +
-    "reads it any more. The new policy still has to be signed and adopted as any other.",
+    "reads it any more. The new policy still has to be signed and adopted like every policy.",
   options: [
     { flags: "--from <file>", description: "a ledger of kind file: .factory/ledger.jsonl, or a copy of it" },
     { flags: "--from-git <place>", description: "a ledger of kind git: URL#branch" },

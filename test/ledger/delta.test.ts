@@ -31,6 +31,7 @@ describe.skipIf(sparkMissing() !== undefined)("a ledger in a Delta table", { tim
       table,
       project: more.project ?? "claims-triage",
       host: spark.url,
+      walk: walkChain,
       cache: join(world.folder, "cache", more.cache ?? `c${++n}`),
     });
   const run = async (...statements: string[]) => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Head } from "../../ledger/entry.ts";
-import { walkChain } from "../../ledger/verify-chain.ts";
+import type { ChainWalk } from "../../ledger/verify-chain.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
 import { sha256 } from "../../lib/hash.ts";
 
@@ -21,7 +21,11 @@ export interface SeenChain {
 }
 
 /** The memory of one chain: two files in a folder of the cache, named by the digest of the address. */
-export function seenChain(cache: string, address: readonly string[]): SeenChain {
+export function seenChain(
+  cache: string,
+  address: readonly string[],
+  walkChain: (text: Buffer) => ChainWalk,
+): SeenChain {
   const name = sha256(JSON.stringify(address)).slice(0, 32);
   const lines = join(cache, `${name}.jsonl`);
   const table = join(cache, `${name}.table`);

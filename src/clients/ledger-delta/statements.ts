@@ -1,5 +1,4 @@
-import { EMPTY_HEAD, type Head } from "../../ledger/entry.ts";
-import { HASH_PART_BYTES, PREV_PART_BYTES, SIG_PART_BYTES } from "../../ledger/line.ts";
+import type { Head } from "../../ledger/entry.ts";
 import { sqlName, sqlText } from "../sql/literals.ts";
 
 /** The statements of a ledger in a Delta table. Every value is a literal of ours, every number comes back as text. All pure. */
@@ -8,6 +7,12 @@ export interface DeltaTable {
   name: string;
   project: string;
 }
+
+/** The end of a chain without an entry. */
+export const NO_ENTRY: Head = { seq: 0, hash: "0".repeat(64) };
+/** All from `,"prev":` on has a fixed length: where its digits and those of the hash begin, counted from the end of a line. */
+const PREV_DIGITS = 237;
+const HASH_DIGITS = 66;
 
 /** What the table must have been made with: the first is a guard against accidents, with the second two writers never both win. */
 export const GUARDS: Readonly<Record<string, string>> = {
@@ -46,7 +51,7 @@ export function readAfter({ name, project }: DeltaTable, known: number): string 
 /** The hash of the last entry, and whether an entry with `own` hash is there. One row, also for an empty chain. */
 export function readHead({ name, project }: DeltaTable, own: string): string {
   return (
-    `SELECT CAST(coalesce(max(seq), 0) AS STRING) AS seq, coalesce(max_by(hash, seq), ${sqlText(EMPTY_HEAD.hash)}) AS hash, ` +
+    `SELECT CAST(coalesce(max(seq), 0) AS STRING) AS seq, coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash, ` +
     `coalesce(bool_or(hash = ${sqlText(own)}), false) AS own FROM ${sqlName(name)} WHERE project = ${sqlText(project)}`
   );
 }
@@ -59,15 +64,12 @@ export function appendLines({ name, project }: DeltaTable, lines: readonly strin
   const table = sqlName(name);
   const whose = sqlText(project);
   const end = (before: number): string => `substring(given.entry, -${before}, 64)`;
-  // Where the digits stand, counted from the end of a line: all of that part is plain ASCII.
-  const hashAt = HASH_PART_BYTES - 9;
-  const prevAt = PREV_PART_BYTES + SIG_PART_BYTES + HASH_PART_BYTES - 9;
   // The end of the chain is a relation beside the lines: as a subquery behind a generator Spark cannot read the table.
-  const head = `SELECT coalesce(max_by(hash, seq), ${sqlText(EMPTY_HEAD.hash)}) AS hash FROM ${table} WHERE project = ${whose}`;
+  const head = `SELECT coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash FROM ${table} WHERE project = ${whose}`;
   const given = `SELECT posexplode(split(${sqlText(lines.join("\n"))}, ${sqlText("\n")})) AS (pos, entry)`;
   const source =
-    `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + given.pos AS BIGINT) AS seq, ${end(prevAt)} AS prev, ` +
-    `${end(hashAt)} AS hash, given.entry AS entry FROM (${given}) given CROSS JOIN (${head}) head ` +
+    `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + given.pos AS BIGINT) AS seq, ${end(PREV_DIGITS)} AS prev, ` +
+    `${end(HASH_DIGITS)} AS hash, given.entry AS entry FROM (${given}) given CROSS JOIN (${head}) head ` +
     `WHERE head.hash = ${sqlText(expected.hash)}`;
   return `MERGE INTO ${table} t USING (${source}) s ON t.project = s.project AND t.seq = s.seq WHEN NOT MATCHED THEN INSERT *`;
 }
