@@ -58,7 +58,7 @@ test("no path of one machine and no address of a package index in tracked files"
     "registry.yarnpkg" + ".com",
   ];
   const pattern = new RegExp(
-    `(?<![\\w.~$}])/(?:wo${"rk"}|ro${"ot"}|Us${"ers"})/\\w|${hosts.map((host) => host.replaceAll(".", "\\.")).join("|")}`,
+    `(?<![\\w.~$}])/(?:wo${"rk"}|ro${"ot"}|Us${"ers"})/\\w(?![\\w.-]*@)|${hosts.map((host) => host.replaceAll(".", "\\.")).join("|")}`,
   );
   expect(linesWith(texts, pattern)).toEqual([]);
 });

@@ -16,7 +16,7 @@ beforeAll(async () => {
   mkdirSync(empty);
   writeFileSync(
     join(home.folder, "org.yaml"),
-    starterPolicy({ organisation: "Example", uri: "http://127.0.0.1:5210" }),
+    starterPolicy({ organisation: "Example", registries: { kind: "mlflow", uri: "http://127.0.0.1:5210" } }),
   );
   const made = await factory(["new", "proj", "--yes", "--no-git", "--quiet"], { cwd: home.folder, variables });
   expect(made.stderr).toBe("");

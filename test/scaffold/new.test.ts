@@ -19,7 +19,7 @@ afterEach(() => world.remove());
 
 const LISTED = starterPolicy({
   organisation: "Example",
-  uri: "http://127.0.0.1:5210",
+  registries: { kind: "mlflow", uri: "http://127.0.0.1:5210" },
   projects: { "claims-triage": { productLine: "claims", riskTier: "high", owner: "owner@example.com" } },
 });
 const read = (path: string) => readFileSync(join(world.cwd, path), "utf8");

@@ -40,7 +40,7 @@ export async function readyProject({ server = false }: { server?: boolean } = {}
     join(root, "policy.yaml"),
     starterPolicy({
       organisation: "Example Mutual",
-      uri,
+      registries: { kind: "mlflow", uri },
       projects: { "claims-triage": { productLine: "claims", riskTier: "medium", owner: "author@example.com" } },
     }),
   );

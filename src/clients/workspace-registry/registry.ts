@@ -1,5 +1,5 @@
 import { inParallel } from "../../lib/parallel.ts";
-import { type ModelRegistry, VERSION_TAGS } from "../../registry/registry.ts";
+import type { ModelRegistry, VERSION_TAGS } from "../../registry/registry.ts";
 import { ensureOwnExperiment } from "../mlflow/experiments.ts";
 import { demand, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { bytesOf, demandKeepable } from "../mlflow/own-bytes.ts";
@@ -10,6 +10,8 @@ import { aliasOf, moveTo, stageOf } from "./stages.ts";
 import { allVersions, createVersion, findVersion, removeVersion } from "./versions.ts";
 
 const AT_ONCE = 4;
+const DIGEST_TAG: (typeof VERSION_TAGS)["digest"] = "factory.digest";
+const EVIDENCE_TAG: (typeof VERSION_TAGS)["evidence"] = "factory.evidence";
 /** Rights on a registered model, from the least; each holds those before it. */
 const RIGHTS = ["CAN_READ", "CAN_EDIT", "CAN_MANAGE_STAGING_VERSIONS", "CAN_MANAGE_PRODUCTION_VERSIONS", "CAN_MANAGE"];
 
@@ -25,8 +27,8 @@ export function workspaceRegistry(api: MlflowApi): ModelRegistry {
   };
   const reason = async (model: string, version: string, does: string): Promise<string> => {
     const tags = (await findVersion(api, model, version))?.tags ?? {};
-    const evidence = tags[VERSION_TAGS.evidence];
-    const digest = tags[VERSION_TAGS.digest];
+    const evidence = tags[EVIDENCE_TAG];
+    const digest = tags[DIGEST_TAG];
     return `factory: ${does}; model sha256:${digest ?? "not stated"}; evidence sha256:${evidence ?? "not stated"}`;
   };
   return {

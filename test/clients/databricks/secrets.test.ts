@@ -102,7 +102,10 @@ test.each(Object.keys(SHAPES))(
       FACTORY_NOTE: line,
     };
     const before = server.seen.length;
-    const runs = [["--env", "prod", "--debug"], ["--env", "prod", "--json"]];
+    const runs = [
+      ["--env", "prod", "--debug"],
+      ["--env", "prod", "--json"],
+    ];
     for (const more of runs) {
       const ran = await factory(["doctor", ...more], { cwd, variables });
       expect(leaks(ran.stdout + ran.stderr), `${more.join(" ")}: ${name}`).toEqual([]);
