@@ -87,7 +87,12 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
       const kept = after.shift();
       if (kept === undefined) throw rewritten(place, "the table is not there any more");
       if (kept.seq !== "0" || Number(kept.entry) !== before.head.seq || kept.hash !== digestOfLines(before.text))
-        throw rewritten(place, `the ${before.head.seq} entries that were seen from here are not in it as they were`);
+        throw rewritten(
+          place,
+          before.head.seq === 1
+            ? "the entry that was seen from here is not in it as it was"
+            : `the ${before.head.seq} entries that were seen from here are not in it as they were`,
+        );
     }
     const text = Buffer.concat([before.text, ...after.map(({ entry }) => Buffer.from(`${entry}\n`))]);
     // Only what holds by itself is remembered: the rest is for the reader to complain of, each time anew.

@@ -1,4 +1,4 @@
-import { outsideError } from "../../lib/error.ts";
+import { FactoryError, outsideError } from "../../lib/error.ts";
 import type { RegisteredModel } from "../../registry/registry.ts";
 import { remake } from "../mlflow/make-once.ts";
 import { accept, attempt, find, type MlflowApi } from "../mlflow/mlflow-api.ts";
@@ -14,7 +14,8 @@ export interface WorkspaceModel extends RegisteredModel {
 /** Tags and aliases of a registered model; undefined when there is none. */
 export async function findModel(api: MlflowApi, name: string): Promise<WorkspaceModel | undefined> {
   const path = "databricks/registered-models/get";
-  const found = (await find(api, { method: "GET", path, query: { name } }, oneModel))?.registered_model_databricks;
+  const asked = find(api, { method: "GET", path, query: { name } }, oneModel);
+  const found = (await asked.catch(switchedOff))?.registered_model_databricks;
   if (found === undefined) return undefined;
   if (found.name !== name)
     throw outsideError("registry.form", `${api.label} was asked for ${name} and answered with another model`);
@@ -23,6 +24,18 @@ export async function findModel(api: MlflowApi, name: string): Promise<Workspace
     return alias === undefined ? [] : [[alias, each.version] as const];
   });
   return { name, tags: found.tags, aliases: Object.fromEntries(aliases), permission: found.permission_level };
+}
+
+/** A workspace may have no registry of its own any more; running the command again changes nothing about that. */
+function switchedOff(error: unknown): never {
+  if (error instanceof FactoryError && error.message.includes("FEATURE_DISABLED"))
+    throw outsideError(
+      "registry.disabled",
+      error.message,
+      "use Unity Catalog: registry: { kind: unity-catalog, … } in policy.yaml",
+      error,
+    );
+  throw error;
 }
 
 /** Makes the registered model when it is not there. Safe to repeat: names are unique. */
