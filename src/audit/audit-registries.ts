@@ -3,6 +3,7 @@ import type { Environment } from "../policy/policy.ts";
 import type { Line } from "../promotion/line.ts";
 import { recordedVersions } from "../promotion/registry-differences.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
+import { deploymentFindings } from "./audit-deployments.ts";
 import { auditLeftovers } from "./audit-leftovers.ts";
 import { anchorOf, auditBytes, registryFindings } from "./audit-registry.ts";
 import type { JudgeStart } from "./audit-starts.ts";
@@ -28,13 +29,16 @@ export interface SeenRegistry {
 
 /** Every registry of the policy in force against the ledger, the bytes in use read. One that fails is a finding, not an error. */
 export async function auditRegistries(
-  { policy, model, state, view }: Pick<Line, "policy" | "model" | "state" | "view">,
+  { policy, project, model, state, view }: Pick<Line, "policy" | "project" | "model" | "state" | "view">,
   registryOf: (environment: Environment) => Promise<ModelRegistry>,
   judge: JudgeStart,
   report: Report,
+  now: Date,
 ): Promise<{ environments: SeenRegistry[]; findings: Finding[] }> {
   if (!policy.known) return { environments: [], findings: [unasked(policy.why, policy.fix)] };
-  const listed = policy.value.inForce.policy.environments;
+  const { policy: inForce } = policy.value.inForce;
+  const listed = inForce.environments;
+  const approved = { state, project, entries: view.entries };
   const looks = await lookAtRegistries(listed, model, registryOf);
   const environments: SeenRegistry[] = [];
   const findings: Finding[] = state.environments
@@ -52,6 +56,7 @@ export async function auditRegistries(
     const recorded = recordedVersions(environment, view.entries);
     const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
     findings.push(...registryFindings(look.picture, here, view.entries, left), ...begun, ...found);
+    findings.push(...deploymentFindings(look.picture, approved, inForce, now));
     const { versions, model: registered } = look.picture;
     environments.push({
       environment,

@@ -12,6 +12,7 @@ import {
   registryDifferences,
 } from "../promotion/registry-differences.ts";
 import { standingApprovals } from "./approvals.ts";
+import { foreignApprovals } from "./audit-deployments.ts";
 import { numberOf } from "./history.ts";
 import type { Look } from "./look.ts";
 
@@ -60,7 +61,8 @@ export interface Status {
 
 /** Where every environment stands, by the ledger, with what one look at the registries showed. Pure. */
 export function statusOf(line: Line, looks: readonly Look[], policy: Policy | undefined, now: Date): Status {
-  const { state, view } = line;
+  const { state, view, project } = line;
+  const approved = { state, project, entries: view.entries };
   const names = [...new Set([...(policy?.environments.map((each) => each.name) ?? []), ...state.environments])];
   return {
     environments: names.map((name) => {
@@ -88,6 +90,9 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
             ? [
                 ...differencesOf(look.picture, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
+                ...(policy === undefined ? [] : foreignApprovals(look.picture, approved, policy, now)).map(
+                  (each) => each.message,
+                ),
               ]
             : [],
         unanswered: look?.answered === false ? look.why : undefined,

@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { deploymentData, deploymentShape, withdrawnLines } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
+import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -40,6 +42,7 @@ export const command = defineCommand({
     approvals: z.array(z.object({ entry: z.int(), approver: z.string() })),
     entries: z.array(z.int()),
     why: z.string().optional(),
+    deployment: deploymentShape.optional().describe("the deployment job of the version that stands there"),
   }),
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
@@ -60,14 +63,26 @@ export const command = defineCommand({
     const mine = { ...base, approvals: shown(plan.approvals) };
     if (context.dryRun) return { ok: true, data: { outcome: "planned" as const, ...mine, entries: [] } };
     const withdrawn = await withdraw(line, plan.approvals, input.reason, { by: plan.by, signer }, context.now());
-    return { ok: true, data: { outcome: "withdrawn" as const, ...mine, entries: withdrawn.map((each) => each.seq) } };
+    const untold = await untellAfterWithdrawal(
+      line,
+      { digest: candidate.digest, environment: input.to },
+      withdrawn,
+      context.clients.registry,
+      context.now(),
+    );
+    const entries = withdrawn.map((each) => each.seq);
+    return { ok: true, data: { outcome: "withdrawn" as const, ...mine, entries, ...deploymentData(untold) } };
   },
   render(data, style) {
     const whose = data.approvals.map((each) => `${each.approver} (entry ${each.entry})`).join(", ") || "nobody";
     if (data.outcome === "refused") return `${style.bad(`${MARK.fail} Not withdrawn`)}: ${data.why}`;
     if (data.outcome === "planned")
       return `would withdraw for ${data.environment}, ${data.model} ${data.number}: ${whose}. Nothing was written.`;
-    return `${style.ok(MARK.pass)} withdrawn for ${data.environment}: ${whose}; ledger entr${data.entries.length === 1 ? "y" : "ies"} ${data.entries.join(", ")}`;
+    const entries = `ledger entr${data.entries.length === 1 ? "y" : "ies"} ${data.entries.join(", ")}`;
+    return [
+      `${style.ok(MARK.pass)} withdrawn for ${data.environment}: ${whose}; ${entries}`,
+      ...withdrawnLines(data.deployment, style),
+    ].join("\n");
   },
 });
 

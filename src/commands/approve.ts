@@ -1,11 +1,13 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
+import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, table } from "../cli/style.ts";
 import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
 import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
+import { tellAfterApproval } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -32,6 +34,7 @@ const output = z.object({
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   key: z.string().optional(),
+  deployment: deploymentShape.optional().describe("the deployment job of the version that stands there already"),
 });
 type Output = z.infer<typeof output>;
 
@@ -99,7 +102,9 @@ export const command = defineCommand({
         if (!agreed) return { ok: false, data: { ...data, outcome: "declined" as const } };
         const entry = await applyApproval(plan, gathered, line, world);
         if (entry === undefined) return undefined;
-        return { ok: true, data: { ...data, outcome: "approved" as const, entry: entry.seq, key: signer.keyId } };
+        const deployment = deploymentData(await tellAfterApproval(gathered, line, entry, world));
+        const signed = { entry: entry.seq, key: signer.keyId, ...deployment };
+        return { ok: true, data: { ...data, outcome: "approved" as const, ...signed } };
       });
       if (answer !== undefined) return answer;
     }
@@ -187,6 +192,7 @@ function renderApproval(data: Output, style: Style): string {
         `${style.ok(`${MARK.pass} Approved`)} for ${data.environment}: these bytes and this evidence`,
         ...signed,
         `${style.ok(MARK.pass)} signed by ${data.approver} (key ${data.key?.slice(0, 12)}…), ledger entry ${data.entry}`,
+        ...approvedLines(data.deployment, style),
       ].join("\n");
     case "planned":
       return [

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
 import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
@@ -38,6 +39,7 @@ const output = z.object({
     .optional()
     .describe("what the policy asks for there"),
   abandoned: z.array(z.int()).optional(),
+  deployment: deploymentShape.optional().describe("what the deployment job of the new version was told"),
 });
 type Output = z.infer<typeof output>;
 
@@ -136,6 +138,7 @@ export const command = defineCommand({
           bundle: promoted.bundle,
           resumed: resumed && !already,
           already,
+          ...deploymentData(promoted.deployment),
           ...(next !== undefined && { next: next.name, nextAsks: next.asks }),
         },
       };
@@ -228,6 +231,7 @@ function promotedLines({ to, from, number, ...data }: Output, style: Style): str
   return [
     `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,
     `${style.ok(MARK.pass)} ${alias}${champion}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,
+    ...approvedLines(data.deployment, style),
     ...(next === "" ? [] : [`  next: ${next}`]),
   ];
 }

@@ -81,7 +81,7 @@ export const command = defineCommand({
     const network = source.asked() || (place !== undefined && placeAsksNetwork(place));
     const registry = input.offline
       ? undefined
-      : await auditRegistries(line, context.clients.registry, judge, context.report);
+      : await auditRegistries(line, context.clients.registry, judge, context.report, context.now());
     const findings: Finding[] = [
       ...ledger.findings,
       ...placed,

@@ -7,6 +7,7 @@ import { digestModel } from "../registry/model-files.ts";
 import { MODEL_TAGS, type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
 import { appendEnd, changed } from "./append.ts";
 import { decisionBundle } from "./decision-bundle.ts";
+import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
 import type { Line } from "./line.ts";
 import type { LineWorld } from "./world.ts";
@@ -18,6 +19,8 @@ export interface Promoted {
   version: string;
   bundle: string;
   entry: EntryOf<"promoted">;
+  /** What the deployment job of the version was told; undefined: the target has none. */
+  deployment: DeploymentTold | undefined;
 }
 
 /**
@@ -93,8 +96,16 @@ export async function applyPromotion(
     world.now,
   );
   await setAnchor(registry, body.target, entry, body.policy);
+  const deployment = await tellDeployment(gathered, registry, number);
   if (entry.kind !== "promoted") throw new TypeError("an entry came back as another kind");
-  return { environment: body.environment, name: body.target, version: number, bundle: bundle.digest, entry };
+  return {
+    environment: body.environment,
+    name: body.target,
+    version: number,
+    bundle: bundle.digest,
+    entry,
+    deployment,
+  };
 }
 
 /** The version at the target: the one that is there, or a new one with bytes of its own. */

@@ -53,6 +53,8 @@ export interface Gathered {
   signatures: readonly SignedFile[];
   /** Whether the target has the registered model. */
   hasModel: boolean;
+  /** The job that the target runs for each new version of it, if there is one. */
+  deploymentJob: string | undefined;
   /** Highest number at the target now. */
   highest: number;
   /** The candidate's version at the target, if the ledger knows one or a promotion that was cut off made one. */
@@ -118,7 +120,8 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
   const stores = await Promise.all(
     [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
   );
-  const hasModel = pictures.some((each) => each.environment === target && each.model !== undefined);
+  const registered = pictures.find((each) => each.environment === target)?.model;
+  const hasModel = registered !== undefined;
   const [evidence] = await Promise.all([
     gatherEvidence(
       candidate.evidence,
@@ -185,6 +188,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     evidence: evidence.evidence,
     signatures: evidence.signatures,
     hasModel,
+    deploymentJob: registered?.deploymentJob,
     highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
     present:
       recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)?.version ??

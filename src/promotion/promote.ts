@@ -5,6 +5,7 @@ import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import type { Report } from "../lib/progress.ts";
 import { appendOnLine, changed, demandFree } from "./append.ts";
 import { applyPromotion, catchUpAnchor, type Promoted } from "./apply-promotion.ts";
+import { tellDeployment } from "./deployment-approval.ts";
 import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
@@ -81,12 +82,15 @@ function promotedAlready({ candidate, environment }: Question, line: Line) {
 
 async function endOf(
   { entry, started }: NonNullable<ReturnType<typeof promotedAlready>>,
-  { target, name }: Gathered,
+  gathered: Gathered,
   world: LineWorld,
 ): Promise<Promoted> {
-  await catchUpAnchor(await world.registry(target), name, entry, started.body.policy);
+  const { target, name } = gathered;
+  const registry = await world.registry(target);
+  await catchUpAnchor(registry, name, entry, started.body.policy);
   const { environment, version, bundle } = entry.body;
-  return { environment, name, version, bundle, entry };
+  const deployment = await tellDeployment(gathered, registry, version);
+  return { environment, name, version, bundle, entry, deployment };
 }
 
 /** Who acts: decided by the rule `actor`, which said yes. */

@@ -1,4 +1,5 @@
 import type { Report } from "../lib/progress.ts";
+import type { DeploymentApprovals } from "./deployment.ts";
 import type { FetchedModel, ModelSource } from "./model-files.ts";
 
 /** One version of a registered model, as its registry tells it. */
@@ -20,6 +21,8 @@ export interface RegisteredModel {
   tags: Readonly<Record<string, string>>;
   /** Version by alias. */
   aliases: Readonly<Record<string, string>>;
+  /** Id of the job that runs for each new version; absent: there is none. */
+  deploymentJob?: string;
 }
 
 /** What a reader asks of a model registry. */
@@ -42,6 +45,8 @@ export interface ModelRegistry extends ModelReader {
    * are, and they are not read again before an alias moves.
    */
   readonly bytesAreFixed: boolean;
+  /** Absent: it knows no deployment jobs. */
+  readonly deployments?: DeploymentApprovals;
   /** Tags and aliases of a model; undefined when there is none. */
   model(model: string): Promise<RegisteredModel | undefined>;
   /**

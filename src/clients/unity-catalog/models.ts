@@ -18,7 +18,7 @@ export async function findModel(workspace: Workspace, model: string): Promise<Re
   const path = `${REGISTRY}/registered-models/get`;
   const found = await workspace.find({ method: "GET", path, query }, registeredModel);
   if (found === undefined) return undefined;
-  const { name, tags } = found.registered_model;
+  const { name, tags, deployment_job_id: job } = found.registered_model;
   if (name !== model)
     throw outsideError(
       "workspace.form",
@@ -32,6 +32,7 @@ export async function findModel(workspace: Workspace, model: string): Promise<Re
     name,
     tags: ownTags(tags),
     aliases: Object.fromEntries(aliases.filter(([, version]) => version !== undefined)),
+    ...(job !== "" && { deploymentJob: job }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { ModelRegistry, RegisteredModel } from "../../registry/registry.ts"
 import { type Grant, missingGrants, withGrants } from "../databricks/grants.ts";
 import { accept } from "../databricks/replies.ts";
 import { createVersion, toMakeModel, toMakeVersion } from "./create-version.ts";
+import { deploymentApprovals } from "./deployment-approvals.ts";
 import { finished } from "./earlier-version.ts";
 import { modelBytes } from "./model-bytes.ts";
 import { findAlias, findModel, makeModel, removeAlias, setAlias } from "./models.ts";
@@ -60,6 +61,7 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
     place: workspace.label,
     local: isLoopback(new URL(workspace.host).hostname),
     bytesAreFixed: true,
+    deployments: deploymentApprovals(workspace, world.signal),
     async versionByAlias(name, alias) {
       const number = await reading(name, () => findAlias(workspace, name, alias));
       const found = number === undefined ? undefined : await version(name, number);

@@ -2,7 +2,7 @@ import * as z from "zod";
 
 /** Replies of the registry calls of Unity Catalog. An empty list is not sent at all, so every list has a default. */
 
-const keyValues = z
+export const keyValues = z
   .array(z.object({ key: z.string().max(1000), value: z.string().max(200_000).default("") }))
   .default([])
   .transform((list) => Object.fromEntries(list.map((each) => [each.key, each.value])));
@@ -18,7 +18,7 @@ const versionNumber = z
 export const nothing = z.looseObject({});
 
 export const registeredModel = z.object({
-  registered_model: z.object({ name, tags: keyValues }),
+  registered_model: z.object({ name, tags: keyValues, deployment_job_id: z.string().max(40).default("") }),
 });
 
 const modelVersion = z.object({
