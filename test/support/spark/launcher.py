@@ -68,7 +68,8 @@ settings = {
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+    # With one tier alone the JVM keeps 48 MB for code: once full, it compiles nothing any more, and calls fail in the middle of Spark.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Duser.timezone=UTC",
 }
 builder = SparkSession.builder.master("local[2]").appName("factory-tests")
 for key, value in settings.items():
