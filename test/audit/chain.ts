@@ -12,11 +12,11 @@ const START = Date.parse("2026-11-25T08:00:00.000Z");
 /** A moment, in minutes after the first entry. */
 export const minutes = (n: number) => new Date(START + n * 60_000);
 
-/** Facts in order, each with its minute; an approval is the owner's, everything else CI's. */
+/** Facts in order, each with its minute; an approval and its withdrawal are the owner's, everything else CI's. */
 export function chain(facts: readonly { fact: Fact; minute: number }[], project?: string) {
   const said: Said[] = [{ fact: opened(POLICY), minute: 0 }, ...facts].map(({ fact, minute }) => ({
     fact,
-    by: fact.kind === "approved" ? owner : ci,
+    by: fact.kind.startsWith("approv") ? owner : ci,
     at: minutes(minute),
   }));
   const { text } = chainOf(said);
