@@ -51,3 +51,25 @@ def test_entry_points_are_declared(jobs: dict[str, Any], project: Path) -> None:
         for task in job["tasks"]:
             entry_point = task["python_wheel_task"]["entry_point"]
             assert f"\n{entry_point} = " in pyproject
+
+
+def test_the_deployment_job_waits_for_its_approval(jobs: dict[str, Any]) -> None:
+    job = jobs["deployment"]
+    assert [each["name"] for each in job["parameters"]] == ["model_name", "model_version"]
+    assert job["max_concurrent_runs"] == 1
+    before: dict[str, list[str]] = {
+        task["task_key"]: [each["task_key"] for each in task.get("depends_on", [])]
+        for task in job["tasks"]
+    }
+    assert before == {"evaluate": [], "approval": ["evaluate"], "deploy": ["approval"]}
+    assert {task["max_retries"] for task in job["tasks"]} == {0}
+
+
+def test_the_deployment_job_writes_beside_what_people_use(jobs: dict[str, Any]) -> None:
+    written = {
+        name: task["python_wheel_task"]["named_parameters"]["output"]
+        for name in ("scoring", "deployment")
+        for task in jobs[name]["tasks"]
+        if task["python_wheel_task"]["entry_point"] == "score"
+    }
+    assert written["deployment"] == f"{written['scoring']}_trial"
