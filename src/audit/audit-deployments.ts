@@ -20,13 +20,12 @@ export function foreignApprovals(
   { environment, isFirst, model, versions }: RegistryPicture,
   line: ApprovedLine & { entries: readonly Entry[] },
   policy: Policy,
-  now: Date,
 ): ForeignApproval[] {
   if (isFirst || model?.deploymentJob === undefined) return [];
   const recorded = recordedVersions(environment, line.entries);
   return versions.flatMap(({ version, createdAt, tags }) => {
     const keys = approvalTags(tags);
-    if (keys.length === 0 || isCovered(line, policy, environment, { version, createdAt }, now)) return [];
+    if (keys.length === 0 || isCovered(line, policy, environment, { version, createdAt })) return [];
     const digest = recorded.find((each) => each.version === version && each.createdAt === createdAt)?.digest;
     const number = digest === undefined ? undefined : numberOf(line.state, digest);
     const tag = keys.length === 1 ? "the tag" : "the tags";

@@ -33,7 +33,6 @@ export async function auditRegistries(
   registryOf: (environment: Environment) => Promise<ModelRegistry>,
   judge: JudgeStart,
   report: Report,
-  now: Date,
 ): Promise<{ environments: SeenRegistry[]; findings: Finding[] }> {
   if (!policy.known) return { environments: [], findings: [unasked(policy.why, policy.fix)] };
   const { policy: inForce } = policy.value.inForce;
@@ -56,7 +55,7 @@ export async function auditRegistries(
     const recorded = recordedVersions(environment, view.entries);
     const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
     findings.push(...registryFindings(look.picture, here, view.entries, left), ...begun, ...found);
-    findings.push(...deploymentFindings(look.picture, approved, inForce, now));
+    findings.push(...deploymentFindings(look.picture, approved, inForce));
     const { versions, model: registered } = look.picture;
     environments.push({
       environment,

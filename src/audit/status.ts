@@ -90,7 +90,7 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
             ? [
                 ...differencesOf(look.picture, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
-                ...(policy === undefined ? [] : foreignApprovals(look.picture, approved, policy, now)).map(
+                ...(policy === undefined ? [] : foreignApprovals(look.picture, approved, policy)).map(
                   (each) => each.message,
                 ),
               ]

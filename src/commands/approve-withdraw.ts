@@ -68,7 +68,6 @@ export const command = defineCommand({
       { digest: candidate.digest, environment: input.to },
       withdrawn,
       context.clients.registry,
-      context.now(),
     );
     const entries = withdrawn.map((each) => each.seq);
     return { ok: true, data: { outcome: "withdrawn" as const, ...mine, entries, ...deploymentData(untold) } };

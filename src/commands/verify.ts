@@ -81,7 +81,7 @@ export const command = defineCommand({
     const network = source.asked() || (place !== undefined && placeAsksNetwork(place));
     const registry = input.offline
       ? undefined
-      : await auditRegistries(line, context.clients.registry, judge, context.report, context.now());
+      : await auditRegistries(line, context.clients.registry, judge, context.report);
     const findings: Finding[] = [
       ...ledger.findings,
       ...placed,

@@ -72,7 +72,6 @@ export async function untellAfterWithdrawal(
   candidate: { digest: string; environment: string },
   withdrawn: readonly EntryOf<"approval.withdrawn">[],
   registryOf: (environment: Environment) => Promise<ModelRegistry>,
-  now: Date,
 ): Promise<DeploymentTold | undefined> {
   if (!line.policy.known) return undefined;
   const { policy } = line.policy.value.inForce;
@@ -82,7 +81,7 @@ export async function untellAfterWithdrawal(
     .environment(candidate.environment)
     .promoted.findLast((each) => each.entry.body.digest === candidate.digest)?.entry.body;
   if (environment === undefined || last === undefined) return undefined;
-  if (isCovered(after, policy, environment.name, last, now)) return undefined;
+  if (isCovered(after, policy, environment.name, last)) return undefined;
   const byHand = "take the tags named approval… of this version away in the workspace; factory verify names them";
   return told(last.version, byHand, async () => {
     const registry = await registryOf(environment);
@@ -120,15 +119,14 @@ function promotedVersion({ state }: ApprovedLine, environment: string, digest: s
 
 /**
  * Whether a tag that says `Approved` on a version rests on the ledger: the version came by a promotion none of whose approvals was
- * taken back since; else enough approvals that stand fill the roles that are asked for. Approvals that ended, and releases that
- * were rolled back, leave what they allowed at the time. Pure.
+ * taken back since; else approvals of these bytes for this environment fill the roles that are asked for. One that ended, or was
+ * used up by a rollback, leaves the tag that it allowed: nobody can tell when a tag was set. Pure.
  */
 export function isCovered(
   { state, project }: ApprovedLine,
   policy: Policy,
   environment: string,
   { version, createdAt }: Pick<PlacedVersion, "version" | "createdAt">,
-  now: Date,
 ): boolean {
   const promotion = state
     .environment(environment)
@@ -137,13 +135,12 @@ export function isCovered(
   const named = new Set(promotion.started.body.approvals);
   const isTakenBack = state.approvals.some(({ entry, withdrawn }) => withdrawn !== undefined && named.has(entry.hash));
   if (!isTakenBack) return true;
+  const { digest } = promotion.entry.body;
   const asked = stageOf(policy, listingIn(policy, project)?.riskTier ?? "", environment).approvals ?? [];
-  const standing = approvalsOf({ state }, policy).filter((each) => {
-    if (each.withdrawn || each.model !== promotion.entry.body.digest) return false;
-    if (each.approval.environment !== environment) return false;
-    return named.has(each.hash) || (!each.undone && Date.parse(each.approval.notAfter) > now.getTime());
-  });
-  const used = assignRoles(asked, standing, ({ by, approval: { role } }) =>
+  const left = approvalsOf({ state }, policy).filter(
+    (each) => !each.withdrawn && each.model === digest && each.approval.environment === environment,
+  );
+  const used = assignRoles(asked, left, ({ by, approval: { role } }) =>
     "problem" in by || by.kind !== "person" || !membersOf(policy, role, project).includes(by.address)
       ? undefined
       : { person: by.address, role },
