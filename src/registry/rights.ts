@@ -13,6 +13,9 @@ export async function demandRights(
     "grants.missing",
     EXIT.outside,
     `${registry.place} does not let us write ${model} and its evidence: ${missing.length} grant${missing.length === 1 ? " is" : "s are"} missing`,
-    { hint: `have their owner run: ${missing.join("; ")}`, problems: missing.map((message) => ({ message })) },
+    {
+      hint: "have the owner give what is listed, then run the same command again",
+      problems: missing.map((message) => ({ message })),
+    },
   );
 }
