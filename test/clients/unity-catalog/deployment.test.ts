@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { caller, textAt } from "../../fakes/workspace/calls.ts";
 import { hooksOf } from "../../fakes/workspace/hooks.ts";
 import { connect, deploymentJob, official, settled, TWO, tagsOf } from "./deployment-parts.ts";
 import { type Unity, unity, wanted } from "./parts.ts";
 
 const FACTORY = "factory-test";
+const UC = "/api/2.0/mlflow/unity-catalog";
 const quiet = () => {};
 
 let it: Unity;
@@ -17,21 +21,34 @@ beforeEach(() => {
 });
 
 let made = 0;
-/** A version that factory made of a model with a deployment job; its run has settled. */
+/** A version of a model with a deployment job, made by the same identity through plain calls; its run has settled. */
 async function version(
   levels: Record<string, string>,
   tasks?: readonly object[],
   more: { wait?: boolean } = {},
 ): Promise<{ model: string; version: string; job: string }> {
-  const model = `acme_test.claims.deployed${++made}`;
+  const name = `deployed${++made}`;
+  const model = `acme_test.claims.${name}`;
   const job = await deploymentJob(it.fake, levels, tasks);
   await it.registry.ensureModel(model);
   await connect(it.fake, FACTORY, model, job);
-  const request = wanted(await it.model(model), { name: model });
-  const { version } = await it.registry.createFromFolder(
-    { ...request, seen: { earlierTry: false, model: true } },
-    quiet,
-  );
+  const { token } = it.fake.identity(FACTORY);
+  const call = caller(it.fake.url, token);
+  const said = await call("POST", `${UC}/model-versions/create`, { name: model, source: "/somewhere" });
+  const version = textAt(said.json, "model_version", "version");
+  const { folder, files } = await it.model(model);
+  for (const { path } of files) {
+    const place = ["Models", "acme_test", "claims", name, version, ...path.split("/")]
+      .map(encodeURIComponent)
+      .join("/");
+    const put = await fetch(`${it.fake.url}/api/2.0/fs/files/${place}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}` },
+      body: readFileSync(join(folder, path)),
+    });
+    expect(put.status, place).toBe(204);
+  }
+  expect((await call("POST", `${UC}/model-versions/finalize`, { name: model, version })).status).toBe(200);
   if (more.wait !== false) await settled(it.fake, model, version);
   it.fake.log.length = 0;
   return { model, version, job };
