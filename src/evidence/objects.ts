@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf, outsideError, usageError } from "../lib/error.ts";
+import { FactoryError, messageOf, outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { inParallel } from "../lib/parallel.ts";
@@ -15,6 +15,8 @@ import { MAX_SIGNATURE_BYTES, MAX_SIGNATURE_FILES, SIGNATURE_PATH, type SignedFi
 const MAX_FILE_BYTES = 64 << 20;
 const MAX_OBJECT_BYTES = 1 << 30;
 const MAX_FILES = 5000;
+/** A file that comes with other bytes is read so often before it is said to have changed. */
+const MOST_READS = 3;
 const AT_ONCE = 8;
 
 /**
@@ -131,7 +133,7 @@ async function fetchWhole(
 ): Promise<void> {
   const { path: temporary, remove } = makeWorkFolder(workFolder);
   try {
-    const index = await demand(store, digest, indexName, MAX_INDEX_BYTES);
+    const index = await demandAs(digest, store, digest, indexName, MAX_INDEX_BYTES);
     if (sha256(index) !== digest)
       throw outsideError(
         "object.changed",
@@ -140,7 +142,7 @@ async function fetchWhole(
     const files = understood(indexName, digest, () => filesOfIndex(indexName, index.toString("utf8")));
     demandSize(indexName, files);
     await inParallel(files, AT_ONCE, async (file) => {
-      const bytes = await demand(store, digest, file.path, file.bytes);
+      const bytes = await demandAs(file.sha256, store, digest, file.path, file.bytes);
       if (bytes.length !== file.bytes || sha256(bytes) !== file.sha256)
         throw outsideError(
           "object.changed",
@@ -152,6 +154,21 @@ async function fetchWhole(
     await keep(temporary, folder, digest, indexName);
   } finally {
     remove();
+  }
+}
+
+/**
+ * Reads what should have the digest `expected`. A page of something in between, or half a body, may come with status 200: only what is
+ * still other when it is read again has changed.
+ */
+async function demandAs(expected: string, ...what: Parameters<typeof demand>): Promise<Buffer> {
+  for (let reads = 1; ; reads++) {
+    try {
+      const bytes = await demand(...what);
+      if (reads === MOST_READS || sha256(bytes) === expected) return bytes;
+    } catch (error) {
+      if (reads === MOST_READS || !(error instanceof FactoryError) || error.code !== "http.size") throw error;
+    }
   }
 }
 

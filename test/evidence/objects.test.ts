@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -46,6 +47,28 @@ function indexOnly(text: string): string {
 }
 
 describe("what a store gives", () => {
+  test.each([
+    ["a page", Buffer.from("<html>Please sign in</html>")],
+    ["half of it", Buffer.from("{")],
+  ])("%s once or twice instead of a file is read again", async (_, wrong) => {
+    const reads = new Map<string, number>();
+    const between: typeof store = {
+      ...store,
+      async read(digest, path, maxBytes) {
+        const count = (reads.get(path) ?? 0) + 1;
+        reads.set(path, count);
+        return count < 3 && ["evidence.json", "junit/unit.xml"].includes(path)
+          ? wrong
+          : store.read(digest, path, maxBytes);
+      },
+    };
+    const folder = await fetchObject(between, evidence.digest, "evidence.json", cache);
+    for (const path of ["evidence.json", "junit/unit.xml"])
+      expect(readFileSync(join(folder, path))).toEqual(files().get(path));
+    expect(reads.get("junit/unit.xml")).toBe(3);
+    expect(Math.max(...reads.values())).toBe(3);
+  });
+
   test.each<[string, () => void, code: string, words: RegExp]>([
     ["nothing", () => store.objects.clear(), "object.missing", /nothing is stored/],
     ["no index", () => files().delete("evidence.json"), "object.lost", /evidence\.json is missing/],
