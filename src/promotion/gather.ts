@@ -214,9 +214,12 @@ async function pictureOf(
   const name = registeredName(environment.catalog, line.model);
   const recorded = new Set(recordedVersions(environment.name, line.view.entries).map((each) => each.version));
   // What the ledger does not know may have been left by a cut-off promotion, which its tags tell.
-  const tagsOf = (version: string): boolean =>
-    !recorded.has(version) || (environment === source && version === standing?.version);
-  const [model, versions] = await Promise.all([registry.model(name), registry.versions(name, tagsOf)]);
+  const known = environment === source ? standing?.version : undefined;
+  const tagsOf = (version: string): boolean => !recorded.has(version) || version === known;
+  const [model, versions] = await Promise.all([
+    registry.model(name, known !== undefined),
+    registry.versions(name, tagsOf, known),
+  ]);
   return { environment, model, versions };
 }
 

@@ -47,13 +47,14 @@ export interface ModelRegistry extends ModelReader {
   readonly bytesAreFixed: boolean;
   /** Absent: it knows no deployment jobs. */
   readonly deployments?: DeploymentApprovals;
-  /** Tags and aliases of a model; undefined when there is none. */
-  model(model: string): Promise<RegisteredModel | undefined>;
+  /** Tags and aliases of a model; undefined when there is none. `there`: it is known to be, so that more can be asked for at once. */
+  model(model: string, there?: boolean): Promise<RegisteredModel | undefined>;
   /**
    * Every version, highest number first; empty when there is no such model. `tagsOf`: whose tags are needed (default: all), for a
-   * registry that has to be asked for those of each version; the others may come without.
+   * registry that has to be asked for those of each version; the others may come without. `known`: one that was there and whose tags
+   * are needed, which such a registry need not wait for the list to ask for.
    */
-  versions(model: string, tagsOf?: (version: string) => boolean): Promise<readonly ModelVersion[]>;
+  versions(model: string, tagsOf?: (version: string) => boolean, known?: string): Promise<readonly ModelVersion[]>;
   /**
    * The rights that we lack for a new version, its aliases and its evidence, each as the statement that gives it; empty when none is
    * known to be missing. `there`: whether the registered model is there.

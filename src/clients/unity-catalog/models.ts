@@ -12,11 +12,16 @@ import { plainName, REGISTRY } from "./versions.ts";
 const ALIASES = ["champion", "challenger"] as const;
 const AT_ONCE = 4;
 
-/** Tags and aliases of a registered model; undefined when there is none. */
-export async function findModel(workspace: Workspace, model: string): Promise<RegisteredModel | undefined> {
+/** Tags and aliases of a registered model; undefined when there is none. `there`: it is known to be there, so that aliases need not wait. */
+export async function findModel(
+  workspace: Workspace,
+  model: string,
+  there = false,
+): Promise<RegisteredModel | undefined> {
   const query = { name: plainName(model) };
   const path = `${REGISTRY}/registered-models/get`;
-  const found = await workspace.find({ method: "GET", path, query }, registeredModel);
+  const ask = workspace.find({ method: "GET", path, query }, registeredModel);
+  const [found, early] = await Promise.all([ask, there ? findAliases(workspace, model) : undefined]);
   if (found === undefined) return undefined;
   const { name, tags, deployment_job_id: job } = found.registered_model;
   if (name !== model)
@@ -24,16 +29,17 @@ export async function findModel(workspace: Workspace, model: string): Promise<Re
       "workspace.form",
       `${workspace.label} was asked for the model ${model} and answered with ${JSON.stringify(name.slice(0, 100))}`,
     );
-  const aliases = await inParallel(ALIASES, AT_ONCE, async (alias) => [
-    alias,
-    await findAlias(workspace, model, alias),
-  ]);
   return {
     name,
     tags: ownTags(tags),
-    aliases: Object.fromEntries(aliases.filter(([, version]) => version !== undefined)),
+    aliases: early ?? (await findAliases(workspace, model)),
     ...(job !== "" && { deploymentJob: job }),
   };
+}
+
+async function findAliases(workspace: Workspace, model: string): Promise<RegisteredModel["aliases"]> {
+  const found = await inParallel(ALIASES, AT_ONCE, async (alias) => [alias, await findAlias(workspace, model, alias)]);
+  return Object.fromEntries(found.filter(([, version]) => version !== undefined));
 }
 
 /** The version behind an alias; undefined when the model or the alias does not exist. */

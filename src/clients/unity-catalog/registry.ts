@@ -47,8 +47,9 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
   };
   /** Who asks while the same is being asked gets the same answer. */
   const under = new Map<string, Promise<RegisteredModel | undefined>>();
-  const model = (name: string): Promise<RegisteredModel | undefined> => {
-    const answer = under.get(name) ?? reading(name, () => findModel(workspace, name)).finally(() => under.delete(name));
+  const model = (name: string, there = false): Promise<RegisteredModel | undefined> => {
+    const asking = () => reading(name, () => findModel(workspace, name, there));
+    const answer = under.get(name) ?? asking().finally(() => under.delete(name));
     under.set(name, answer);
     return answer;
   };
@@ -69,18 +70,27 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
     },
     version,
     filesOf: (place) => modelBytes(world, files, place),
-    model,
-    async versions(name, tagsOf = () => true) {
+    model: (name, there) => model(name, there),
+    async versions(name, tagsOf = () => true, known = undefined) {
       return reading(name, async () => {
-        // Tags need not wait for aliases.
+        // Tags wait neither for aliases nor, of a version that is known to be there, for the list.
+        const early = known === undefined ? undefined : findVersion(workspace, plainName(name), known);
         const tagged = async () => {
           const ready = (await listVersions(workspace, name)).filter((each) => each.ready);
-          const asked = ready.filter((each) => tagsOf(each.version));
-          return { told: await withTags(workspace, asked), others: ready.filter((each) => !tagsOf(each.version)) };
+          const wanted = ready.filter((each) => tagsOf(each.version));
+          const [told, one] = await Promise.all([
+            withTags(
+              workspace,
+              wanted.filter((each) => each.version !== known),
+            ),
+            early,
+          ]);
+          const first = one?.ready === true && wanted.some((each) => each.version === known) ? [one] : [];
+          return [...first, ...told, ...ready.filter((each) => !wanted.includes(each))];
         };
-        const [{ told, others }, found] = await Promise.all([tagged(), model(name)]);
+        const [all, found] = await Promise.all([tagged(), model(name, known !== undefined), early]);
         const byAlias = Object.entries(found?.aliases ?? {});
-        return [...told, ...others]
+        return all
           .map((each) => ({
             ...finished(each),
             aliases: byAlias.filter(([, number]) => number === each.version).map(([alias]) => alias),
