@@ -9,6 +9,8 @@ import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.t
 import type { LineAnswer } from "../support/small-line.ts";
 import { BUNDLE, type DeployLine, deployLine, RUN_AS, WHEEL } from "./world.ts";
 
+const DEEP = process.env.FACTORY_TEST_DEEP === "1";
+
 let server: MlflowServer;
 let fake: FakeWorkspace;
 let line: DeployLine;
@@ -193,17 +195,13 @@ describe.sequential("deploy", { timeout: 300_000 }, () => {
 });
 
 describe.sequential("the official program", { timeout: 300_000 }, () => {
-  it.each([
-    ["too old", { version: "0.212.0" }, "databricks-cli.old", "0.279.0 or later"],
-    ["the retired one", { says: "Version 0.18.0\n" }, "databricks-cli.other", "retired Python tool"],
-    ["another program", { says: "hello\n" }, "databricks-cli.other", "is not the Databricks CLI"],
-  ])("%s: exit 2, with what to do", async (_, behaviour, code, text) => {
-    line.behave(behaviour);
+  it("too old: exit 2, with what to do", async () => {
+    line.behave({ version: "0.212.0" });
     const answer = await deploy("test");
     line.behave({});
     expect(answer.status, said(answer)).toBe(2);
-    expect(answer.error).toMatchObject({ code });
-    expect(answer.error?.message).toContain(text);
+    expect(answer.error).toMatchObject({ code: "databricks-cli.old" });
+    expect(answer.error?.message).toContain("0.279.0 or later");
     expect(said(answer)).toContain("dev-tools/cli/install");
   });
 
@@ -267,7 +265,7 @@ describe.sequential("the official program", { timeout: 300_000 }, () => {
     expect(again.status, said(again)).toBe(0);
   });
 
-  it("that is not let in: told as that", async () => {
+  it.runIf(DEEP)("that is not let in: told as that", async () => {
     line.behave({ fail: { validate: { message: "default auth: cannot configure default credentials" } } });
     const answer = await deploy("test");
     line.behave({});
@@ -297,7 +295,7 @@ describe.sequential("evidence that cannot be deployed", { timeout: 300_000 }, ()
     expect(answer.against.join()).toContain("code: the evidence holds 0 wheels, one is needed");
   });
 
-  it("with a bundle that builds", async () => {
+  it.runIf(DEEP)("with a bundle that builds", async () => {
     const change = (text: string) =>
       text.replace("include:", "artifacts:\n  wheel:\n    type: whl\n    build: uv build --wheel\n\ninclude:");
     const answer = await withChange("builds", "databricks.yml", change);

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findingsOf } from "../../src/clients/databricks/cli-output.ts";
-import { compareVersions } from "../../src/clients/databricks/find-cli.ts";
+import { compareVersions, findCli } from "../../src/clients/databricks/find-cli.ts";
 import { shortName, stateOf } from "../../src/clients/databricks/jobs.ts";
 import { judgeMaterial } from "../../src/deploy/judge-material.ts";
 import { filesDigest, type Material } from "../../src/deploy/material.ts";
@@ -8,6 +11,7 @@ import { compareTree } from "../../src/deploy/working-tree.ts";
 import type { EntryBody } from "../../src/ledger/entry.ts";
 import { lineState } from "../../src/ledger/line-state.ts";
 import { sha256 } from "../../src/lib/hash.ts";
+import { type Behaviour, standIn } from "../fakes/databricks-cli/stand-in.ts";
 import { chainOf, makePerson, opened, registered, signedPolicy } from "../support/line.ts";
 import { BUNDLE, WHEEL } from "./world.ts";
 
@@ -231,6 +235,26 @@ describe("what the official program and the jobs say", () => {
       "0.1000.0",
       "1.2.0",
     ]);
+  });
+
+  it.each<[string, Behaviour, { code: string; message: RegExp } | { version: string }]>([
+    ["new enough", {}, { version: "1.13.0" }],
+    ["too old", { version: "0.278.9" }, { code: "databricks-cli.old", message: /0\.279\.0 or later/ }],
+    ["the retired one", { says: "Version 0.18.0\n" }, { code: "databricks-cli.other", message: /retired Python tool/ }],
+    ["another one", { says: "hello\n" }, { code: "databricks-cli.other", message: /is not the Databricks CLI/ }],
+  ])("a program that is %s", async (_, behaviour, expected) => {
+    const folder = mkdtempSync(join(tmpdir(), "factory-cli-"));
+    try {
+      const { path } = standIn(folder, behaviour);
+      const found = findCli({ DATABRICKS_CLI_PATH: path }, new AbortController().signal).catch(
+        (error: unknown) => error,
+      );
+      expect(await found).toMatchObject(
+        "code" in expected ? { code: expected.code, message: expect.stringMatching(expected.message) } : expected,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("a failed task is a failed run, though the old life cycle state says INTERNAL_ERROR", () => {
