@@ -15,7 +15,7 @@ import { unity } from "../../fakes/workspace/unity/store.ts";
 import { type Home, makeHome } from "../../support/factory.ts";
 import { testPython } from "../../support/mlflow-server.ts";
 import { program } from "../../support/paths.ts";
-import { countOfMarks, type Setup, setupOf, triedBlocks } from "./page.ts";
+import { countOfMarks, type Setup, setupOf, triedBlocks, untriedCommands } from "./page.ts";
 import { sealCheck, shrinkProject } from "./small-project.ts";
 
 // docs/databricks.md, line by line: its SQL makes the workspace, its YAML the policy, its commands are typed into a shell by the person
@@ -166,6 +166,8 @@ describe.sequential("docs/databricks.md, line by line", () => {
   it("has every mark read", () => {
     expect(BLOCKS.length).toBe(countOfMarks());
     expect(BLOCKS.length).toBeGreaterThan(15);
+    // It trains three models, and is the same story as the rest of the page.
+    expect(untriedCommands()).toEqual(["factory quickstart --sandbox"]);
   });
 
   let number = 0;

@@ -25,6 +25,14 @@ export function countOfMarks(): number {
   return readFileSync(join(root, "docs/databricks.md"), "utf8").split("<!-- tried:").length - 1;
 }
 
+/** Commands of the page that stand in no marked block. */
+export function untriedCommands(): string[] {
+  const page = readFileSync(join(root, "docs/databricks.md"), "utf8");
+  return [...page.matchAll(/^([^\n]*)\n```sh\n([\s\S]*?)\n```$/gm)].flatMap(([, before = "", text = ""]) =>
+    before.startsWith("<!-- tried:") ? [] : text.split("\n"),
+  );
+}
+
 export interface Setup {
   catalogs: CatalogOptions[];
   grants: GrantOptions[];
