@@ -1,9 +1,13 @@
 import { join } from "node:path";
 import { expect } from "vitest";
+import { runProcess } from "../../../src/lib/run-process.ts";
 import { caller, textAt } from "../../fakes/workspace/calls.ts";
+import type { Hooks } from "../../fakes/workspace/hooks.ts";
 import { judge } from "../../fakes/workspace/python-judge.ts";
 import type { FakeWorkspace } from "../../fakes/workspace/server.ts";
 import { unity } from "../../fakes/workspace/unity/store.ts";
+import { processVariables, testPython } from "../../support/mlflow-server.ts";
+import { root } from "../../support/paths.ts";
 
 const task = (task_key: string, ...after: string[]): object => ({
   task_key,
@@ -45,6 +49,30 @@ export function official(fake: FakeWorkspace, as: string, ...argv: string[]): Pr
   return judge(join(import.meta.dirname, "deployment-judge.py"), { url: fake.url, token }, argv);
 }
 
+/** The approval task of the template, played by its own Python and MLflow's client. */
+export function templateApproval(fake: FakeWorkspace, as: string): NonNullable<Hooks["task"]> {
+  const script = join(root, "templates/batch-scoring/files/src/{{ package }}.liquid/approval.py");
+  return async ({ task: { task_key }, parameters }) => {
+    if (task_key !== "approval") return undefined;
+    const { bin } = await testPython();
+    const { model_name = "", model_version = "" } = parameters;
+    const ran = await runProcess({
+      argv: [join(bin, "python"), script, `--model=${model_name}`, `--version=${model_version}`, `--task=${task_key}`],
+      cwd: root,
+      env: {
+        ...processVariables(),
+        HOME: "/nowhere",
+        DATABRICKS_HOST: fake.url,
+        DATABRICKS_TOKEN: fake.identity(as).token,
+        MLFLOW_TRACKING_URI: "databricks",
+        MLFLOW_DISABLE_TELEMETRY: "true",
+      },
+      timeoutMs: 120_000,
+    });
+    return ran.status === 0 ? { result: "SUCCESS", logs: ran.stdout } : { result: "FAILED", error: ran.stderr };
+  };
+}
+
 /** Connects a registered model to a job, as its owner does. */
 export async function connect(fake: FakeWorkspace, as: string, model: string, job: string): Promise<void> {
   const { token } = fake.identity(as);
@@ -56,7 +84,7 @@ export async function connect(fake: FakeWorkspace, as: string, model: string, jo
 /** Where the run of a version has come to, once it moves no more: `APPROVAL approval`. */
 export async function settled(fake: FakeWorkspace, model: string, version: string): Promise<string> {
   const state = () => unity.of(fake.state).models.get(model)?.versions.get(Number(version))?.deployment;
-  await expect.poll(() => state()?.run_state, { timeout: 10_000 }).toMatch(/^(?!RUNNING|PENDING)./);
+  await expect.poll(() => state()?.run_state, { timeout: 90_000 }).toMatch(/^(?!RUNNING|PENDING)./);
   return `${state()?.run_state} ${state()?.current_task_name}`;
 }
 

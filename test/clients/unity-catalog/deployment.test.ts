@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { caller, textAt } from "../../fakes/workspace/calls.ts";
 import { hooksOf } from "../../fakes/workspace/hooks.ts";
-import { connect, deploymentJob, official, settled, TWO, tagsOf } from "./deployment-parts.ts";
+import { connect, deploymentJob, official, settled, TWO, tagsOf, templateApproval } from "./deployment-parts.ts";
 import { type Unity, unity, wanted } from "./parts.ts";
 
 const FACTORY = "factory-test";
@@ -61,6 +61,13 @@ test("a version that factory makes starts the job, which waits; factory lets it 
   timeout: 240_000,
 }, async () => {
   const model = "acme_test.claims.triage";
+  const play = templateApproval(it.fake, FACTORY);
+  const said: (string | undefined)[] = [];
+  hooksOf(it.fake.state).task = async (played, state) => {
+    const end = await play(played, state);
+    if (end !== undefined) said.push(end.error ?? end.logs);
+    return end;
+  };
   const job = await deploymentJob(it.fake, { [FACTORY]: "CAN_MANAGE_RUN" });
   await it.registry.ensureModel(model);
   expect(await it.registry.model(model)).toEqual({ name: model, tags: {}, aliases: {} });
@@ -89,6 +96,10 @@ test("a version that factory makes starts the job, which waits; factory lets it 
     repairs: 1,
     tasks: { evaluate: "SUCCESS", approval: "SUCCESS", deploy: "SUCCESS" },
   });
+  expect(said).toEqual([
+    expect.stringContaining(`${model} version ${version} is not approved: its tag 'approval' is not set`),
+    `${model} version ${version} is approved\n`,
+  ]);
   expect((await it.registry.version(model, version))?.tags).toMatchObject({ approval: "Approved" });
   // Nothing of it moved an alias.
   expect((await it.registry.model(model))?.aliases).toEqual({});
