@@ -93,7 +93,7 @@ export function judgeManaged(environment: Awaited<ReturnType<Machine["managedPyt
     return {
       verdict: "warn",
       found: "not installed yet (about 1 GB, once for all projects)",
-      fix: "factory local start installs it",
+      fix: "nothing to do: factory local start installs it, and so does the first version made in Unity Catalog",
     };
   const { mlflow, python, packages, installer, folder } = environment;
   return {
