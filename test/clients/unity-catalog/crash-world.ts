@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type LosingProxy, losingProxy, type Passed } from "../../fakes/losing-proxy.ts";
+import type { Fault } from "../../fakes/workspace/faults.ts";
 import { files } from "../../fakes/workspace/files/tree.ts";
 import { type FakeWorkspace, startWorkspace } from "../../fakes/workspace/server.ts";
 import type { State } from "../../fakes/workspace/state.ts";
@@ -24,18 +25,29 @@ export interface Killing {
   when: "before" | "after";
 }
 
+export interface End {
+  entries: string[];
+  models: unknown[];
+  objects: unknown[];
+}
+
 /** A line in catalogs, with a workspace that can be put back to an earlier state, and a proxy at whose requests a run is killed. */
 export interface CatalogWorld {
   line: SmallLine;
   proxy: LosingProxy;
   keep(name: string): void;
-  back(name: string, more?: { latencyMs?: number }): Promise<void>;
+  back(name: string, more?: { latencyMs?: number; seed?: number }): Promise<void>;
+  /** Who writes signs in by OAuth from now on, so that a token that has expired is followed by another. */
+  signInByOauth(): void;
+  fault(fault: Fault): void;
+  /** Takes every fault back. */
+  calm(): void;
   run(who: Name, args: readonly string[], killing?: Killing): Promise<Ran>;
   /** The requests of the last run to the workspace. */
   asked(): readonly (Passed & { point: string })[];
   times(): ReadonlyMap<number, { from: number; to: number }>;
   /** What the workspace holds and the ledger says, without what differs from run to run. */
-  end(): unknown;
+  end(): End;
   remove(): Promise<void>;
 }
 
@@ -78,9 +90,10 @@ export async function catalogWorld(): Promise<CatalogWorld> {
   const kept = new Map<string, { ledger: Buffer | undefined; latest: Buffer | undefined; state: State }>();
   const latest = join(line.folder, ".factory/evidence/latest");
   const read = (path: string) => (existsSync(path) ? readFileSync(path) : undefined);
-  const restart = async (state: State): Promise<void> => {
+  const writers = ["test", "prod"].map((name) => ({ name, ...oauthOf(fake, name) }));
+  const restart = async (state: State, seed = 1): Promise<void> => {
     await fake.stop();
-    fake = await startWorkspace({ port, state });
+    fake = await startWorkspace({ port, state, seed });
   };
   return {
     line,
@@ -88,10 +101,10 @@ export async function catalogWorld(): Promise<CatalogWorld> {
     keep(name) {
       kept.set(name, { ledger: read(line.ledgerPath), latest: read(latest), state: fake.state.copy() });
     },
-    async back(name, { latencyMs = 0 } = {}) {
+    async back(name, { latencyMs = 0, seed } = {}) {
       const found = kept.get(name);
       if (found === undefined) throw new Error(`no state ${name}`);
-      await restart(found.state.copy());
+      await restart(found.state.copy(), seed);
       holdMs = latencyMs;
       for (const file of readdirSync(dirname(line.ledgerPath)))
         if (file !== "evidence") rmSync(join(dirname(line.ledgerPath), file), { recursive: true });
@@ -99,6 +112,14 @@ export async function catalogWorld(): Promise<CatalogWorld> {
       if (found.latest !== undefined) writeFileSync(latest, found.latest);
       for (const { home } of Object.values(line.people)) rmSync(join(home, "cache"), { recursive: true, force: true });
     },
+    signInByOauth() {
+      const profiles = writers.map(
+        ({ name, id, secret }) => `[${name}]\nhost = ${fake.url}\nclient_id = ${id}\nclient_secret = ${secret}\n`,
+      );
+      writeFileSync(join(line.people.ci.home, ".databrickscfg"), profiles.join("\n"), { mode: 0o600 });
+    },
+    fault: (fault) => void fake.fault(fault),
+    calm: () => fake.clearFaults(),
     async run(who, args, asked) {
       proxy.seen.length = 0;
       times = new Map();
@@ -120,6 +141,12 @@ export async function catalogWorld(): Promise<CatalogWorld> {
   };
 }
 
+function oauthOf(fake: FakeWorkspace, name: string): { id: string; secret: string } {
+  const { clientId: id, clientSecret: secret } = fake.identity(`factory-${name}`);
+  if (id === undefined || secret === undefined) throw new Error(`factory-${name} is no service principal`);
+  return { id, secret };
+}
+
 /** A request without what differs: names of files, models and people. */
 export function pointOf({ method, url }: Pick<Passed, "method" | "url">): string {
   const path = decodeURIComponent(url.split("?")[0] ?? "");
@@ -131,7 +158,7 @@ export function pointOf({ method, url }: Pick<Passed, "method" | "url">): string
   return `${method} ${short}`;
 }
 
-function endOf(state: State, line: SmallLine): unknown {
+function endOf(state: State, line: SmallLine): End {
   const { models, volumes } = unity.of(state);
   const stored = [...files.of(state).entries.keys()];
   const digests = new Map<string, string>();
