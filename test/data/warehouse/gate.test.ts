@@ -66,7 +66,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-describe.skipIf(missing !== undefined)("source: warehouse", () => {
+describe.skipIf(missing !== undefined)("source: warehouse", { timeout: 600_000 }, () => {
   test("the gate passes; the evidence names table, version and statements; the run must say what it was trained on", async () => {
     const before = spark.shim.statements.length;
     const ran = await check();
@@ -112,21 +112,23 @@ describe.skipIf(missing !== undefined)("source: warehouse", () => {
   test("Ctrl-C ends the statement on the warehouse", async () => {
     endless();
     const ran = await project.run(["check", "--only", "data", "--project-only"], {
-      started: (child) => void whenCounting(() => child.kill("SIGINT")),
+      started: (child) => void whenCounting().then(() => child.kill("SIGINT")),
+      timeoutMs: 500_000,
     });
-    expect(ran.status).toBe(130);
-    const started = Date.now();
-    await sql(["select 1"]);
-    expect(Date.now() - started).toBeLessThan(60_000);
+    expect([ran.status, ran.stderr]).toEqual([130, expect.stringContaining("interrupted")]);
+    // Its tasks are no measure: a join of this kind looks for its end once a row only.
+    const cancelled = [{ before: "running", after: "cancelled" }];
+    await expect.poll(() => spark.shim.cancelled, { timeout: 60_000, interval: 100 }).toEqual(cancelled);
     project.revert();
   });
   test("a server that dies in mid-statement is exit 4, never a pass", async () => {
     endless();
     const ran = await project.run(["check", "--only", "data", "--project-only", "--json"], {
-      started: () => void whenCounting(() => spark.kill()),
+      started: () => void whenCounting().then(() => spark.kill()),
+      timeoutMs: 500_000,
     });
     const answer = checkAnswer(ran);
-    expect([answer.status, answer.error?.exit]).toEqual([4, 4]);
+    expect([answer.status, answer.error]).toMatchObject([4, { exit: 4, code: "sql.unreachable" }]);
   });
 });
 
@@ -140,9 +142,8 @@ function endless(): void {
 }
 
 /** Once the statement that counts has reached the server, and some time has passed. */
-async function whenCounting(act: () => void): Promise<void> {
+async function whenCounting(): Promise<void> {
   const before = spark.shim.statements.length;
   while (spark.shim.statements.length < before + 3) await pause(100);
   await pause(3000);
-  act();
 }

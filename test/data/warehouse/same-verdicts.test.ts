@@ -6,6 +6,8 @@ import { contract } from "../harness.ts";
 import { outcomes, type WarehouseWorld, warehouseWorld } from "./world.ts";
 
 const missing = sparkMissing();
+/** A statement of many parts is planned for seconds, and for many more on a busy machine. */
+const LIMIT_MS = 600_000;
 const files = join(import.meta.dirname, "../../../templates/batch-scoring/files");
 const CLAIMS_CSV = join(files, "data/claims.csv");
 const CLAIMS = readFileSync(join(files, "contracts/claims.odcs.yaml.liquid"), "utf8")
@@ -29,7 +31,7 @@ async function both(text: string, table: string, select: string) {
   return { file, warehouse };
 }
 
-describe.skipIf(missing !== undefined)("the claims contract on real data", () => {
+describe.skipIf(missing !== undefined)("the claims contract on real data", { timeout: LIMIT_MS }, () => {
   const real = `select * from read_csv('${CLAIMS_CSV}')`;
   test("the table is judged as the file, in three statements", async () => {
     const before = world.spark.shim.statements.length;
@@ -217,7 +219,7 @@ const TEXTS = [
   "0",
 ];
 
-describe.skipIf(missing !== undefined)("every kind of check", () => {
+describe.skipIf(missing !== undefined)("every kind of check", { timeout: LIMIT_MS }, () => {
   test("over every type", async () => {
     const { warehouse } = await both(EVERY, "t", TYPES);
     expect(new Set(warehouse.checks.map((check) => check.kind)).size).toBe(13);
@@ -263,7 +265,7 @@ const NAMES = [
   "count(*)",
 ];
 
-describe.skipIf(missing !== undefined)("hostile names", () => {
+describe.skipIf(missing !== undefined)("hostile names", { timeout: LIMIT_MS }, () => {
   test("of columns, of the table, and in a query over all of them", async () => {
     const quoted = (n: string) => `"${n.replaceAll('"', '""')}"`;
     const rules = NAMES.map(
@@ -283,7 +285,7 @@ describe.skipIf(missing !== undefined)("hostile names", () => {
     const { warehouse } = await both(text, "select", select);
     expect(warehouse.checks.filter((check) => check.verdict === "fail")).toHaveLength(NAMES.length + 4);
     expect(warehouse.checks.at(-1)).toMatchObject({ kind: "sql", verdict: "pass" });
-  }, 400_000);
+  });
   test("one rule that the warehouse refuses takes no other with it", async () => {
     const text = contract(`properties:
   - { name: k, logicalType: string, required: true, unique: true }
@@ -301,7 +303,7 @@ quality:
     );
     expect(report).toMatchObject({ verdict: "error", source: { rows: 2 } });
     expect(found.filter(([, verdict]) => verdict === "pass")).toHaveLength(6);
-  }, 400_000);
+  });
   test.each([
     ["no such table", "nowhere", /cannot be read as a Delta table/],
     ["a view", "v", /cannot be read as a Delta table/],

@@ -2,10 +2,11 @@ import { Agent, request as askHttp, type IncomingMessage, type ServerResponse } 
 import { createServer } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { makeCertificates } from "./certificates.ts";
-import { operationState, statementIn, toDriver, toServer } from "./translate.ts";
+import { operationState, questionBeforeCancel, statementIn, toDriver, toServer } from "./translate.ts";
 
 /** Answers between the driver and its server are waited for here, since the driver itself looks only every 100 ms. */
 const RUNNING = [0, 1, 7];
+const STATES = ["initialized", "running", "finished", "cancelled", "closed", "failed", "unknown", "pending"];
 const HOLD_MS = 2000;
 
 /** What the warehouse behind a shim says about itself; a test may change it at any time. */
@@ -33,6 +34,8 @@ export interface Shim {
   statements: string[];
   /** `METHOD path` of every request. */
   requests: string[];
+  /** How the server says it stood with each statement that was cancelled, before and after. */
+  cancelled: { before: string; after: string }[];
   /** What is done with the next statements before they are sent on; `reply`: after the server did it, instead of the answer. */
   fault: { at: "request" | "reply"; matches: RegExp; times: number } | undefined;
   /** Cuts every connection. */
@@ -57,6 +60,7 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
     caFile,
     statements: [],
     requests: [],
+    cancelled: [],
     fault: undefined,
     cut: () => server.closeAllConnections(),
     stop: () =>
@@ -88,7 +92,14 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
     if (fault?.at === "request") throw new Error("cut before");
     const request = toServer(body);
     const until = Date.now() + HOLD_MS;
+    const question = questionBeforeCancel(body);
+    const standing = async (): Promise<string> => {
+      const told = question === undefined ? undefined : await post(agent, options.sparkPort, question);
+      return STATES[operationState(told?.body ?? body) ?? -1] ?? "nothing";
+    };
+    const before = await standing();
     let reply = await post(agent, options.sparkPort, request);
+    if (question !== undefined) shim.cancelled.push({ before, after: await standing() });
     for (
       let wait = 2;
       RUNNING.includes(operationState(reply.body) ?? -1) && Date.now() < until;

@@ -63,6 +63,12 @@ export function operationState(bytes: Buffer): number | undefined {
   return typeof state === "number" ? state : undefined;
 }
 
+/** For a request to cancel an operation: one that asks how it stands with it. */
+export function questionBeforeCancel(bytes: Buffer): Buffer | undefined {
+  if (peek(bytes).name !== "CancelOperation") return undefined;
+  return writeMessage({ ...readMessage(bytes), name: "GetOperationStatus" });
+}
+
 /** The statement in a request; undefined for any other message. */
 export function statementIn(bytes: Buffer): string | undefined {
   if (peek(bytes).name !== "ExecuteStatement") return undefined;
