@@ -2,7 +2,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Policy } from "../policy/policy.ts";
 import { type ApprovedLine, isCovered } from "../promotion/deployment-approval.ts";
 import { type RegistryPicture, recordedVersions } from "../promotion/registry-differences.ts";
-import { approvalTags } from "../registry/deployment.ts";
+import type { DeploymentApprovals } from "../registry/deployment.ts";
 import type { Finding } from "./finding.ts";
 import { numberOf } from "./history.ts";
 
@@ -18,13 +18,14 @@ export interface ForeignApproval {
  */
 export function foreignApprovals(
   { environment, isFirst, model, versions }: RegistryPicture,
+  deployments: Pick<DeploymentApprovals, "approved"> | undefined,
   line: ApprovedLine & { entries: readonly Entry[] },
   policy: Policy,
 ): ForeignApproval[] {
-  if (isFirst || model?.deploymentJob === undefined) return [];
+  if (isFirst || model?.deploymentJob === undefined || deployments === undefined) return [];
   const recorded = recordedVersions(environment, line.entries);
   return versions.flatMap(({ version, createdAt, tags }) => {
-    const keys = approvalTags(tags);
+    const keys = deployments.approved(tags);
     if (keys.length === 0 || isCovered(line, policy, environment, { version, createdAt })) return [];
     const digest = recorded.find((each) => each.version === version && each.createdAt === createdAt)?.digest;
     const number = digest === undefined ? undefined : numberOf(line.state, digest);

@@ -55,7 +55,7 @@ export async function auditRegistries(
     const recorded = recordedVersions(environment, view.entries);
     const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
     findings.push(...registryFindings(look.picture, here, view.entries, left), ...begun, ...found);
-    findings.push(...deploymentFindings(look.picture, approved, inForce));
+    findings.push(...deploymentFindings(look.picture, look.registry.deployments, approved, inForce));
     const { versions, model: registered } = look.picture;
     environments.push({
       environment,

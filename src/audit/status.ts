@@ -90,9 +90,10 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
             ? [
                 ...differencesOf(look.picture, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
-                ...(policy === undefined ? [] : foreignApprovals(look.picture, approved, policy)).map(
-                  (each) => each.message,
-                ),
+                ...(policy === undefined
+                  ? []
+                  : foreignApprovals(look.picture, look.registry.deployments, approved, policy)
+                ).map((each) => each.message),
               ]
             : [],
         unanswered: look?.answered === false ? look.why : undefined,

@@ -7,6 +7,8 @@ export interface DeploymentApprovals {
   approve(at: { model: string; version: string; job: string }): Promise<DeploymentRun>;
   /** Takes those tags away, and says which there were. A task that has passed is not undone by it. */
   withdraw(at: { model: string; version: string }): Promise<readonly string[]>;
+  /** Names of the approval tasks that the tags of a version let pass. */
+  approved(tags: Readonly<Record<string, string>>): readonly string[];
 }
 
 /** How the job of a version stands after it was told. */
@@ -18,18 +20,4 @@ export interface DeploymentRun {
   /** What stands in the way, or what is odd. */
   why?: string;
   fix?: string;
-}
-
-export const APPROVED = "Approved";
-
-/** Whether a task of a deployment job asks for an approval: by its name, as the vendor has it. Pure. */
-export function isApprovalTask(key: string): boolean {
-  return /^approval/i.test(key);
-}
-
-/** Names of the approval tasks that the tags of a version let pass. Pure. */
-export function approvalTags(tags: Readonly<Record<string, string>>): string[] {
-  return Object.entries(tags)
-    .filter(([key, value]) => isApprovalTask(key) && value.trim().toLowerCase() === APPROVED.toLowerCase())
-    .map(([key]) => key);
 }

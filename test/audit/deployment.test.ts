@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { deploymentFindings } from "../../src/audit/audit-deployments.ts";
+import { approvalTags } from "../../src/clients/unity-catalog/deployment-tags.ts";
 import { approvalStatement } from "../../src/evidence/approval.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
 import { type Policy, policySchema } from "../../src/policy/policy.ts";
-import { approvalTags } from "../../src/registry/deployment.ts";
 import { type Person, registered } from "../support/line.ts";
 import { chain, ci, minutes, owner, POLICY, promoted } from "./chain.ts";
 
@@ -57,6 +57,7 @@ const withdrawn = (approval: string): Step => ({
   fact: { kind: "approval.withdrawn", body: { approval, reason: "a complaint came in" } },
   minute: 5,
 });
+const deployments = { approved: approvalTags };
 const NO = "prod v1 is approved in the workspace (approval), and no approval of the ledger counts for it";
 
 test.each<[string, Step[], { count?: number; createdAt?: number }, string[]]>([
@@ -84,7 +85,7 @@ test.each<[string, Step[], { count?: number; createdAt?: number }, string[]]>([
   };
   const line = { state, project: "claims-triage", entries: view.entries };
   const found = (changed: object) =>
-    deploymentFindings({ ...picture, ...changed }, line, asking(count)).map((each) => each.message);
+    deploymentFindings({ ...picture, ...changed }, deployments, line, asking(count)).map((each) => each.message);
   expect(found({})).toEqual(messages);
   // Without a job, in the first environment, or with another word, the tag means nothing.
   expect(found({ model: { name: model.name, tags: {}, aliases: {} } })).toEqual([]);
@@ -107,7 +108,7 @@ test("a version that nobody recorded: no candidate is named in what to do", () =
   const model = { name: "prod.claims.triage", tags: {}, aliases: {}, deploymentJob: "7" };
   const picture = { environment: "prod", isFirst: false, model, versions };
   const line = { state, project: "claims-triage", entries: view.entries };
-  expect(deploymentFindings(picture, line, asking(1))).toEqual([
+  expect(deploymentFindings(picture, deployments, line, asking(1))).toEqual([
     {
       part: "registry",
       verdict: "no",

@@ -1,15 +1,10 @@
 import * as z from "zod";
 import { EXIT, FactoryError } from "../../lib/error.ts";
-import {
-  APPROVED,
-  approvalTags,
-  type DeploymentApprovals,
-  type DeploymentRun,
-  isApprovalTask,
-} from "../../registry/deployment.ts";
+import type { DeploymentApprovals, DeploymentRun } from "../../registry/deployment.ts";
 import { withGrants } from "../databricks/grants.ts";
 import type { Workspace } from "../databricks/workspace.ts";
 import { letGoOn, lookAtRun, type VersionRun } from "./deployment-run.ts";
+import { APPROVED, approvalTags, isApprovalTask } from "./deployment-tags.ts";
 import { nothing } from "./schemas.ts";
 import { ownTags } from "./tags.ts";
 import { plainName, REGISTRY } from "./versions.ts";
@@ -43,6 +38,7 @@ export function deploymentApprovals(workspace: Workspace, signal: AbortSignal): 
         );
       return keys;
     },
+    approved: approvalTags,
   };
 }
 

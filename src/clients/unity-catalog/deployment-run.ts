@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { FactoryError, outsideError } from "../../lib/error.ts";
-import { type DeploymentRun, isApprovalTask } from "../../registry/deployment.ts";
+import type { DeploymentRun } from "../../registry/deployment.ts";
 import { isUnknownOutcome } from "../databricks/replies.ts";
 import type { Workspace } from "../databricks/workspace.ts";
+import { isApprovalTask } from "./deployment-tags.ts";
 import { keyValues } from "./schemas.ts";
 import { plainName, REGISTRY } from "./versions.ts";
 
