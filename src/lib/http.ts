@@ -50,6 +50,7 @@ export type BodyReader<T> = (
 ) => Promise<T>;
 
 const RETRIES = 4;
+const CUT_RETRIES = 2;
 const LONGEST_WAIT_MS = 30_000;
 const BUDGET_MS = 300_000;
 
@@ -96,15 +97,12 @@ async function exchange<T extends object>(request: HttpRequest, read: BodyReader
       if (last) return result;
     } catch (error) {
       request.signal?.throwIfAborted();
-      const again =
-        !(error instanceof FactoryError) &&
-        repeatable &&
-        attempt < retries &&
-        isBrokenConnection(error) &&
-        inBudget(request, began, waitMs);
+      // A reply that was cut short of its end, as JSON, is one that did not arrive.
+      const cut = error instanceof FactoryError && error.code === "http.json" && attempt < CUT_RETRIES;
+      const broken = !(error instanceof FactoryError) && isBrokenConnection(error);
+      const again = (cut || broken) && repeatable && attempt < retries && inBudget(request, began, waitMs);
       traceFailure(request, error, performance.now() - started, again ? waitMs : undefined);
-      if (error instanceof FactoryError) throw error;
-      if (!again) throw noReply(request, error);
+      if (!again) throw error instanceof FactoryError ? error : noReply(request, error);
     }
     await pause(waitMs, request.signal);
   }

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import * as z from "zod";
 import { digestStream, type Streamer, saveStream } from "../../lib/download.ts";
 import { outsideError } from "../../lib/error.ts";
@@ -13,6 +14,7 @@ const MAX_DEPTH = 20;
 const PAGE = 1000;
 const MAX_PAGES = 1000;
 const AT_ONCE = 4;
+const MAX_READS = 3;
 
 const listing = z.object({
   contents: z
@@ -85,11 +87,34 @@ export function filesSource(workspace: Workspace, root: string, label: string, m
       if (found === undefined) throw missing();
       return found.value;
     };
+  /** Lengths as they were listed: a file that comes shorter was cut on its way, however well the reply ended. */
+  const lengths = new Map<string, number>();
+  const whole = async (path: string, read: (tries: number) => Promise<{ sha256: string; bytes: number }>) => {
+    for (let tries = 1; ; tries++) {
+      const got = await read(tries);
+      const told = lengths.get(path);
+      if (told === undefined || told === got.bytes) return got;
+      if (tries === MAX_READS)
+        throw outsideError(
+          "files.cut",
+          `${path} of ${label} has ${told} bytes, and ${got.bytes} arrived`,
+          "run the command again",
+        );
+    }
+  };
   return {
     label,
-    files: () => listBelow(workspace, root, label),
-    fetch: (path, to, onBytes) => saveStream(streamOf(path), `${label} ${path}`, to, onBytes),
-    digest: (path, onBytes) => digestStream(streamOf(path), onBytes),
+    async files() {
+      const found = await listBelow(workspace, root, label);
+      for (const { path, bytes } of found) lengths.set(path, bytes);
+      return found;
+    },
+    fetch: (path, to, onBytes) =>
+      whole(path, async (tries) => {
+        if (tries > 1) await rm(to, { force: true });
+        return saveStream(streamOf(path), `${label} ${path}`, to, onBytes);
+      }),
+    digest: (path, onBytes) => whole(path, () => digestStream(streamOf(path), onBytes)),
   };
 }
 

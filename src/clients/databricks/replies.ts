@@ -78,7 +78,8 @@ export function accept<T>(request: HttpRequest, reply: HttpReply, schema: z.ZodT
   );
 }
 
-function isPage(reply: HttpReply): boolean {
+/** A page of something in between, where data was asked for. */
+export function isPage(reply: HttpReply): boolean {
   return (
     /^text\/html\b/i.test(reply.headers["content-type"] ?? "") ||
     /^\s*<(?:!doctype|html)/i.test(reply.text.slice(0, 200))

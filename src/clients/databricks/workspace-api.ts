@@ -1,6 +1,6 @@
 import { FactoryError } from "../../lib/error.ts";
 import { type HttpReply, type HttpRequest, sendHttp, tryStreamHttp } from "../../lib/http.ts";
-import { accept, isNotFound, isTokenRefused, workspaceFailure } from "./replies.ts";
+import { accept, isNotFound, isPage, isTokenRefused, workspaceFailure } from "./replies.ts";
 import type { Workspace, WorkspaceCall } from "./workspace.ts";
 
 export interface WorkspaceParts {
@@ -48,7 +48,14 @@ export function workspaceApi(parts: WorkspaceParts): Workspace {
       return accept(request, reply, schema, parts.label);
     },
     async stream(call, read) {
-      const { request, reply } = await authorized(call, (each) => tryStreamHttp(each, read));
+      const guarded: typeof read = (body, head) => {
+        const page = /^text\/html\b/i.test(head.headers["content-type"] ?? "") && !/\.html?$/i.test(call.path);
+        if (!page) return read(body, head);
+        body.resume();
+        // As a broken connection it is tried again.
+        throw Object.assign(new Error("a web page came instead of the file"), { code: "ECONNRESET" });
+      };
+      const { request, reply } = await authorized(call, (each) => tryStreamHttp(each, guarded));
       if ("value" in reply) return reply.value;
       if (isNotFound(request, reply)) return undefined;
       throw workspaceFailure(request, reply, parts.label);
@@ -77,6 +84,8 @@ function requestOf(
     url,
     headers: { ...headers, ...call.headers, authorization: `Bearer ${token}` },
     signal: call.signal ?? parts.signal,
+    // A proxy or a login page that stands in between for a moment.
+    isOverload: (reply) => reply.status < 300 && isPage(reply),
     ...(call.json !== undefined && { json: call.json }),
     ...(call.body !== undefined && { body: call.body }),
     ...(call.idempotent !== undefined && { idempotent: call.idempotent }),
