@@ -295,10 +295,11 @@ describe("files of the evidence", () => {
     mkdirSync(join(folder, "resources"));
     for (const name of ["my job.yml", "my_job.yml", "my+job.yml", "größe.yml"])
       writeFileSync(join(folder, "resources", name), "");
+    writeFileSync(join(folder, "databricks.yml"), "bundle: { name: b }\ninclude:\n  - resources/*.yml\n");
     const names = collectAttachments(folder, "", "", [], [])
       .filter((each) => each.kind === "bundle")
       .map((each) => attachmentPath(each));
-    expect(new Set(names).size).toBe(4);
+    expect(new Set(names).size).toBe(5);
   });
   it("a link or a pipe is never read", () => {
     symlinkSync("/dev/zero", join(folder, "zero"));
