@@ -4,8 +4,10 @@ import { configDefaults, defineConfig } from "vitest/config";
 const DEEP_ONLY = [
   "test/clients/databricks/secrets.test.ts",
   "test/clients/unity-catalog/crash.test.ts",
+  "test/clients/unity-catalog/front-door.test.ts",
   "test/clients/unity-catalog/storage.test.ts",
   "test/data/warehouse/gate.test.ts",
+  "test/ledger/delta.test.ts",
   "test/ledger/delta-front-door.test.ts",
   "test/ledger/delta-guard.test.ts",
   "test/training/template-in-workspace.test.ts",
