@@ -163,11 +163,7 @@ async function follow(id: number, timeoutMs: number, { jobs, report, signal }: J
   let told = false;
   const cancel = () => jobs.cancel(id).catch(() => {});
   return withTask(report, "train.job", "training on a job", async (advance) => {
-    for (
-      let pauseMs: number = POLL_MS.first, looks = 1;
-      ;
-      pauseMs = Math.min(pauseMs * 1.5, POLL_MS.longest), looks++
-    ) {
+    for (let pauseMs: number = POLL_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, POLL_MS.longest)) {
       try {
         signal.throwIfAborted();
         const run = await jobs.look(id);
