@@ -5,6 +5,7 @@ import type { Clients } from "./cli/clients.ts";
 import type { Places, Variables } from "./cli/context.ts";
 import { shareWorkspaces } from "./clients/databricks/share-workspaces.ts";
 import type { Mlflow } from "./clients/mlflow/open-mlflow.ts";
+import type { ObjectStore } from "./evidence/object-store.ts";
 import { outsideError, usageError } from "./lib/error.ts";
 import { setUpHttp, userAgent } from "./lib/http-settings.ts";
 import type { Report } from "./lib/progress.ts";
@@ -26,25 +27,38 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
   const workspace = shareWorkspaces({ variables, home: variables.HOME ?? homedir(), places, signal, version });
   /** By address: what one member learnt, the clock for one, the others know. */
   const servers = new Map<string, Mlflow>();
-  const mlflow = async (environment: Environment) => {
-    const { registry } = environment;
-    if (registry.kind !== "mlflow") throw new TypeError(`${environment.name} is no MLflow server`);
+  const mlflow = async (uri: string) => {
     const { openMlflow } = await import("./clients/mlflow/open-mlflow.ts");
-    const known = servers.get(registry.uri);
-    if (known !== undefined) return known;
-    const opened = openMlflow(registry.uri, { variables: trackingCredentials(variables, registry.uri), signal });
-    servers.set(registry.uri, opened);
-    return opened;
+    const known = servers.get(uri) ?? openMlflow(uri, { variables: trackingCredentials(variables, uri), signal });
+    servers.set(uri, known);
+    return known;
   };
-  /** By environment: what is asked at the same time is asked once. */
-  const models = new Map<string, ModelRegistry>();
-  const pythonWorld = async ({ address }: { address: WorkspaceAddress }) => {
+  const openStore = async ({ name, catalog, registry }: Environment): Promise<ModelStore> => {
+    if (registry.kind === "mlflow") {
+      const server = await mlflow(registry.uri);
+      return { registry: server.registry, objects: (model) => server.objects(name, model) };
+    }
+    const reached = await workspace({ profile: registry.profile, host: registry.host });
+    if (registry.kind === "workspace") {
+      const { openWorkspaceRegistry } = await import("./clients/workspace-registry/open-workspace-registry.ts");
+      const opened = openWorkspaceRegistry(reached, signal);
+      return { registry: opened.registry, objects: (model) => opened.objects(name, model) };
+    }
+    const { openUnityObjects, openUnityRegistry } = await import("./clients/unity-catalog/open-unity.ts");
+    const place = { catalog, volume: registry.volume };
     const { data, cache } = places;
-    return { workspace: await workspace(address), data, cache, variables, signal };
+    return {
+      registry: openUnityRegistry(place, { workspace: reached, data, cache, variables, signal }),
+      objects: (model) => openUnityObjects(place, reached, model),
+    };
   };
-  const ofWorkspace = async (environment: Environment) => {
-    const { openWorkspaceRegistry } = await import("./clients/workspace-registry/open-workspace-registry.ts");
-    return openWorkspaceRegistry(await workspace(addressOf(environment)), signal);
+  /** By environment, as policy has it: what one member learnt is known to the others, and what is asked at the same time is asked once. */
+  const stores = new Map<string, Promise<ModelStore>>();
+  const modelStore = (environment: Environment): Promise<ModelStore> => {
+    const key = JSON.stringify([environment.name, environment.catalog, environment.registry]);
+    const known = stores.get(key) ?? openStore(environment);
+    stores.set(key, known);
+    return known;
   };
   /** What outside systems tell of by themselves; nobody listens before a command runs. */
   let hear: Report = () => {};
@@ -71,39 +85,21 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     },
     tracking: async (environment) => {
       const { registry } = environment;
-      if (registry.kind === "mlflow") return (await mlflow(environment)).tracking;
+      if (registry.kind === "mlflow") return (await mlflow(registry.uri)).tracking;
       const { openTracking } = await import("./clients/databricks/tracking.ts");
-      return openTracking(await workspace({ profile: registry.profile, host: registry.host }), signal);
+      return openTracking(await workspace(addressOf(environment)), signal);
     },
-    registry: async (environment) => {
-      if (environment.registry.kind === "workspace") return (await ofWorkspace(environment)).registry;
-      const place = unityPlace(environment);
-      if (place === undefined) return (await mlflow(environment)).registry;
-      const { openUnityRegistry } = await import("./clients/unity-catalog/open-unity.ts");
-      const known = models.get(environment.name);
-      if (known !== undefined) return known;
-      const opened = openUnityRegistry(place, await pythonWorld(place));
-      models.set(environment.name, opened);
-      return opened;
-    },
-    objects: async (environment, model) => {
-      if (environment.registry.kind === "workspace")
-        return (await ofWorkspace(environment)).objects(environment.name, model);
-      const place = unityPlace(environment);
-      if (place === undefined) return (await mlflow(environment)).objects(environment.name, model);
-      const { openUnityObjects } = await import("./clients/unity-catalog/open-unity.ts");
-      return openUnityObjects(place, await workspace(place.address), model);
-    },
-    serving: async ({ name, registry }, endpoint, model) => {
-      if (registry.kind === "mlflow")
+    registry: async (environment) => (await modelStore(environment)).registry,
+    objects: async (environment, model) => (await modelStore(environment)).objects(model),
+    serving: async (environment, endpoint, model) => {
+      if (environment.registry.kind === "mlflow")
         throw usageError(
           "serving.kind",
-          `release.endpoint asks for a serving endpoint, and ${name} is no Databricks workspace`,
+          `release.endpoint asks for a serving endpoint, and ${environment.name} is no Databricks workspace`,
           "leave it out of factory.yaml: jobs read the alias champion",
         );
-      const { profile, host } = registry;
       const { servingEndpoint } = await import("./clients/databricks/serving.ts");
-      return servingEndpoint(await workspace({ profile, host }), endpoint, model);
+      return servingEndpoint(await workspace(addressOf(environment)), endpoint, model);
     },
     bundleCli: async (environment) => {
       const { openBundleCli } = await import("./clients/databricks/bundle-cli.ts");
@@ -140,11 +136,10 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
   };
 }
 
-/** Where an environment of kind unity-catalog keeps its models and its evidence; undefined for other kinds. */
-function unityPlace({ catalog, registry }: Environment) {
-  if (registry.kind !== "unity-catalog") return undefined;
-  const { profile, host, volume } = registry;
-  return { catalog, volume, address: { profile, host } };
+/** Where one environment keeps its models, and the evidence and bundles of each by its name in factory.yaml. */
+interface ModelStore {
+  registry: ModelRegistry;
+  objects(model: string): ObjectStore;
 }
 
 /** The workspace of an environment. Throws exit 2 for one that has none. */

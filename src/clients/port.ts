@@ -16,6 +16,20 @@ export function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   });
 }
 
+/** A port of 127.0.0.1 that nobody listened on a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen({ port: 0, host: "127.0.0.1", exclusive: true }, () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no free port")),
+      );
+    });
+  });
+}
+
 /** Who listens on a port of this machine, for a message: `process 812 (python3 -m http.server)`; undefined if the system does not tell. */
 export function portHolder(port: number): string | undefined {
   const pid = platform === "linux" ? linuxListener(port) : lsofListener(port);

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { outsideError } from "../lib/error.ts";
@@ -11,7 +10,7 @@ import { acquireLock } from "../lib/lock.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type SandboxHost, type SandboxRecord, sandboxRecord } from "../sandbox/record.ts";
-import { isPortFree, portHolder } from "./port.ts";
+import { freePort, isPortFree, portHolder } from "./port.ts";
 import { endProcesses, leaderLives, MARK } from "./server-processes.ts";
 
 const LOCK_WAIT_MS = 60_000;
@@ -132,17 +131,4 @@ async function whoAnswers(port: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen({ port: 0, host: "127.0.0.1", exclusive: true }, () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no free port")),
-      );
-    });
-  });
 }

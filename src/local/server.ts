@@ -1,6 +1,18 @@
 import * as z from "zod";
 import type { Report } from "../lib/progress.ts";
 
+/** A process in the background, as a record of it stands between two commands. */
+export const startedProcess = z.object({
+  /** Leader of its process group; absent for the instant between the decision to start and the start. */
+  pid: z.int().positive().optional(),
+  /** When that process started, in the system's words: a pid alone is no identity. */
+  started: z.string().optional(),
+  port: z.int().min(1).max(65_535),
+  phase: z.enum(["starting", "running"]),
+  /** ISO time of the start. */
+  at: z.string(),
+});
+
 /** `server.json` beside the database: what factory knows about the server between two commands. */
 export const serverRecord = z.object({
   v: z.literal(1),
@@ -8,18 +20,7 @@ export const serverRecord = z.object({
   identity: z.string().min(8),
   /** The MLflow that last opened the database. */
   mlflow: z.string().min(1),
-  process: z
-    .object({
-      /** Leader of the server's process group; absent for the instant between the decision to start and the start. */
-      pid: z.int().positive().optional(),
-      /** When that process started, in the system's words: a pid alone is no identity. */
-      started: z.string().optional(),
-      port: z.int().min(1).max(65_535),
-      phase: z.enum(["starting", "running"]),
-      /** ISO time of the start. */
-      at: z.string(),
-    })
-    .optional(),
+  process: startedProcess.optional(),
 });
 export type ServerRecord = z.infer<typeof serverRecord>;
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { startedProcess } from "../local/server.ts";
 
 const principal = z.object({
   name: z.string().min(1),
@@ -21,18 +22,7 @@ export const sandboxRecord = z.object({
   principals: z.array(principal),
   /** `on` as `catalog dev` or `schema dev.claims`; `to` the name of a principal. */
   grants: z.array(z.object({ on: z.string(), to: z.string(), privileges: z.array(z.string()) })),
-  process: z
-    .object({
-      /** Absent for the instant between the decision to start and the start. */
-      pid: z.int().positive().optional(),
-      /** When that process started, in the system's words: a pid alone is no identity. */
-      started: z.string().optional(),
-      port: z.int().min(1).max(65_535),
-      phase: z.enum(["starting", "running"]),
-      /** ISO time of the start. */
-      at: z.string(),
-    })
-    .optional(),
+  process: startedProcess.optional(),
 });
 export type SandboxRecord = z.infer<typeof sandboxRecord>;
 

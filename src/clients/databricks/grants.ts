@@ -27,7 +27,8 @@ const assignments = z.object({
 });
 const owned = z.object({ owner: z.string().default("") });
 
-const FOLDERS = {
+/** Where Unity Catalog's API keeps each kind of thing that a grant is on; a model is a function. */
+export const FOLDERS = {
   CATALOG: "catalogs",
   SCHEMA: "schemas",
   VOLUME: "volumes",

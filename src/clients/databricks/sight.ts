@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Identity, Levelled, Rights, WorkspaceSight } from "../../doctor/workspace-sight.ts";
 import { FactoryError } from "../../lib/error.ts";
 import { toMakeModel, toMakeVersion } from "../unity-catalog/create-version.ts";
-import { type Grant, missingGrants } from "./grants.ts";
+import { FOLDERS, type Grant, missingGrants } from "./grants.ts";
 import type { Workspace } from "./workspace.ts";
 
 const me = z.object({
@@ -31,13 +31,6 @@ const acl = z.object({
 });
 
 const UC = "/api/2.1/unity-catalog";
-const FOLDERS = {
-  CATALOG: "catalogs",
-  SCHEMA: "schemas",
-  VOLUME: "volumes",
-  FUNCTION: "models",
-  TABLE: "tables",
-} as const;
 /** Of a warehouse, weakest first. */
 const WAREHOUSE_LEVELS = ["CAN_VIEW", "CAN_USE", "CAN_MONITOR", "CAN_MANAGE", "IS_OWNER"];
 
