@@ -70,7 +70,9 @@ export const command = defineCommand({
       ),
       style.dim(`  profiles: ${PROFILES.map(({ profile, who }) => `${profile} (${who})`).join(", ")}`),
       `  export DATABRICKS_CONFIG_FILE=${quoted(data.profiles)}`,
-      style.dim("  in policy.yaml: registry: { kind: unity-catalog, profile: dev }"),
+      style.dim(
+        "  in policy.yaml: registry: { kind: unity-catalog, profile: dev }   (factory init --databricks writes it so)",
+      ),
       style.dim(
         `  ${data.keep ? `state is kept in ${data.folder}` : "state is in memory, gone when it stops"}; stop it: factory sandbox stop`,
       ),
