@@ -145,7 +145,8 @@ export const TRACKING_CALLS: readonly ContractCall[] = [
     "metrics.auc > 0.9",
     "params.p = '1' and tags.t = 'u'",
     "attributes.status = 'FINISHED'",
-    "run_name LIKE 'r%'",
+    // MLflow makes up a name for a run that has none, of any letter but with no digit second.
+    "run_name LIKE 'r1%'",
     "metrics.`auc` >= 0.75 AND params.q ILIKE 'W'",
     "start_time < 1500",
     "metrics.auc > 'x'",
