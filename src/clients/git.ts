@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
+import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import type { Commit, History, Signature } from "../people/history.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
@@ -210,9 +210,9 @@ async function hiddenDifference(
   );
   const code = ignored.split("\0").find((path) => path !== "" && !path.includes("__pycache__/"));
   if (code !== undefined) return `${stripControls(code)} is ignored by git, and so in no commit`;
-  const folder = mkdtempSync(join(tmpdir(), "factory-index-"));
+  const folder = makeTemporaryFolder();
   try {
-    const index = join(folder, "index");
+    const index = join(folder.path, "index");
     const made = await gitOn(index, ["-c", "core.sparseCheckout=false", "read-tree", "HEAD"]);
     if (made.status !== 0) throw failed(["read-tree"], made);
     const status = await gitOn(index, [
@@ -225,7 +225,7 @@ async function hiddenDifference(
       ? undefined
       : `${stripControls(first.slice(3))} differs, and the index of git is marked so that its status does not show it`;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
+import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { pid } from "node:process";
+import { outsideError } from "./error.ts";
 import { sha256 } from "./hash.ts";
 import { isSameProcess, processStart } from "./process-identity.ts";
 
@@ -21,6 +22,24 @@ export function makeWorkFolder(base: string): WorkFolder {
   const path = join(base, `${machine()}_${pid}_${encode(processStart(pid) ?? "?")}_${randomBytes(6).toString("hex")}`);
   mkdirSync(path, { mode: 0o700 });
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/**
+ * A work folder where the system keeps temporary files, below one folder of this user's. Throws exit 4 when that one is
+ * somebody else's: whoever owns it could replace what is in it.
+ */
+export function makeTemporaryFolder(): WorkFolder {
+  const { uid } = userInfo();
+  const base = join(tmpdir(), `factory-${uid}`);
+  mkdirSync(base, { recursive: true, mode: 0o700 });
+  const found = lstatSync(base);
+  if (!found.isDirectory() || found.uid !== uid)
+    throw outsideError(
+      "temporary.owner",
+      `${base} is not a folder of yours, and factory keeps temporary files in it`,
+      "remove it, or set TMPDIR to a folder of your own",
+    );
+  return makeWorkFolder(base);
 }
 
 function removeLeft(base: string): void {

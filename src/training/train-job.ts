@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { checkBundle } from "../bundle/check-bundle.ts";
 import { at, entriesOf, textOf } from "../bundle/node.ts";
@@ -9,6 +6,7 @@ import { resolveBundle } from "../bundle/resolve.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
+import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import { fetchModel } from "../registry/model-files.ts";
 import type { FoundJob, JobRun, TrainingJobs } from "./job-run.ts";
 import type { TrainingPlan } from "./plan-training.ts";
@@ -148,13 +146,13 @@ export async function trainOnJob(plan: TrainingPlan, job: FoundJob, world: JobWo
   ];
   const [model] = models;
   if (model === undefined || problems.length > 0) return { ...base, run, problems, lastLines: [] };
-  const folder = await mkdtemp(join(tmpdir(), "factory-model-"));
+  const folder = makeTemporaryFolder();
   try {
-    const fetched = await fetchModel(tracking.filesOf(model), folder, world.report);
+    const fetched = await fetchModel(tracking.filesOf(model), folder.path, world.report);
     const digested = { id: model.id, digest: fetched.digest, files: fetched.files.length, bytes: fetched.bytes };
     return { ...base, run, problems, lastLines: [], model: digested };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 

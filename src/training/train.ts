@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, outsideError } from "../lib/error.ts";
 import { sha256File } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
+import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import { fetchModel } from "../registry/model-files.ts";
 import type { DataDigest, TrainingPlan } from "./plan-training.ts";
 import type { LoggedModel, Run, Tracking } from "./tracking.ts";
@@ -196,12 +196,12 @@ async function changedData(folder: string, before: readonly DataDigest[]): Promi
 }
 
 async function digestOf(model: LoggedModel, world: TrainingWorld): Promise<NonNullable<Trained["model"]>> {
-  const folder = await mkdtemp(join(tmpdir(), "factory-model-"));
+  const folder = makeTemporaryFolder();
   try {
-    const fetched = await fetchModel(world.tracking.filesOf(model), folder, world.report);
+    const fetched = await fetchModel(world.tracking.filesOf(model), folder.path, world.report);
     return { id: model.id, digest: fetched.digest, files: fetched.files.length, bytes: fetched.bytes };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { afterEach, expect, test } from "vitest";
-import { makeWorkFolder } from "../../src/lib/work-folder.ts";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { makeTemporaryFolder, makeWorkFolder } from "../../src/lib/work-folder.ts";
 
 const base = join(mkdtempSync(join(tmpdir(), "factory-work-")), "work");
 afterEach(() => rmSync(base, { recursive: true, force: true }));
@@ -39,4 +39,20 @@ test("what a dead process left is removed; what a living one, another machine or
   for (const path of [elsewhere, strange]) mkdirSync(path);
   makeWorkFolder(base);
   expect([mine, reused, elsewhere, strange].map((path) => existsSync(path))).toEqual([true, false, true, true]);
+});
+
+test("a temporary folder is below one of this user's own, and never where somebody else could have put a link", () => {
+  mkdirSync(base, { recursive: true });
+  vi.stubEnv("TMPDIR", base);
+  try {
+    const own = join(base, `factory-${userInfo().uid}`);
+    const { path, remove } = makeTemporaryFolder();
+    expect(dirname(path)).toBe(own);
+    remove();
+    rmSync(own, { recursive: true });
+    symlinkSync(tmpdir(), own);
+    expect(() => makeTemporaryFolder()).toThrow("is not a folder of yours");
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

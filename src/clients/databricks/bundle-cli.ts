@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BundleCli, BundleRun } from "../../deploy/bundle-cli.ts";
 import { runProcess } from "../../lib/run-process.ts";
+import { makeTemporaryFolder } from "../../lib/work-folder.ts";
 import { cliFailure } from "./cli-output.ts";
 import { findCli } from "./find-cli.ts";
 import type { Workspace } from "./workspace.ts";
@@ -35,9 +35,8 @@ export async function openBundleCli(
   const { path, version } = await findCli(variables, signal);
   const run = async (doing: "validate" | "deploy", { folder, target, variables: given }: BundleRun): Promise<void> => {
     const token = await workspace.token();
-    const home = mkdtempSync(join(tmpdir(), "factory-cli-"));
+    const { path: home, remove } = makeTemporaryFolder();
     try {
-      chmodSync(home, 0o700);
       const config = join(home, "databrickscfg");
       writeFileSync(config, "", { mode: 0o600 });
       mkdirSync(join(home, "cache"));
@@ -77,7 +76,7 @@ export async function openBundleCli(
         workspace.label,
       );
     } finally {
-      rmSync(home, { recursive: true, force: true });
+      remove();
     }
   };
   return {
