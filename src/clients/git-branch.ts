@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { variablesFor } from "../lib/child-variables.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { sha256 } from "../lib/hash.ts";
@@ -77,10 +78,6 @@ const SETTINGS = [
   ...["https", "http", "ssh", "file"].map((name) => `protocol.${name}.allow=always`),
 ].flatMap((setting) => ["-c", setting]);
 
-/** How a person or a CI job lets git reach a server. No other variable gets to git: many of them change what it does. */
-const KEPT =
-  /^(?:PATH|HOME|USER|LOGNAME|XDG_CONFIG_HOME|TMPDIR|SSH_AUTH_SOCK|GIT_SSH_COMMAND|GIT_ASKPASS|GIT_SSL_CAINFO|SSL_CERT_(?:FILE|DIR)|(?:https?|no|all)_proxy)$/i;
-
 const SIGNATURE = { NAME: "factory", EMAIL: "factory@invalid" };
 
 /** Throws a usage error (exit 2) for an address that holds credentials or that git would take for something else. */
@@ -89,7 +86,8 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
   const folder = join(cache, sha256(`${url}\n${branch}`).slice(0, 32));
   const place = `${url} (branch ${branch})`;
   const base = {
-    ...Object.fromEntries(Object.entries(variables).filter(([name]) => KEPT.test(name))),
+    // How a person or a CI job lets git reach a server. No other variable gets to git: many of them change what it does.
+    ...variablesFor("git", variables),
     LC_ALL: "C",
     TZ: "UTC",
     GIT_NO_REPLACE_OBJECTS: "1",

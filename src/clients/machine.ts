@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Machine } from "../doctor/doctor.ts";
+import { variablesFor } from "../lib/child-variables.ts";
 import { FactoryError } from "../lib/error.ts";
 import { sendHttp } from "../lib/http.ts";
 import { runProcess } from "../lib/run-process.ts";
@@ -27,7 +28,7 @@ export function openMachine({ data, variables, signal }: MachineOptions): Machin
           const result = await runProcess({
             argv: ["git", ...args],
             cwd: folder,
-            env: variables,
+            env: variablesFor("git", variables),
             timeoutMs: TIMEOUT_MS,
             signal,
           });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { harmlessVariables, variablesFor } from "../lib/child-variables.ts";
 import { outsideError } from "../lib/error.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { runProcess } from "../lib/run-process.ts";
@@ -65,7 +66,7 @@ async function probe(
     const result = await runProcess({
       argv: [program, "-I", "-c", PROBE],
       cwd: "/",
-      env: { ...variables, PYTHONWARNINGS: "ignore" },
+      env: { ...harmlessVariables(variables), PYTHONWARNINGS: "ignore" },
       timeoutMs: PROBE_TIMEOUT_MS,
       ...(signal && { signal }),
     });
@@ -78,20 +79,19 @@ async function probe(
   }
 }
 
-/** Variables that change what an interpreter loads or keep it from writing bytecode. */
-const INTERPRETER_VARIABLES =
-  /^(?:PYTHON(?!WARNINGS$)\w*|VIRTUAL_ENV\w*|CONDA_\w+|__PYVENV_LAUNCHER__|UV_PROJECT_ENVIRONMENT|UV_PYTHON)$/;
+/** Variables that change which interpreter is used or what it loads. */
+const INTERPRETER_VARIABLES = /^(?:PYTHON\w*|UV_PYTHON)$/;
 
 /**
- * The environment for uv and pip: the user's own, without what would redirect the interpreter, with `indexSettings`. uv may
- * not download an interpreter.
+ * The environment for uv and pip: what they need to reach a package index, without what would redirect the interpreter, with
+ * `indexSettings`. No credential of anything else. uv may not download an interpreter.
  */
 export async function installerVariables(
   variables: Variables,
   python: string,
   signal?: AbortSignal,
 ): Promise<Record<string, string>> {
-  const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => !INTERPRETER_VARIABLES.test(name)));
+  const kept = keptFor(variables);
   return {
     ...kept,
     ...(await indexSettings(kept, python, signal)),
@@ -112,7 +112,7 @@ export async function indexSettings(
   python: string,
   signal?: AbortSignal,
 ): Promise<Record<string, string>> {
-  const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => !INTERPRETER_VARIABLES.test(name)));
+  const kept = keptFor(variables);
   const pip = { ...(await pipConfig(python, kept, signal)), ...pipVariables(kept) };
   const handed: Record<string, string | undefined> = {
     UV_DEFAULT_INDEX: kept.UV_INDEX_URL === undefined ? pip["index-url"] : undefined,
@@ -127,6 +127,11 @@ export async function indexSettings(
       value === undefined || value === "" || kept[name] !== undefined ? [] : [[name, value]],
     ),
   );
+}
+
+function keptFor(variables: Variables): Record<string, string> {
+  const kept = Object.entries(variablesFor("installer", variables));
+  return Object.fromEntries(kept.filter(([name]) => !INTERPRETER_VARIABLES.test(name)));
 }
 
 function pipVariables(variables: Variables): Record<string, string> {

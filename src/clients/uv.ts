@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { harmlessVariables } from "../lib/child-variables.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { acquireLock } from "../lib/lock.ts";
 import { type Report, withTask } from "../lib/progress.ts";
@@ -99,7 +100,7 @@ async function versionOf(
     const result = await runProcess({
       argv: [path, "--version"],
       cwd: "/",
-      env: request.variables,
+      env: harmlessVariables(request.variables),
       timeoutMs: 10_000,
       signal: request.signal,
     });

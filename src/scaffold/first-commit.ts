@@ -1,3 +1,4 @@
+import { variablesFor } from "../lib/child-variables.ts";
 import { FactoryError, messageOf } from "../lib/error.ts";
 import { runProcess } from "../lib/run-process.ts";
 
@@ -22,9 +23,7 @@ const NEUTRAL = [
   ["user.useConfigOnly", "true"],
 ].flatMap(([key, value]) => ["-c", `${key}=${value}`]);
 
-/** Variables of git that carry the identity or point to the user's settings; any other could point to another repository. */
-const GIT_KEPT =
-  /^GIT_(?:AUTHOR_(?:NAME|EMAIL)|COMMITTER_(?:NAME|EMAIL)|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)|EXEC_PATH)$/;
+const IDENTITY = /^GIT_(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL)$/;
 
 /** Makes `folder` a git repository on branch main with one commit of everything in it. Never throws but on interruption. */
 export async function commitFirst(
@@ -33,9 +32,8 @@ export async function commitFirst(
   variables: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<FirstCommit> {
-  const env = Object.fromEntries(
-    Object.entries(variables).filter(([name]) => !/^(?:GIT|FACTORY|DATABRICKS)_/.test(name) || GIT_KEPT.test(name)),
-  );
+  const identity = Object.entries(variables).filter(([name]) => IDENTITY.test(name));
+  const env = { ...variablesFor("git", variables), ...Object.fromEntries(identity) };
   const git = async (...args: string[]): Promise<string> => {
     const done = await runProcess({
       argv: ["git", ...NEUTRAL, ...args],

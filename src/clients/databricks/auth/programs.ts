@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
+import { variablesFor } from "../../../lib/child-variables.ts";
 import { type FactoryError, outsideError, usageError } from "../../../lib/error.ts";
 import { redact, stripControls } from "../../../lib/redact.ts";
 import { runProcess } from "../../../lib/run-process.ts";
@@ -54,7 +55,8 @@ export async function runForJson(
   const result = await runProcess({
     argv,
     cwd: programs.home,
-    env: { ...loginVariables(programs.variables), ...more },
+    // A login program keeps the user's session by itself; variables that carry other credentials would turn it elsewhere.
+    env: { ...variablesFor("login", programs.variables), ...more },
     timeoutMs: TIMEOUT_MS,
     ...(programs.signal !== undefined && { signal: programs.signal }),
   });
@@ -81,15 +83,5 @@ function failed(name: string, status: number | undefined, stderr: string): Facto
   return outsideError(
     "databricks.program",
     `${name} failed (${status ?? "killed"})${said === undefined ? "" : `: ${said.replace(/^(?:Error|ERROR): */, "").slice(0, 300)}`}`,
-  );
-}
-
-/** A login program keeps the user's session by itself; variables that carry other credentials would turn it elsewhere. */
-function loginVariables(variables: Readonly<Record<string, string>>): Record<string, string> {
-  const kept = /^DATABRICKS_(?:AUTH_STORAGE|CACHE_DIR)$/;
-  return Object.fromEntries(
-    Object.entries(variables).filter(
-      ([name]) => kept.test(name) || !/^(?:DATABRICKS_|ARM_|ACTIONS_|FACTORY_|MLFLOW_|BUNDLE_)/.test(name),
-    ),
   );
 }
