@@ -174,7 +174,8 @@ export async function catchUpAnchor(
 ): Promise<boolean> {
   const model = await registry.model(name);
   const seq = Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0);
-  if (seq >= entry.seq) return false;
+  // The two tags are written at once, so that either may be the one that was cut off.
+  if (seq > entry.seq || (seq === entry.seq && model?.tags[MODEL_TAGS.policy] === policy)) return false;
   await setAnchor(registry, name, entry, policy);
   return true;
 }
