@@ -79,6 +79,7 @@ export const command = defineCommand({
     const policyPath = policy === undefined ? "../policy.yaml" : relative(target, policy.path);
     const plan = planProject(template, input.name, answers, {
       policyPath,
+      policy: policy?.policy,
       schemas: readSchemas(context.places.schemas),
       now: context.now(),
     });

@@ -86,11 +86,15 @@ function dataReasons({ facts, tags, trainedOn }: RegistrableFacts): string[] {
     ...(trainedOn ?? [])
       .filter((each) => !tagged.some((file) => file.name === nameOf(each.path)))
       .map((each) => `${each.path} is training data by factory.yaml, but the run was not trained on it: train again`),
-    // A file that is not tagged is looked at above; a table's version only the run itself can name.
+    // Where files are looked at, one that is not tagged is named above; what a table or a job's training read only the run can say.
     ...facts.data
-      .filter((each) => each.path.startsWith(TABLE_PREFIX) && tagged.length === 0)
-      .map(
-        (each) => `the run does not say on which version of ${each.path} it was trained (tag ${dataTag(each.path)})`,
+      .filter(
+        (each) => tagged.length === 0 && !(trainedOn ?? []).some((file) => nameOf(file.path) === nameOf(each.path)),
+      )
+      .map(({ path }) =>
+        path.startsWith(TABLE_PREFIX)
+          ? `the run does not say on which version of ${path} it was trained (tag ${dataTag(path)})`
+          : `the run does not say that it was trained on ${path}, which the data gate judged (tag ${dataTag(path)}): train again; where a job reads a table, have the gate judge that one (gates.data.source: warehouse)`,
       ),
     ...(tagged.length > 0 &&
     facts.data.length > 0 &&

@@ -1,8 +1,10 @@
 import { usageError } from "../lib/error.ts";
+import type { Policy } from "../policy/policy.ts";
 import { checkName } from "./check-paths.ts";
 import { MAX_FILES, type Template } from "./read-template.ts";
 import { type RenderedFile, renderTemplate } from "./render-template.ts";
 import type { Answers } from "./template-manifest.ts";
+import { workspacesOf } from "./workspaces-of.ts";
 
 export interface Schemas {
   /** Bytes of the published JSON schemas. */
@@ -56,7 +58,7 @@ export function planProject(
   template: Template,
   project: string,
   answers: Answers,
-  facts: { policyPath: string; schemas: Schemas; now: Date },
+  facts: { policyPath: string; schemas: Schemas; now: Date; policy?: Policy | undefined },
 ): ProjectPlan {
   checkProjectName(project);
   const { name, version } = template.manifest;
@@ -66,6 +68,8 @@ export function planProject(
     package: project.replaceAll("-", "_"),
     model_name: modelNameOf(project),
     policy_path: facts.policyPath,
+    workspaces: workspacesOf(facts.policy),
+    ledger: facts.policy?.ledger.kind ?? "file",
     year: facts.now.getUTCFullYear(),
     template_name: name,
     template_version: version,

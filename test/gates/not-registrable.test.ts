@@ -25,6 +25,9 @@ const tagsOf = (some: Record<string, string | undefined>) =>
   Object.fromEntries(Object.entries(some).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 
 describe("what bars registration", () => {
+  it("the same thing is not said twice of a file that the run does not name", () => {
+    expect(notRegistrable({ ...good, tags: tagsOf(withoutData) })).toHaveLength(1);
+  });
   it("nothing, when everything is known and agrees", () => {
     expect(notRegistrable(good)).toEqual([]);
   });
@@ -92,6 +95,11 @@ describe("what bars registration", () => {
       "training data that the run does not name",
       { trainedOn: [...(good.trainedOn ?? []), { path: "data/more.csv", sha256: other }] },
       /was not trained on it/,
+    ],
+    [
+      "a file that the data gate judged and a run, such as a job's, that names no data",
+      { tags: tagsOf(withoutData), trainedOn: undefined },
+      /does not say that it was trained on data\/claims\.csv, which the data gate judged/,
     ],
   ])("%s", (_, change, reason) => {
     expect(notRegistrable({ ...good, ...change }).join("\n")).toMatch(reason);

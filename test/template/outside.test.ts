@@ -37,6 +37,20 @@ describe("a generated project, judged from outside", () => {
     const made = await factory(["new", "claims-triage", "--yes"], { cwd: home.folder, variables: home.variables });
     expect(made.status, made.stderr).toBe(0);
     project = join(home.folder, "claims-triage");
+    // The same under a policy with workspaces, whose workflows differ.
+    const governed = { cwd: join(home.folder, "governed"), variables: home.variables };
+    const init = [
+      "init",
+      "governed",
+      "--databricks",
+      "--ledger-url",
+      "git@git.example.com:risk/governance.git",
+      "--yes",
+    ];
+    const policy = await factory(init, { cwd: home.folder, variables: home.variables });
+    expect(policy.status, policy.stderr).toBe(0);
+    const beside = await factory(["new", "claims-triage", "--yes"], governed);
+    expect(beside.status, beside.stderr).toBe(0);
     bin = await judges("judges", JUDGES, home.variables);
   });
   afterAll(() => home.remove());
@@ -65,12 +79,20 @@ describe("a generated project, judged from outside", () => {
       "vendor.github-workflows",
       ".github/workflows/factory.yml",
       ".github/workflows/ship.yml",
+      "../governed/claims-triage/.github/workflows/factory.yml",
+      "../governed/claims-triage/.github/workflows/ship.yml",
     ]);
     expect(result.status, result.stdout + result.stderr).toBe(0);
   });
 
   it("its YAML has no doubled key and no broken indentation", async () => {
-    const result = await run([join(bin, "yamllint"), "-d", "{extends: relaxed, rules: {line-length: disable}}", "."]);
+    const result = await run([
+      join(bin, "yamllint"),
+      "-d",
+      "{extends: relaxed, rules: {line-length: disable}}",
+      ".",
+      "../governed",
+    ]);
     expect(result.status, result.stdout).toBe(0);
   });
 });

@@ -33,7 +33,11 @@ const workflow = z.object({
 export type Workflow = z.infer<typeof workflow>;
 
 export function readWorkflow(path: string): Workflow {
-  return workflow.parse(parse(readFileSync(path, "utf8")));
+  return parseWorkflow(readFileSync(path, "utf8"));
+}
+
+export function parseWorkflow(text: string): Workflow {
+  return workflow.parse(parse(text));
 }
 
 export type Contexts = Record<"github" | "vars" | "secrets" | "inputs", Readonly<Record<string, string>>>;
@@ -236,6 +240,7 @@ function act(each: Step, workspace: string, runner: Runner): void {
     case "actions/setup-node":
     case "actions/setup-python":
     case "astral-sh/setup-uv":
+    case "databricks/setup-cli":
       return;
     default:
       throw new Error(`the action ${each.uses} is not known`);

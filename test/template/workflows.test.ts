@@ -1,13 +1,12 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { root } from "../support/paths.ts";
-import { type Contexts, evaluate, fill, readWorkflow, type Step } from "./workflow.ts";
+import { renderedProject } from "./rendered.ts";
+import { type Contexts, evaluate, fill, parseWorkflow, type Step } from "./workflow.ts";
 
-const folder = join(root, "templates/batch-scoring/files/.github/workflows");
+const project = await renderedProject();
+const fileOf = (name: string): string => project.get(`.github/workflows/${name}`) ?? "";
 const FILES = ["factory.yml", "ship.yml"];
-const automatic = readWorkflow(join(folder, "factory.yml"));
-const manual = readWorkflow(join(folder, "ship.yml"));
+const automatic = parseWorkflow(fileOf("factory.yml"));
+const manual = parseWorkflow(fileOf("ship.yml"));
 const jobs = [automatic, manual].flatMap(({ jobs }) => Object.entries(jobs).map(([name, job]) => ({ name, job })));
 const steps = jobs.flatMap(({ name, job }) => job.steps.map((step) => ({ job: name, step })));
 const scripts = steps.flatMap(({ job, step }) => (step.run === undefined ? [] : [{ job, run: step.run }]));
@@ -119,6 +118,6 @@ describe("the workflows of the batch-scoring template", () => {
   });
 
   it.each(FILES)("%s is made of ASCII, so that nothing in it looks like something else", (file) => {
-    expect(readFileSync(join(folder, file), "utf8")).toMatch(/^[\n\x20-\x7e]*$/);
+    expect(fileOf(file)).toMatch(/^[\n\x20-\x7e]*$/);
   });
 });

@@ -32,6 +32,27 @@ def read(source: str) -> pd.DataFrame:
     raise ValueError(f"{source}: expected a .csv file, a .parquet file or a table name")
 
 
+def snapshot(source: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read what is learnt from, with the tags that say what exactly that was.
+
+    Of a table one version is read, whatever is written meanwhile. Its tag is what factory's data
+    gate notes of the version that it judged: a model is registered only where both are the same.
+    """
+    if not is_table(source):
+        frame = read(source)
+        return frame, {"data.source": source, "data.sha256": sha256_of(source, frame)}
+    spark = _spark()
+    version = spark.sql(f"DESCRIBE HISTORY {source} LIMIT 1").first()["version"]
+    frame = spark.read.option("versionAsOf", version).table(source).toPandas()
+    judged = hashlib.sha256(f"delta:{source}@{version}".encode()).hexdigest()
+    return frame, {
+        "data.source": source,
+        "data.sha256": sha256_of(source, frame),
+        "data.version": str(version),
+        f"factory.data.warehouse/{source}": judged,
+    }
+
+
 def write(frame: pd.DataFrame, target: str) -> None:
     """Write a file in one step, so that no reader sees half of it, or append to a table."""
     if is_table(target):

@@ -82,8 +82,7 @@ def commit_of(folder: Path) -> str | None:
 
 def run(source: str, seed: int, commit: str | None = None, **overrides: int | float) -> str:
     """Train on `source`, log everything that is needed to judge and repeat it; returns the run."""
-    frame = data.read(source)
-    digest = data.sha256_of(source, frame)
+    frame, read = data.snapshot(source)
     training, test = split.parts(data.labelled(frame))
 
     with mlflow.start_run() as active:
@@ -97,7 +96,7 @@ def run(source: str, seed: int, commit: str | None = None, **overrides: int | fl
                 "high_visits": config.HIGH_VISITS,
             }
         )
-        mlflow.set_tags({"data.sha256": digest, "data.source": source})
+        mlflow.set_tags(read)
         commit = commit or commit_of(Path.cwd())
         if commit:
             mlflow.set_tag("mlflow.source.git.commit", commit)
