@@ -11,6 +11,7 @@ import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import type { Report } from "../lib/progress.ts";
 import { gateName } from "../policy/policy.ts";
+import { endpointTwins, twinsFix } from "../project/endpoint-twin.ts";
 import { openProject } from "../project/read-project.ts";
 import { junitOfCheck } from "../reports/junit.ts";
 import { warnOfKeys } from "../training/child-environment.ts";
@@ -57,6 +58,11 @@ export const command = defineCommand({
       );
     const runId = input.projectOnly ? undefined : (input.run ?? recallRun(open.folder)?.run);
     const contracts = contractChecker(context.clients, context.report);
+    const twins = open.policy && endpointTwins(open.project, open.policy.policy);
+    if (twins !== undefined) {
+      const text = `${twins.environments.join(" and ")} are in one workspace and would share the endpoint ${twins.endpoint}: release will refuse it; ${twinsFix(twins)}`;
+      context.report({ type: "note", tone: "warning", text });
+    }
     const report = await runCheck(
       { open, runId, only: input.only, factoryVersion: context.version },
       {

@@ -55,6 +55,10 @@ const dataGate = z.strictObject({
 const modelGate = commandGate.extend({ metrics: z.array(metric).min(1) });
 const timeoutOnly = z.strictObject({ timeoutSeconds: seconds.optional() });
 
+const endpoint = z
+  .string()
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/, "the name of a model serving endpoint");
+
 const overrides = z.strictObject({
   gates: z
     .strictObject({
@@ -64,6 +68,9 @@ const overrides = z.strictObject({
         .strictObject({ metrics: z.array(metric).min(1).optional(), timeoutSeconds: seconds.optional() })
         .optional(),
     })
+    .optional(),
+  release: z
+    .strictObject({ endpoint: endpoint.optional().describe("the endpoint's name in this environment alone") })
     .optional(),
 });
 
@@ -99,9 +106,7 @@ export const projectSchema = z.strictObject({
   release: z
     .strictObject({
       strategy: z.string().min(1).default("direct"),
-      endpoint: z
-        .string()
-        .regex(/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/, "the name of a model serving endpoint")
+      endpoint: endpoint
         .optional()
         .describe("model serving endpoint, the same name in every workspace; absent: jobs read the alias champion"),
     })

@@ -32,6 +32,7 @@ export function rulesFor(project: Project, policy: Policy | undefined, environme
     approvals,
     ...rest
   }: Stage = policy === undefined || tier === undefined ? {} : stageOf(policy, tier, environment.name);
+  const endpoint = endpointIn(project, environment.name);
   const byRole =
     approvals && [...approvals].sort((a, b) => (a.role < b.role ? -1 : a.role > b.role ? 1 : a.count - b.count));
   return {
@@ -45,8 +46,13 @@ export function rulesFor(project: Project, policy: Policy | undefined, environme
     gates: [...gates].sort(),
     metrics: metricsFor(project, environment.name),
     strategy: project.release?.strategy ?? "direct",
-    ...(project.release?.endpoint !== undefined && { endpoint: project.release.endpoint }),
+    ...(endpoint !== undefined && { endpoint }),
   };
+}
+
+/** The serving endpoint that follows `champion` in an environment; undefined where jobs read the alias. Pure. */
+export function endpointIn(project: Project, environmentName: string): string | undefined {
+  return project.environments?.[environmentName]?.release?.endpoint ?? project.release?.endpoint;
 }
 
 /** SHA-256 (hex) of the rules in canonical JSON: the same rules give the same digest, whatever the order of keys in the files. */

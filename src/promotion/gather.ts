@@ -6,6 +6,7 @@ import type { Envelope } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
+import type { Project } from "../project/project.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
 import type { FetchedModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
@@ -50,6 +51,8 @@ export interface Gathered {
    */
   model: (FetchedModel & { folder: string }) | undefined;
   evidence: Evidence | undefined;
+  /** factory.yaml as it was checked. */
+  project: Project | undefined;
   signatures: readonly SignedFile[];
   /** Whether the target has the registered model. */
   hasModel: boolean;
@@ -186,6 +189,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     name,
     model: material,
     evidence: evidence.evidence,
+    project: evidence.project.known ? evidence.project.value : undefined,
     signatures: evidence.signatures,
     hasModel,
     deploymentJob: registered?.deploymentJob,

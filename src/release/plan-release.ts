@@ -31,7 +31,8 @@ export type SignatureVerdict = "compatible" | "not compatible" | "not stated";
 
 /**
  * Decides again, fixes the rollback target, and says what would be written. `signature`: whether the version that serves now
- * could take the inputs of the new one, so that a rollback would not break its callers. Pure.
+ * could take the inputs of the new one, so that a rollback would not break its callers. `endpointVerdict`: whether a serving
+ * endpoint is this environment's alone. Pure.
  */
 export function planRelease(
   question: Question,
@@ -39,6 +40,7 @@ export function planRelease(
   state: EnvironmentState,
   strategy: string,
   signature: SignatureVerdict,
+  endpointVerdict: Verdict | undefined,
   head: Head,
 ): ReleasePlan {
   const { facts, name } = gathered;
@@ -52,6 +54,7 @@ export function planRelease(
   const verdicts: Verdict[] = [
     ...decide({ ...facts, strategy }),
     { rule: "rollback target", ...rollbackVerdict(rollback, firstRelease, serves) },
+    ...(endpointVerdict === undefined ? [] : [endpointVerdict]),
   ];
   const outcome = outcomeOf(verdicts);
   return {

@@ -13,6 +13,7 @@ import { actorOf, start } from "../promotion/promote.ts";
 import { giveUp, staleness } from "../promotion/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
+import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
 import { bringUp, giveRequests, takeRequestsBack } from "./serve-release.ts";
@@ -76,7 +77,8 @@ async function releaseInTurn(
   demandStrategy(chosen);
   const registry = await world.registry(gathered.target);
   const signature = await signatureVerdict(gathered, line, registry, world);
-  const plan = planRelease(asked, gathered, state, chosen, signature, line.view.head);
+  const own = await judgeEndpoint(gathered, world);
+  const plan = planRelease(asked, gathered, state, chosen, signature, own, line.view.head);
   const served = resumed === undefined ? servingAlready(state, digest) : undefined;
   if (served !== undefined) {
     if (dryRun) return { kind: "planned", plan };

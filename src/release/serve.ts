@@ -28,7 +28,7 @@ export async function serve(
     throw outsideError(
       "serving.strangers",
       `${endpoint.place} serves ${before.strangers.join(", ")} too`,
-      "give this model an endpoint of its own: release.endpoint in factory.yaml",
+      "give this model an endpoint of its own: release.endpoint in factory.yaml, or environments.<name>.release.endpoint for one environment",
     );
   const goal = wanted(before);
   if (isServing(before, goal)) return;
