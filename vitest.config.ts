@@ -6,6 +6,7 @@ const DEEP_ONLY = [
   "test/clients/unity-catalog/crash.test.ts",
   "test/clients/unity-catalog/front-door.test.ts",
   "test/clients/unity-catalog/storage.test.ts",
+  "test/clients/workspace-registry/front-door.test.ts",
   "test/data/warehouse/gate.test.ts",
   "test/ledger/delta.test.ts",
   "test/ledger/delta-front-door.test.ts",

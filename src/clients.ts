@@ -99,7 +99,9 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
           "leave it out of factory.yaml: jobs read the alias champion",
         );
       const { servingEndpoint } = await import("./clients/databricks/serving.ts");
-      return servingEndpoint(await workspace(addressOf(environment)), endpoint, model);
+      const { nameInWorkspace } = await import("./clients/workspace-registry/names.ts");
+      const served = environment.registry.kind === "workspace" ? nameInWorkspace(model) : model;
+      return servingEndpoint(await workspace(addressOf(environment)), endpoint, served);
     },
     bundleCli: async (environment) => {
       const { openBundleCli } = await import("./clients/databricks/bundle-cli.ts");

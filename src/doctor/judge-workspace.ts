@@ -102,7 +102,8 @@ export function judgeEndpoint(name: string, seen: Levelled & { state: string }, 
     : { verdict: "missing", found: `${name} is ${state}; ${seen.level.replaceAll("_", " ")} is not enough`, fix };
 }
 
-export function judgeWorkspaceModel(name: string, seen: Levelled, who: string): Verdict {
+export function judgeWorkspaceModel(seen: Levelled & { name: string }, who: string): Verdict {
+  const { name } = seen;
   if (seen.there === "no")
     return { verdict: "ok", found: `${name} does not exist yet: whoever registers it first owns it` };
   const fix = `have its owner give ${who} CAN MANAGE PRODUCTION VERSIONS on the registered model ${name}`;

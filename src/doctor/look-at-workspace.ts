@@ -54,7 +54,7 @@ export async function lookAtWorkspace(environment: Environment, wanted: Wanted, 
       if (registry.kind === "workspace")
         return model === undefined
           ? { verdict: "ok", found: "the workspace's own registry; inside a project the doctor tells more" }
-          : judgeWorkspaceModel(model, await found.workspaceModel(model), who);
+          : judgeWorkspaceModel(await found.workspaceModel(registeredName(catalog, model)), who);
       if (model === undefined)
         return judgeRights(
           `catalog ${catalog}`,

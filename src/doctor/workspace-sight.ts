@@ -9,8 +9,8 @@ export interface WorkspaceSight {
   volume(fullName: string): Promise<Rights>;
   table(fullName: string): Promise<Rights>;
   catalog(name: string): Promise<Rights>;
-  /** A model of the workspace's own registry. */
-  workspaceModel(name: string): Promise<Levelled>;
+  /** A model of the workspace's own registry, and how it is called there. */
+  workspaceModel(fullName: string): Promise<Levelled & { name: string }>;
   warehouse(id: string): Promise<Levelled & { state: string; name: string }>;
   endpoint(name: string): Promise<Levelled & { state: string }>;
 }

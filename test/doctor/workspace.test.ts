@@ -158,7 +158,7 @@ describe("factory doctor --env, in a workspace", () => {
     const { of } = await doctor();
     expect(of["registry.prod"]).toMatchObject({
       verdict: "ok",
-      found: expect.stringContaining("claims.triage does not exist yet"),
+      found: expect.stringContaining("acme_prod-claims-triage does not exist yet"),
     });
     expect(of["evidence.prod"]).toBeUndefined();
     writePolicy();

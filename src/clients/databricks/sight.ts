@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { Identity, Levelled, Rights, WorkspaceSight } from "../../doctor/workspace-sight.ts";
 import { FactoryError } from "../../lib/error.ts";
 import { toMakeModel, toMakeVersion } from "../unity-catalog/create-version.ts";
+import { nameInWorkspace } from "../workspace-registry/names.ts";
 import { FOLDERS, type Grant, missingGrants } from "./grants.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -106,10 +107,11 @@ export function workspaceSight(workspace: Workspace): WorkspaceSight {
       const missing = found === "no" ? [] : await missingGrants(workspace, [["USE CATALOG", "CATALOG", name]]);
       return { there: found, missing };
     },
-    async workspaceModel(name) {
+    async workspaceModel(fullName) {
+      const name = nameInWorkspace(fullName);
       const path = "/api/2.0/mlflow/databricks/registered-models/get";
       const found = await look(workspace, path, legacy, { name });
-      return { there: found.there, level: found.value?.registered_model_databricks.permission_level };
+      return { there: found.there, level: found.value?.registered_model_databricks.permission_level, name };
     },
     async warehouse(id) {
       const found = await look(workspace, `/api/2.0/sql/warehouses/${encodeURIComponent(id)}`, warehouse);

@@ -4,6 +4,7 @@ import { readSigned, type SignedFile, saveSigned } from "../databricks/signed-re
 import { folderPage } from "../databricks/tracking-schemas.ts";
 import { type FolderEntry, walkFolders } from "../mlflow/artifacts.ts";
 import { find, type MlflowApi } from "../mlflow/mlflow-api.ts";
+import { nameInWorkspace } from "./names.ts";
 import { signedUri } from "./schemas.ts";
 import { findVersion } from "./versions.ts";
 
@@ -29,7 +30,7 @@ export function versionFiles(api: MlflowApi, name: string, version: string): Mod
     piece: PIECE,
     signal: api.signal,
     async address() {
-      const query = { name, version, path };
+      const query = { name: nameInWorkspace(name), version, path };
       const call = { method: "GET" as const, path: "model-versions/get-signed-download-uri", query };
       const found = await find(api, call, signedUri);
       if (found === undefined) return undefined;
@@ -66,7 +67,7 @@ async function folder(api: MlflowApi, name: string, version: string, below: stri
   for (let token = "", pages = 0; ; pages++) {
     if (pages === MAX_PAGES)
       throw outsideError("registry.pages", `${api.label} lists the files of ${name} without end`);
-    const query = { name, version, path: below, ...(token !== "" && { page_token: token }) };
+    const query = { name: nameInWorkspace(name), version, path: below, ...(token !== "" && { page_token: token }) };
     const page = await find(api, { method: "GET", path: "model-versions/list-artifacts", query }, folderPage);
     if (page === undefined) return entries;
     for (const { path, is_dir, file_size } of page.files) {

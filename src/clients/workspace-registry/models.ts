@@ -3,6 +3,7 @@ import type { RegisteredModel } from "../../registry/registry.ts";
 import { remake } from "../mlflow/make-once.ts";
 import { accept, attempt, find, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { nothing } from "../mlflow/schemas.ts";
+import { nameInWorkspace } from "./names.ts";
 import { oneModel } from "./schemas.ts";
 import { aliasOf } from "./stages.ts";
 
@@ -14,10 +15,11 @@ export interface WorkspaceModel extends RegisteredModel {
 /** Tags and aliases of a registered model; undefined when there is none. */
 export async function findModel(api: MlflowApi, name: string): Promise<WorkspaceModel | undefined> {
   const path = "databricks/registered-models/get";
-  const asked = find(api, { method: "GET", path, query: { name } }, oneModel);
+  const inWorkspace = nameInWorkspace(name);
+  const asked = find(api, { method: "GET", path, query: { name: inWorkspace } }, oneModel);
   const found = (await asked.catch(switchedOff))?.registered_model_databricks;
   if (found === undefined) return undefined;
-  if (found.name !== name)
+  if (found.name !== inWorkspace)
     throw outsideError("registry.form", `${api.label} was asked for ${name} and answered with another model`);
   const aliases = found.latest_versions.flatMap((each) => {
     const alias = aliasOf(each.current_stage);
@@ -43,7 +45,11 @@ export async function ensureModel(api: MlflowApi, name: string): Promise<void> {
   if ((await findModel(api, name)) !== undefined) return;
   const look = async () => ((await findModel(api, name)) === undefined ? undefined : true);
   await remake(api, look, async () => {
-    const tried = await attempt(api, { method: "POST", path: "registered-models/create", json: { name } });
+    const tried = await attempt(api, {
+      method: "POST",
+      path: "registered-models/create",
+      json: { name: nameInWorkspace(name) },
+    });
     // Somebody else made it in between; the status that says so differs.
     if (tried.reply.status >= 400 && (await look())) return true;
     accept(tried.request, tried.reply, nothing);

@@ -6,6 +6,7 @@ import { bytesOf, demandKeepable } from "../mlflow/own-bytes.ts";
 import { nothing, oneLoggedModel } from "../mlflow/schemas.ts";
 import { versionFiles } from "./bytes.ts";
 import { ensureModel, findModel } from "./models.ts";
+import { nameInWorkspace } from "./names.ts";
 import { aliasOf, moveTo, stageOf } from "./stages.ts";
 import { allVersions, createVersion, findVersion, removeVersion } from "./versions.ts";
 
@@ -48,7 +49,7 @@ export function workspaceRegistry(api: MlflowApi): ModelRegistry {
       const has = RIGHTS.indexOf(right ?? "");
       // What is not told is not known to be missing, and who makes a model may manage it.
       if (has < 0 || has >= RIGHTS.indexOf("CAN_MANAGE_PRODUCTION_VERSIONS")) return [];
-      return [`CAN_MANAGE_PRODUCTION_VERSIONS on the registered model ${model} (it has ${right})`];
+      return [`CAN_MANAGE_PRODUCTION_VERSIONS on the registered model ${nameInWorkspace(model)} (it has ${right})`];
     },
     ensureModel: (model) => ensureModel(api, model),
     async createFromRun({ loggedModelId, runId, ...request }) {
@@ -77,8 +78,9 @@ export function workspaceRegistry(api: MlflowApi): ModelRegistry {
       const to = aliasOf("Production") === alias ? "Archived" : "None";
       await moveTo(api, model, version, to, await reason(model, version, `v${version} is ${alias} no more`));
     },
-    setModelTags: (model, tags) => setTags("registered-models/set-tag", { name: model }, tags),
-    setVersionTags: (model, version, tags) => setTags("model-versions/set-tag", { name: model, version }, tags),
+    setModelTags: (model, tags) => setTags("registered-models/set-tag", { name: nameInWorkspace(model) }, tags),
+    setVersionTags: (model, version, tags) =>
+      setTags("model-versions/set-tag", { name: nameInWorkspace(model), version }, tags),
     clock: () => api.clock(),
   };
 }

@@ -3,6 +3,7 @@ import { problemOf } from "../../lib/http.ts";
 import { remake } from "../mlflow/make-once.ts";
 import { accept, attempt, demand, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { nothing } from "../mlflow/schemas.ts";
+import { nameInWorkspace } from "./names.ts";
 import { oneVersion, openRequests, type Stage, type VersionBody } from "./schemas.ts";
 
 const STAGES: Readonly<Record<string, Stage>> = { challenger: "Staging", champion: "Production" };
@@ -23,7 +24,8 @@ export function stageOf(alias: string): Stage {
  * archived. Looks first, and after a lost reply again. Without the right to approve, the request stays open for somebody who has
  * it: exit 4, and running the command again after that goes on.
  */
-export async function moveTo(api: MlflowApi, name: string, version: string, to: Stage, why: string): Promise<void> {
+export async function moveTo(api: MlflowApi, model: string, version: string, to: Stage, why: string): Promise<void> {
+  const name = nameInWorkspace(model);
   const read = async (): Promise<VersionBody> =>
     (await demand(api, { method: "GET", path: "model-versions/get", query: { name, version } }, oneVersion))
       .model_version;

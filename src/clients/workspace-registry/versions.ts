@@ -6,6 +6,7 @@ import { demand, find, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { pairs } from "../mlflow/runs.ts";
 import { nothing } from "../mlflow/schemas.ts";
 import { nameFilter } from "../mlflow/versions.ts";
+import { nameInWorkspace } from "./names.ts";
 import { oneVersion, type VersionBody, versions } from "./schemas.ts";
 import { aliasOf } from "./stages.ts";
 
@@ -18,7 +19,7 @@ const LONGEST_PAUSE_MS = 5000;
 const LONGEST_MS = 15 * 60_000;
 
 export async function findVersion(api: MlflowApi, name: string, version: string): Promise<ModelVersion | undefined> {
-  const call = { method: "GET" as const, path: "model-versions/get", query: { name, version } };
+  const call = { method: "GET" as const, path: "model-versions/get", query: { name: nameInWorkspace(name), version } };
   const found = await find(api, call, oneVersion);
   return found === undefined ? undefined : versionOf(found.model_version, name);
 }
@@ -35,7 +36,7 @@ async function search(api: MlflowApi, name: string): Promise<VersionBody[]> {
     if (pages === MAX_PAGES)
       throw outsideError("registry.pages", `${api.label} lists the versions of ${name} without end`);
     const query = {
-      filter: nameFilter(name),
+      filter: nameFilter(nameInWorkspace(name)),
       max_results: String(PAGE),
       ...(token !== "" && { page_token: token }),
     };
@@ -59,7 +60,7 @@ export async function createVersion(
   const look = async () => (await earlierVersions(api, request))[0];
   const made = await makeOnce(api, look, async () => {
     const json = {
-      name,
+      name: nameInWorkspace(name),
       source: source.uri,
       ...(source.runId !== undefined && { run_id: source.runId }),
       tags: pairs(request.tags),
@@ -70,7 +71,7 @@ export async function createVersion(
     if (first.version !== model_version.version) await removeVersion(api, name, model_version.version);
     return first;
   });
-  return ready(api, made);
+  return ready(api, name, made);
 }
 
 async function earlierVersions(api: MlflowApi, request: VersionRequest): Promise<VersionBody[]> {
@@ -84,8 +85,8 @@ async function earlierVersions(api: MlflowApi, request: VersionRequest): Promise
 }
 
 /** The version once it is READY. Throws exit 4 when its copy could not be made, or takes too long. */
-async function ready(api: MlflowApi, made: VersionBody): Promise<ModelVersion> {
-  const { name, version } = made;
+async function ready(api: MlflowApi, name: string, made: VersionBody): Promise<ModelVersion> {
+  const { version } = made;
   const started = performance.now();
   for (let now = made, pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     if (now.status === "READY") return versionOf(now, name);
@@ -94,7 +95,7 @@ async function ready(api: MlflowApi, made: VersionBody): Promise<ModelVersion> {
     if (performance.now() - started > LONGEST_MS)
       throw outsideError("registry.slow", `${name} v${version} is still ${now.status}`, "run the same command again");
     await sleep(pauseMs, undefined, api.signal === undefined ? {} : { signal: api.signal });
-    const query = { name, version };
+    const query = { name: nameInWorkspace(name), version };
     now = (await demand(api, { method: "GET", path: "model-versions/get", query }, oneVersion)).model_version;
   }
 }
@@ -110,11 +111,12 @@ export async function removeVersion(api: MlflowApi, name: string, version: strin
       `${name} v${version} is ${there.aliases.join(", ")} by now, so it is not removed`,
       { hint: "look at it with factory status" },
     );
-  await find(api, { method: "DELETE", path: "model-versions/delete", query: { name, version } }, nothing);
+  const query = { name: nameInWorkspace(name), version };
+  await find(api, { method: "DELETE", path: "model-versions/delete", query }, nothing);
 }
 
 function versionOf(body: VersionBody, name: string): ModelVersion {
-  if (body.name !== name)
+  if (body.name !== nameInWorkspace(name))
     throw outsideError("registry.form", "the workspace was asked for one model and answered with another");
   const alias = aliasOf(body.current_stage);
   return {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openWorkspace } from "../../../src/clients/databricks/open-workspace.ts";
+import { nameInWorkspace } from "../../../src/clients/workspace-registry/names.ts";
 import { openWorkspaceRegistry } from "../../../src/clients/workspace-registry/open-workspace-registry.ts";
 import { sha256 } from "../../../src/lib/hash.ts";
 import { digestModel, fetchModel, manifestOfFolder } from "../../../src/registry/model-files.ts";
@@ -59,7 +60,8 @@ async function create(registry: ModelRegistry, text: string, above = 0) {
 }
 
 const state = () => legacy.of(fake.state);
-const stages = () => [...(state().models.get(name)?.versions.values() ?? [])].map((each) => each.current_stage);
+const there = () => nameInWorkspace(name);
+const stages = () => [...(state().models.get(there())?.versions.values() ?? [])].map((each) => each.current_stage);
 
 describe("the registry of a workspace", () => {
   test("keeps bytes of its own, which come back as they were", async () => {
@@ -96,11 +98,13 @@ describe("the registry of a workspace", () => {
     await registry.removeAlias(name, "champion");
     await registry.removeAlias(name, "champion");
     expect(stages()).toEqual(["Archived", "Archived"]);
-    const said = state().activities.filter((each) => each.name === name && each.activity_type === "APPROVED_REQUEST");
+    const said = state().activities.filter(
+      (each) => each.name === there() && each.activity_type === "APPROVED_REQUEST",
+    );
     expect(said.length).toBe(6);
     for (const { comment } of said)
       expect(comment).toMatch(/^factory: .*model sha256:[0-9a-f]{64}; evidence sha256:e{64}$/);
-    expect(state().requests.filter((each) => each.name === name)).toEqual([]);
+    expect(state().requests.filter((each) => each.name === there())).toEqual([]);
   });
 
   test("is asked for no transition that has been made", async () => {
@@ -115,7 +119,7 @@ describe("the registry of a workspace", () => {
   test("without the right to approve, the request waits for somebody who has it, and the same command goes on", async () => {
     const mine = await as("factory-prod");
     await create(mine.registry, "one");
-    const { id } = state().models.get(name) ?? { id: "" };
+    const { id } = state().models.get(there()) ?? { id: "" };
     acls.of(fake.state).objects.set(`registered-models/${id}`, {
       direct: [
         entryOf(fake.identity("factory-prod"), "CAN_EDIT"),
@@ -124,14 +128,14 @@ describe("the registry of a workspace", () => {
       inherited: [],
     });
     expect(await mine.registry.missingRights(name, true)).toEqual([
-      `CAN_MANAGE_PRODUCTION_VERSIONS on the registered model ${name} (it has CAN_EDIT)`,
+      `CAN_MANAGE_PRODUCTION_VERSIONS on the registered model ${there()} (it has CAN_EDIT)`,
     ]);
     for (let i = 0; i < 2; i++)
       await expect(mine.registry.setAlias(name, "champion", "1")).rejects.toMatchObject({
         code: "stage.approval",
         exit: 4,
       });
-    expect(state().requests.filter((each) => each.name === name)).toHaveLength(1);
+    expect(state().requests.filter((each) => each.name === there())).toHaveLength(1);
     expect(stages()).toEqual(["None"]);
     await (await as("risk@example.com")).registry.setAlias(name, "champion", "1");
     await mine.registry.setAlias(name, "champion", "1");
@@ -156,7 +160,7 @@ describe("the registry of a workspace", () => {
       expect(handle.struck, route).toBe(1);
       expect(stages(), route).toEqual(["Production"]);
       expect((await registry.model(name))?.tags).toEqual({ "factory.policy": "p" });
-      const asked = state().activities.filter((each) => each.name === name);
+      const asked = state().activities.filter((each) => each.name === there());
       expect(asked.map((each) => each.activity_type)).toEqual(["REQUESTED_TRANSITION", "APPROVED_REQUEST"]);
     }
   });
@@ -171,7 +175,7 @@ describe("the registry of a workspace", () => {
   test("a version that could not be copied is named, and the next try makes another", async () => {
     const { registry } = await as("factory-prod");
     await create(registry, "one");
-    const broken = state().models.get(name)?.versions.get("1");
+    const broken = state().models.get(there())?.versions.get("1");
     if (broken !== undefined) broken.status = "FAILED_REGISTRATION";
     expect((await create(registry, "one")).version.version).toBe("2");
     expect((await registry.versions(name)).map((each) => each.version)).toEqual(["2"]);

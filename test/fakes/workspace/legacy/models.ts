@@ -17,6 +17,8 @@ import {
 } from "../route.ts";
 import { int64, needed, tag, within } from "../shapes.ts";
 import {
+  invalidName,
+  isName,
   type LegacyModel,
   latestVersions,
   legacy,
@@ -263,6 +265,6 @@ const routes: readonly Route[] = [
 export const legacyModelRoutes: readonly Route[] = routes.map(legacyRoute);
 
 function checkedName(given: string): string {
-  if (/[/:]/.test(given)) throw badValue(`Invalid name for a registered model: '${given}' must not contain / or :.`);
+  if (!isName(given)) throw invalidName(given);
   return given;
 }

@@ -114,8 +114,17 @@ export type Level =
   | "CAN_MANAGE_PRODUCTION_VERSIONS"
   | "CAN_MANAGE";
 
+export const isName = (text: string): boolean => /^[^/.:]+$/.test(text);
+
+/** In the words that github.com/databricks/mlops-stacks/pull/131 quotes; there a read was refused with them. */
+export const invalidName = (given: string) =>
+  badValue(
+    `Invalid name '${given}'. A workspace registered model name must be a non-empty UTF-8 string and cannot contain forward slashes(/), periods(.), or colons(:).`,
+  );
+
 export function modelNamed(ask: Ask, name: string | undefined, level: Level): LegacyModel {
   const given = needed(name, "name");
+  if (!isName(given)) throw invalidName(given);
   const model = legacy.of(ask.state).models.get(given);
   if (model === undefined) throw notFound(`Registered Model with name=${given} not found`);
   demandLevel(ask, "registered-models", model.id, level, `registered model ${given}`);
