@@ -5,6 +5,7 @@ import { registeredName } from "../registry/registry.ts";
 import { approvalsBehind } from "./approvals.ts";
 
 type View = Pick<LedgerView, "entries" | "policyAt">;
+type Deployed = ReturnType<LineState["environment"]>["deployed"][number];
 
 /** How a version came to serve. */
 export interface Release {
@@ -23,7 +24,7 @@ export interface Release {
   bundles: string[];
 }
 
-/** One change of what serves in an environment. */
+/** One change of what serves in an environment, or of its jobs. */
 export type Change = { seq: number; at: string; environment: string; name: string; by: string } & (
   | { kind: "released"; release: Release; undoneBy: { seq: number; at: string } | undefined }
   | {
@@ -38,14 +39,35 @@ export type Change = { seq: number; at: string; environment: string; name: strin
       /** Undefined: when it was detected was not stated. */
       detectedToRestoredMs: number | undefined;
     }
+  | { kind: "deployed"; deployment: Deployment }
 );
 
-/** Every change of a champion, newest first by its place in the chain; of one environment, or of all. Pure. */
+/** Wheel and bundle files that went into a workspace. */
+export interface Deployment {
+  version: string;
+  digest: string;
+  /** Number in the first environment; undefined when the ledger knows none. */
+  number: string | undefined;
+  workspace: string;
+  tool: string;
+  /** Digest of the manifest of all that was deployed. */
+  files: string;
+  ticket: string | undefined;
+  approvals: Release["approvals"];
+}
+
+/** Every change of a champion and every deployment, newest first by its place in the chain; of one environment, or of all. Pure. */
 export function changesOf(view: View, environment?: string): Change[] {
   const state = lineState(view.entries);
   const names = environment === undefined ? state.environments : [environment];
-  const served = names.flatMap((name) => state.environment(name).served.map(({ entry }) => entry));
-  return served.sort((a, b) => b.seq - a.seq).map((entry) => changeOf(entry, view, state));
+  const changes = names.flatMap((name): Change[] => {
+    const { served, deployed } = state.environment(name);
+    return [
+      ...served.map(({ entry }) => changeOf(entry, view, state)),
+      ...deployed.map((each) => deploymentOf(each, view, state)),
+    ];
+  });
+  return changes.sort((a, b) => b.seq - a.seq);
 }
 
 function changeOf(entry: EntryOf<"released" | "rolledback">, view: View, state: LineState): Change {
@@ -80,6 +102,34 @@ function changeOf(entry: EntryOf<"released" | "rolledback">, view: View, state: 
   };
 }
 
+function deploymentOf({ entry, started }: Deployed, view: View, state: LineState): Change {
+  const { seq, at, by } = entry;
+  const { environment, model, version, digest, files, tool } = entry.body;
+  const { workspace, ticket, approvals } = started.body;
+  return {
+    seq,
+    at,
+    by,
+    environment,
+    name: fullName(view, entry, environment, model),
+    kind: "deployed",
+    deployment: {
+      version,
+      digest,
+      number: numberOf(state, digest),
+      workspace,
+      tool,
+      files,
+      ticket,
+      approvals: approvalsOf(view, approvals),
+    },
+  };
+}
+
+function approvalsOf({ entries }: View, hashes: readonly string[]): Release["approvals"] {
+  return approvalsBehind(entries, hashes).map(({ approver, role, ticket, seq }) => ({ approver, role, ticket, seq }));
+}
+
 /** How the version of a `released` entry came to serve. Pure. */
 export function releaseOf(entry: EntryOf<"released">, view: View, state: LineState): Release {
   const { version, digest, environment, bundle } = entry.body;
@@ -94,12 +144,7 @@ export function releaseOf(entry: EntryOf<"released">, view: View, state: LineSta
     digest,
     number: numberOf(state, digest),
     ticket: begun?.ticket,
-    approvals: approvalsBehind(view.entries, begun?.approvals ?? []).map(({ approver, role, ticket, seq }) => ({
-      approver,
-      role,
-      ticket,
-      seq,
-    })),
+    approvals: approvalsOf(view, begun?.approvals ?? []),
     evidence: begun?.evidence ?? "",
     bundles: [...(promoted === undefined ? [] : [promoted.entry.body.bundle]), bundle],
   };

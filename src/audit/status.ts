@@ -1,5 +1,5 @@
 import type { Entry, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
-import type { LineState, Started } from "../ledger/line-state.ts";
+import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { slotProblem, slotsOf } from "../policy/slots.ts";
@@ -27,6 +27,10 @@ export interface EnvironmentStatus {
   environment: string;
   champion: (Standing & { since: string; by: string; rollback: "none" | string }) | undefined;
   challenger: Standing | undefined;
+  /** Whose wheel and bundle files were deployed last. */
+  deployed: (Standing & { seq: number; at: string; by: string; workspace: string }) | undefined;
+  /** The newest deployment that was begun since and of which no end is known. */
+  deploying: (Standing & { seq: number; at: string; by: string; fix: string }) | undefined;
   open: readonly {
     seq: number;
     kind: Started["kind"];
@@ -67,7 +71,8 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
   return {
     environments: names.map((name) => {
       const look = looks.find((each) => each.environment.name === name);
-      const { champion, challenger, open } = state.environment(name);
+      const here = state.environment(name);
+      const { champion, challenger, open } = here;
       return {
         environment: name,
         champion: champion && {
@@ -77,6 +82,7 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
           rollback: targetText(champion.rollback),
         },
         challenger: challenger && standing(state, challenger),
+        ...deploymentsOf(here, state),
         open: open.map((entry) => ({
           seq: entry.seq,
           kind: entry.kind,
@@ -119,8 +125,29 @@ function differencesOf(picture: RegistryPicture, state: LineState, entries: read
   return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded));
 }
 
-function standing(state: LineState, { version, digest }: PlacedVersion): Standing {
+function standing(state: LineState, { version, digest }: Pick<PlacedVersion, "version" | "digest">): Standing {
   return { version, digest, number: numberOf(state, digest) };
+}
+
+function deploymentsOf(
+  { deployed, deploying }: ReturnType<LineState["environment"]>,
+  state: LineState,
+): Pick<EnvironmentStatus, "deployed" | "deploying"> {
+  const last = deployed.at(-1);
+  const begun = deploying.at(-1);
+  const told = ({ seq, at, by, body }: EntryOf<"deployed" | "deploy.started">) => ({
+    ...standing(state, body),
+    seq,
+    at,
+    by,
+  });
+  return {
+    deployed: last && { ...told(last.entry), workspace: last.started.body.workspace },
+    deploying: begun && {
+      ...told(begun),
+      fix: `factory deploy ${numberOf(state, begun.body.digest) ?? "VERSION"} --env ${begun.body.environment}`,
+    },
+  };
 }
 
 function targetText(target: RollbackTarget): string {

@@ -3,15 +3,19 @@ import { minute, second, span } from "./moments.ts";
 import { MARK, type Style, seconds } from "./style.ts";
 import { shortDigest } from "./verdict-lines.ts";
 
+const approvals = z.array(
+  z.object({ approver: z.string(), role: z.string(), ticket: z.string().optional(), seq: z.int() }),
+);
+const number = z.string().optional().describe("in the first environment");
 const release = z.object({
   seq: z.int().describe("of the entry in the ledger"),
   at: z.string(),
   by: z.string(),
   version: z.string(),
   digest: z.string(),
-  number: z.string().optional().describe("in the first environment"),
+  number,
   ticket: z.string().optional(),
-  approvals: z.array(z.object({ approver: z.string(), role: z.string(), ticket: z.string().optional(), seq: z.int() })),
+  approvals,
   evidence: z.string(),
   bundles: z.array(z.string()).describe("of the promotion and of the release"),
 });
@@ -40,6 +44,19 @@ export const historyShape = z.object({
           undoes: z.int().optional().describe("the entry of the release that it undoes"),
           detectedAt: z.string().optional().describe("absent: not stated"),
           detectedToRestoredMs: z.number().optional(),
+        }),
+        z.object({
+          ...common,
+          kind: z.literal("deployed"),
+          deployment: z.object({
+            ...version.shape,
+            number,
+            workspace: z.string(),
+            tool: z.string(),
+            files: z.string().describe("digest of the manifest of all that was deployed"),
+            ticket: z.string().optional(),
+            approvals,
+          }),
         }),
       ]),
     )
@@ -78,7 +95,7 @@ export function renderHistory(data: History, style: Style): string {
       ...data.served.flatMap((each) => servedLines(each, style)),
     ].join("\n");
   const changes = data.changes ?? [];
-  if (changes.length === 0) return `Nothing of ${data.project} was released yet.   factory status`;
+  if (changes.length === 0) return `Nothing of ${data.project} was released or deployed yet.   factory status`;
   return [
     `${style.bold(data.project)}  ${data.model}   ${style.dim("times in UTC")}`,
     ...changes.flatMap((each) => changeLines(each, style)),
@@ -121,6 +138,13 @@ function changeLines(change: Change, style: Style): string[] {
       `${below}${approvedBy(release)}${undone}`,
     ];
   }
+  if (change.kind === "deployed") {
+    const { version, digest, workspace, tool } = change.deployment;
+    return [
+      `${head}${style.bold(`v${version}`)}  ${shortDigest(digest)}  wheel and bundle deployed by ${change.by}   ${entry}`,
+      `${below}to ${workspace}, ${tool}   ${approvedBy(change.deployment)}`,
+    ];
+  }
   const from = change.from === undefined ? "?" : `v${change.from.version}`;
   const to = change.to === undefined ? "none" : `v${change.to.version}`;
   const took =
@@ -131,7 +155,7 @@ function changeLines(change: Change, style: Style): string[] {
   ];
 }
 
-function approvedBy({ approvals, ticket }: Release): string {
+function approvedBy({ approvals, ticket }: Pick<Release, "approvals" | "ticket">): string {
   const whose = approvals.map(({ approver, role }) => `${approver} (${role})`).join(", ");
   const under = ticket === undefined ? "" : `, ${ticket}`;
   return approvals.length === 0 ? `no approval asked for${under}` : `approved by ${whose}${under}`;

@@ -45,6 +45,14 @@ export const statusShape = z.object({
         })
         .nullable(),
       challenger: z.object(standing).nullable(),
+      deployed: z
+        .object({ ...standing, seq: z.int(), at: z.string(), by: z.string(), workspace: z.string() })
+        .nullable()
+        .describe("whose wheel and bundle files were deployed last"),
+      deploying: z
+        .object({ ...standing, seq: z.int(), at: z.string(), by: z.string(), fix: z.string() })
+        .nullable()
+        .describe("a deployment that was begun and of which no end is known"),
       open: z.array(
         z.object({ seq: z.int(), kind: z.string(), by: z.string(), at: z.string(), number, fix: z.string() }),
       ),
@@ -86,7 +94,8 @@ function heading({ project, model, listed, policy, ledger }: Status, style: Styl
 function environmentTable(data: Status, style: Style): string[] {
   if (data.environments.length === 0) return [];
   const [first] = data.environments;
-  const rows = data.environments.map(({ environment, champion, challenger }, i) => {
+  const deploys = data.environments.some(({ deployed }) => deployed !== null);
+  const rows = data.environments.map(({ environment, champion, challenger, deployed }, i) => {
     const named = (one: { version: string; number?: string | undefined } | null): string =>
       one === null
         ? MARK.skipped
@@ -98,9 +107,10 @@ function environmentTable(data: Status, style: Style): string[] {
       champion === null ? "" : `${minute(champion.since)}, ${span(Date.parse(data.now) - Date.parse(champion.since))}`,
       champion === null ? "" : champion.rollback === "none" ? "none" : `v${champion.rollback}`,
       named(challenger),
+      ...(deploys ? [named(deployed)] : []),
     ];
   });
-  const head = ["", "champion", "sha256", "since (UTC)", "back to", "challenger"];
+  const head = ["", "champion", "sha256", "since (UTC)", "back to", "challenger", ...(deploys ? ["deployed"] : [])];
   return table([head, ...rows], (cell, row, column) =>
     row === 0 ? style.dim(cell) : column === 1 && cell !== MARK.skipped ? style.bold(cell) : cell,
   )
@@ -121,6 +131,15 @@ function notes(data: Status, style: Style): string[] {
           `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} open, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
         ),
       ),
+    ),
+    ...data.environments.flatMap(({ environment, deploying }) =>
+      deploying === null
+        ? []
+        : [
+            note(
+              `${environment}: a deployment of v${deploying.version} was begun by ${deploying.by}, ${span(now - Date.parse(deploying.at))} ago, and its end is not known   ${deploying.fix}`,
+            ),
+          ],
     ),
     ...data.environments.flatMap(({ differences }) => differences.map((text) => note(`${text}   factory verify`))),
     ...unansweredLines(data).map(note),

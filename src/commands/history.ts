@@ -10,10 +10,10 @@ import { findLine } from "../promotion/find-line.ts";
 
 export const command = defineCommand({
   name: "history",
-  summary: "say what served when, by whom and on whose approval",
+  summary: "say what served when and what was deployed, by whom and on whose approval",
   description:
-    "From the ledger alone, every entry verified first; no registry is asked. Without --at: every change of the champion, newest " +
-    "first. With --at: who served at that moment in each environment. The order of the chain decides, not its times.",
+    "From the ledger alone, every entry verified first; no registry is asked. Without --at: every change of the champion and every " +
+    "deployment, newest first. With --at: who served at that moment in each environment. The order of the chain decides, not its times.",
   options: [
     { flags: "--env <environment>", description: "of this environment only" },
     { flags: "--at <time>", description: "a moment; without a zone in the policy's time zone" },

@@ -12,8 +12,8 @@ export const command = defineCommand({
   name: "status",
   summary: "say where every environment stands, what is open and what waits",
   description:
-    "Who serves in each environment, what comes next, where a rollback would go, what is begun and not ended, and which approvals " +
-    "stand. The ledger says it; one look at the registries shows whether they agree. It judges nothing: factory verify does.",
+    "Who serves in each environment, what comes next, where a rollback would go, what is deployed, what is begun and not ended, and " +
+    "which approvals stand. The ledger says it; one look at the registries shows whether they agree. It judges nothing: factory verify does.",
   options: LINE_OPTIONS,
   examples: ["factory status", "factory status --policy governance/policy.yaml --project claims-triage --json"],
   input: z.object({ policy: z.string().min(1).optional(), project: z.string().min(1).optional() }),
@@ -52,12 +52,14 @@ export const command = defineCommand({
             ...line.state.problems.map(({ seq, message }) => `entry ${seq} ${message}`),
           ],
         },
-        environments: environments.map(({ champion, challenger, unanswered, ...each }) => ({
+        environments: environments.map(({ champion, challenger, deployed, deploying, unanswered, ...each }) => ({
           ...each,
           open: [...each.open],
           differences: [...each.differences],
           champion: champion ?? null,
           challenger: challenger ?? null,
+          deployed: deployed ?? null,
+          deploying: deploying ?? null,
           ...(unanswered !== undefined && { unanswered }),
         })),
         approvals: [...approvals],

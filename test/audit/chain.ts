@@ -108,6 +108,25 @@ export function released(n: number, before: number | "none", seq: number, minute
   return facts;
 }
 
+/** Deployed; `seq` is that of its first entry. `ended`: false leaves out that it came to its end. */
+export function deployed(n: number, seq: number, minute: number, ended = true): { fact: Fact; minute: number }[] {
+  const body = { ...common(n, "prod"), version: String(n), files: sha256(`files ${n}`), wheel: sha256(`wheel ${n}`) };
+  const tool = "databricks 1.13.0";
+  const begun: Fact = {
+    kind: "deploy.started",
+    body: {
+      ...body,
+      ...decided,
+      tool,
+      evidence: sha256(`evidence ${n}`),
+      ticket: `CHG-${n}`,
+      workspace: "https://adb-1.azuredatabricks.net",
+    },
+  };
+  const done: Fact = { kind: "deployed", body: { ...body, tool, started: seq } };
+  return [{ fact: begun, minute }, ...(ended ? [{ fact: done, minute }] : [])];
+}
+
 /** Rolled back; `seq` is that of its first entry, `undoes` that of the release. */
 export function rolledback(
   from: number,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { changesOf, servedAt } from "../../src/audit/history.ts";
 import { sha256 } from "../../src/lib/hash.ts";
-import { chain, minutes, promoted, released, rolledback } from "./chain.ts";
+import { chain, deployed, minutes, promoted, released, rolledback } from "./chain.ts";
 
 /** v1 released at 10, v2 at 20, rolled back to v1 at 30; the first entry is number 1, the ledger is opened at 0. */
 function story(at: { second?: number; back?: number; detectedAt?: string; effectiveAt?: string } = {}) {
@@ -112,6 +112,40 @@ describe("changes", () => {
 
   test("when it was not stated when it was seen, no time is made up", () => {
     expect(changesOf(story().view)[0]).toMatchObject({ detectedAt: undefined, detectedToRestoredMs: undefined });
+  });
+
+  test("deployments stand among them, by whom, where and under which ticket; one without an end does not", () => {
+    const { view } = chain([
+      ...promoted(1, 2, 5),
+      ...deployed(1, 5, 6),
+      ...released(1, "none", 7, 10),
+      ...deployed(1, 9, 12, false),
+    ]);
+    expect(view.problems).toEqual([]);
+    const changes = changesOf(view, "prod");
+    expect(changes.map(({ seq, kind }) => [seq, kind])).toEqual([
+      [8, "released"],
+      [6, "deployed"],
+    ]);
+    expect(changes[1]).toEqual({
+      kind: "deployed",
+      seq: 6,
+      at: minutes(6).toISOString(),
+      by: "ci@example.com",
+      environment: "prod",
+      name: "prod.claims.triage",
+      deployment: {
+        version: "1",
+        digest: sha256("model 1"),
+        number: "1",
+        workspace: "https://adb-1.azuredatabricks.net",
+        tool: "databricks 1.13.0",
+        files: sha256("files 1"),
+        ticket: "CHG-1",
+        approvals: [],
+      },
+    });
+    expect(changesOf(view, "dev")).toEqual([]);
   });
 
   test("of one environment", () => {

@@ -5,6 +5,7 @@ import { startCatalogs } from "../clients/unity-catalog/line-parts.ts";
 import { jobs } from "../fakes/workspace/jobs/state.ts";
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import { workspaceTree } from "../fakes/workspace/workspace-files.ts";
+import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import type { LineAnswer } from "../support/small-line.ts";
 import { BUNDLE, type DeployLine, deployLine, RUN_AS, WHEEL } from "./world.ts";
@@ -118,6 +119,39 @@ describe.sequential("deploy", { timeout: 300_000 }, () => {
       sha256(BUNDLE["resources/jobs.yml"] ?? ""),
     );
     expect(uploaded("/Shared/.bundle/claims-triage/test/files/setup.py")).toBeUndefined();
+  });
+
+  it("is what status and history say of the environment", async () => {
+    const status = await line.run("approver", ["status"]);
+    expect(status.status, said(status)).toBe(0);
+    const ended = line.ledger().at(-1);
+    expect(status.data?.environments).toMatchObject([
+      { environment: "dev", deployed: null, deploying: null },
+      {
+        environment: "test",
+        deployed: { version: "1", number: "1", seq: ended?.seq, by: "ci@example.com", workspace: fake.url },
+        deploying: null,
+      },
+      { environment: "prod", deployed: null, deploying: null },
+    ]);
+    const variables = { ...line.people.approver.variables, NO_COLOR: "1" };
+    const shown = await factory(["status"], { cwd: line.folder, variables });
+    expect(shown.stdout).toMatch(/^ +champion .* challenger +deployed$/m);
+    expect(shown.stdout).toMatch(/^ +test .* v1 \(dev v1\) +v1 \(dev v1\)$/m);
+    const history = await line.run("approver", ["history"]);
+    expect(history.data?.changes).toMatchObject([
+      {
+        kind: "deployed",
+        environment: "test",
+        by: "ci@example.com",
+        deployment: { version: "1", tool: "databricks 1.13.0" },
+      },
+    ]);
+    const told = await factory(["history", "--env", "test"], { cwd: line.folder, variables });
+    expect(told.stdout).toMatch(
+      /test {2}v1 {2}sha256:\w+… {2}wheel and bundle deployed by ci@example\.com {3}entry \d+/,
+    );
+    expect(told.stdout).toContain(`to ${fake.url}, databricks 1.13.0   no approval asked for`);
   });
 
   it("is in a ledger that verifies, with the digest of what was deployed", async () => {
