@@ -141,6 +141,8 @@ test("what the workspace alone refuses", async () => {
     "INVALID_PARAMETER_VALUE",
   );
   expect(await code("runs/log-batch", { run_id: run, colour: 1 })).toBe("MALFORMED_REQUEST");
+  const ofRun = { experiment_ids: [experiment], filter: `source_run_id = '${"a".repeat(32)}'` };
+  expect(await code("logged-models/search", ofRun)).toBe("INVALID_PARAMETER_VALUE");
   expect(await code("logged-models/search", { experiment_ids: [experiment], max_results: 51 })).toBe(
     "INVALID_PARAMETER_VALUE",
   );
