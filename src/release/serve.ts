@@ -41,7 +41,9 @@ export async function serve(
   if (after?.phase === "failed" || after?.ready === false)
     throw outsideError(
       "serving.failed",
-      `${endpoint.place} did not take ${goal.map((each) => `v${each.version}`).join(" and ")}${after.trouble === undefined ? "" : `: ${after.trouble}`}`,
+      after.trouble === undefined
+        ? `${endpoint.place} did not take ${goal.map((each) => `v${each.version}`).join(" and ")}`
+        : `v${after.trouble.version} did not come up: ${endpoint.place} says: ${after.trouble.said}`,
       "what answered before still does; look at the endpoint's events and logs, then run it again",
     );
   if (!isServing(after, goal))
@@ -67,7 +69,7 @@ async function settled(endpoint: ServingEndpoint, what: string, world: ServeWorl
       if (waitedMs > LONGEST_MS)
         throw outsideError(
           "serving.slow",
-          `${endpoint.place} is still changing after ${Math.round(waitedMs / 60_000)} min${state.trouble === undefined ? "" : `: ${state.trouble}`}`,
+          `${endpoint.place} is still changing after ${Math.round(waitedMs / 60_000)} min${state.trouble === undefined ? "" : `: v${state.trouble.version}: ${state.trouble.said}`}`,
           "run the same command again: it goes on waiting",
         );
     }

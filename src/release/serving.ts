@@ -14,7 +14,7 @@ export interface EndpointState {
   /** Whether everything that is to answer does. */
   ready: boolean;
   /** The endpoint's own words about what does not come up. */
-  trouble: string | undefined;
+  trouble: { version: string; said: string } | undefined;
 }
 
 /** An endpoint that answers requests with versions of one registered model. */

@@ -86,7 +86,15 @@ export async function withGrants<T>(
   } catch (error) {
     if (!(error instanceof FactoryError) || error.code !== "http.403" || /invalid access token/i.test(error.message))
       throw error;
-    throw outsideError("grants.missing", error.message, await askFor(workspace, needed), error);
+    const what = needed.map(
+      ([privilege, on, name]) => `${privilege} on ${on === "FUNCTION" ? "model" : on.toLowerCase()} ${name}`,
+    );
+    throw outsideError(
+      "grants.missing",
+      `${what.join(" and ")} ${what.length === 1 ? "is" : "are"} refused: ${error.message}`,
+      await askFor(workspace, needed),
+      error,
+    );
   }
 }
 

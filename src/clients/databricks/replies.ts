@@ -50,11 +50,17 @@ export function workspaceFailure(
   label: string,
 ): FactoryError {
   const failure = httpFailure(request, reply);
-  const hint = isTokenRefused(reply)
-    ? `the credential of ${label} is not accepted: factory doctor`
-    : reply.status === 403
-      ? `ask for the right on ${label}; factory doctor --env says what is missing`
-      : failure.hint;
+  if (isTokenRefused(reply)) {
+    const { code, message } = problemOf(reply);
+    const said = [code, message].filter((part) => part !== "" && part !== String(reply.status)).join(" ");
+    return outsideError(
+      failure.code,
+      `${label} does not accept the token${said === "" ? "" : `: ${said}`} (${request.method} ${publicUrl(request.url)} answered ${reply.status})`,
+      "it has expired, was revoked, or is of another workspace: make a new one or log in again; factory doctor says where this one comes from",
+    );
+  }
+  const hint =
+    reply.status === 403 ? `ask for the right on ${label}; factory doctor --env says what is missing` : failure.hint;
   return outsideError(failure.code, failure.message, hint);
 }
 

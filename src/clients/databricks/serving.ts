@@ -107,12 +107,12 @@ function isFailed(entities: readonly Entity[]): boolean {
   return entities.some((each) => /FAILED|ABORTED/.test(each.state?.deployment ?? ""));
 }
 
-function troubleOf(entities: readonly Entity[]): string | undefined {
+function troubleOf(entities: readonly Entity[]): EndpointState["trouble"] {
   // What was aborted was so because of what failed.
   const told = ["FAILED", "ABORTED"]
     .flatMap((end) => entities.filter((each) => each.state?.deployment.endsWith(end)))
     .find((each) => each.state?.deployment_state_message !== "");
-  return told && `v${told.entity_version}: ${told.state?.deployment_state_message.slice(0, 300)}`;
+  return told && { version: told.entity_version, said: (told.state?.deployment_state_message ?? "").slice(0, 300) };
 }
 
 type Settings = (version: string) => Record<string, unknown> & { name: string };

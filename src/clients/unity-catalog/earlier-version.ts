@@ -52,8 +52,8 @@ export async function earlierVersion(
     if (Date.now() > until)
       throw outsideError(
         "version.pending",
-        `${request.model} v${unfinished.map((each) => each.version).join(", v")} with the same bytes has been in the making for a while`,
-        "somebody else registers it at this moment; run the same command later",
+        `${request.model} v${unfinished.map((each) => each.version).join(", v")} with the same bytes is not finished (PENDING), ${WAIT_MS / 60_000} min after this command began to wait for it`,
+        `another command makes it at this moment, or was killed on another machine; run the same command again: what is unfinished ${LEFT_AFTER_MS / 60_000} min after it was begun is removed and made anew`,
       );
     await sleep(PAUSE_MS, undefined, { signal });
   }
