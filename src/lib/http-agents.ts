@@ -37,7 +37,10 @@ export async function agentFor(url: URL): Promise<http.Agent> {
 /** Asks the proxy for a tunnel, for plain http too: what is sent through is between the two ends. */
 async function proxyAgent(proxy: string, trust: { secureContext?: tls.SecureContext }): Promise<http.Agent> {
   const { HttpsProxyAgent } = await import("https-proxy-agent");
-  return new HttpsProxyAgent(proxy, { ...CONNECTIONS, ...trust });
+  const agent = new HttpsProxyAgent(proxy, { ...CONNECTIONS, ...trust });
+  // What it is made with holds for the way to the proxy alone; these hold for the server behind it.
+  Object.assign(agent.options, trust);
+  return agent;
 }
 
 /** Node's own authorities, and those of SSL_CERT_FILE. What NODE_EXTRA_CA_CERTS names, Node has read already. */
