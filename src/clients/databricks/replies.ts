@@ -56,7 +56,7 @@ export function workspaceFailure(
     return outsideError(
       failure.code,
       `${label} does not accept the token${said === "" ? "" : `: ${said}`} (${request.method} ${publicUrl(request.url)} answered ${reply.status})`,
-      "it has expired, was revoked, or is of another workspace: make a new one or log in again; factory doctor says where this one comes from",
+      "it has expired, was revoked, or is of another workspace: make a new one or log in again; where this one comes from: factory doctor",
     );
   }
   const hint =
