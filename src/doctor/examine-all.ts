@@ -8,6 +8,7 @@ import type { LocalHost } from "../local/server.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { readPolicy } from "../policy/read-policy.ts";
 import { environmentsOf, openProject, PROJECT_FILE } from "../project/read-project.ts";
+import { endpointIn } from "../project/rules.ts";
 import {
   type Check,
   examine,
@@ -86,7 +87,8 @@ async function lookAtEnvironment(environment: Environment, around: Around): Prom
   // Who works here need not have a way into every environment.
   if (!whole) return [inPassing(await examine(id, () => lookInPassing(address, openSight)))];
   const project = projectHere(request.cwd);
-  const wanted = { model: project?.model.name, endpoint: project?.release?.endpoint, policy };
+  const endpoint = project && endpointIn(project, environment.name);
+  const wanted = { model: project?.model.name, endpoint, project: project?.project, policy };
   return lookAtWorkspace(environment, wanted, openSight);
 }
 

@@ -1,4 +1,5 @@
 import type { Check } from "./doctor.ts";
+import type { Part } from "./part.ts";
 import type { Identity, Levelled, Rights, WorkspaceSight } from "./workspace-sight.ts";
 
 type Verdict = Omit<Check, "id">;
@@ -21,7 +22,7 @@ export function judgeHost({ host, credential }: Pick<WorkspaceSight, "host" | "c
 }
 
 /** Who it is, and as whom the policy knows it. `people` are the policy's, by their aliases and names. */
-export function judgeIdentity(identity: Identity, people: ReadonlyMap<string, string>): Verdict {
+export function judgeIdentity(identity: Identity, people: ReadonlyMap<string, string>, part: Part): Verdict {
   const { name, displayName, groups } = identity;
   const kind = name.includes("@") ? "" : " (service principal)";
   const shown = displayName === undefined || displayName === name ? name : `${displayName}, ${name}`;
@@ -29,7 +30,8 @@ export function judgeIdentity(identity: Identity, people: ReadonlyMap<string, st
     groups.length === 0 ? "in no group" : `in ${groups.slice(0, 6).join(", ")}${groups.length > 6 ? ", …" : ""}`;
   const person = people.get(name);
   const found = `${shown}${kind}, ${of}`;
-  if (person !== undefined) return { verdict: "ok", found: `${found}; ${person} in the policy` };
+  const does = part === "approver" ? ", who approves: asked for is what that takes" : "";
+  if (person !== undefined) return { verdict: "ok", found: `${found}; ${person} in the policy${does}` };
   if (people.size === 0) return { verdict: "ok", found };
   return {
     verdict: "warn",
@@ -102,8 +104,30 @@ export function judgeEndpoint(name: string, seen: Levelled & { state: string }, 
     : { verdict: "missing", found: `${name} is ${state}; ${seen.level.replaceAll("_", " ")} is not enough`, fix };
 }
 
-export function judgeWorkspaceModel(seen: Levelled & { name: string }, who: string): Verdict {
+/** Whether the deployment job of a model goes on at our word: by a tag on the version, and by its run. */
+export function judgeDeploymentJob(seen: Levelled & { id: string; missing: readonly string[] }, who: string): Verdict {
+  const { id, level, missing } = seen;
+  const fix = `have its owner give ${who} CAN MANAGE RUN on job ${id}`;
+  if (missing.length > 0)
+    return {
+      verdict: "missing",
+      found: `job ${id} waits for a tag on the version, which may not be set`,
+      fix: `have the owner run: ${missing.join("; ")}`,
+    };
+  if (level === undefined)
+    return {
+      verdict: "warn",
+      found: `job ${id} waits for a tag, which may be set; whether its run may be let go on is not told`,
+      fix: `if that is refused, ${fix}`,
+    };
+  return level === "CAN_VIEW"
+    ? { verdict: "missing", found: `job ${id} may be seen; its run may not be let go on`, fix }
+    : { verdict: "ok", found: `job ${id}: its tag may be set, and its run let go on` };
+}
+
+export function judgeWorkspaceModel(seen: Levelled & { name: string }, who: string, part: Part): Verdict {
   const { name } = seen;
+  if (part === "approver") return judgeReading(seen, who);
   if (seen.there === "no")
     return { verdict: "ok", found: `${name} does not exist yet: whoever registers it first owns it` };
   const fix = `have its owner give ${who} CAN MANAGE PRODUCTION VERSIONS on the registered model ${name}`;
@@ -118,4 +142,15 @@ export function judgeWorkspaceModel(seen: Levelled & { name: string }, who: stri
   return enough
     ? { verdict: "ok", found: `${name}: may create versions and move them to Production` }
     : { verdict: "missing", found: `${name}: ${seen.level.replaceAll("_", " ")} is not enough`, fix };
+}
+
+/** An approver looks at a model, and changes nothing of it. */
+function judgeReading({ name, there }: Levelled & { name: string }, who: string): Verdict {
+  if (there === "yes") return { verdict: "ok", found: `${name}: may be read` };
+  if (there === "no") return { verdict: "ok", found: `${name} does not exist yet: the first promotion makes it` };
+  return {
+    verdict: "missing",
+    found: `${name} is not ours to see`,
+    fix: `have its owner give ${who} CAN READ on the registered model ${name}`,
+  };
 }

@@ -2,6 +2,7 @@ import type { Environment, Policy, WorkspaceAddress } from "../policy/policy.ts"
 import { registeredName } from "../registry/registry.ts";
 import { type Check, examine } from "./doctor.ts";
 import {
+  judgeDeploymentJob,
   judgeEndpoint,
   judgeHost,
   judgeIdentity,
@@ -9,12 +10,15 @@ import {
   judgeWarehouse,
   judgeWorkspaceModel,
 } from "./judge-workspace.ts";
+import { partOf } from "./part.ts";
 import type { WorkspaceSight } from "./workspace-sight.ts";
 
 export interface Wanted {
   /** Of the project here, by its name in factory.yaml. */
   model: string | undefined;
   endpoint: string | undefined;
+  /** Its name; undefined outside of a project. */
+  project: string | undefined;
   policy: Policy | undefined;
 }
 
@@ -42,10 +46,13 @@ export async function lookAtWorkspace(environment: Environment, wanted: Wanted, 
   if (sight === undefined) return [host];
   const found = sight;
   let who = "";
+  let part = partOf(wanted.policy, undefined, wanted.project);
   const identity = await examine(`identity.${of}`, async () => {
     const me = await found.me();
     who = me.name;
-    return judgeIdentity(me, peopleOf(wanted.policy));
+    const people = peopleOf(wanted.policy);
+    part = partOf(wanted.policy, people.get(who), wanted.project);
+    return judgeIdentity(me, people, part);
   });
   if (who === "") return [host, identity];
   const { model, endpoint } = wanted;
@@ -54,7 +61,7 @@ export async function lookAtWorkspace(environment: Environment, wanted: Wanted, 
       if (registry.kind === "workspace")
         return model === undefined
           ? { verdict: "ok", found: "the workspace's own registry; inside a project the doctor tells more" }
-          : judgeWorkspaceModel(await found.workspaceModel(registeredName(catalog, model)), who);
+          : judgeWorkspaceModel(await found.workspaceModel(registeredName(catalog, model)), who, part);
       if (model === undefined)
         return judgeRights(
           `catalog ${catalog}`,
@@ -63,27 +70,46 @@ export async function lookAtWorkspace(environment: Environment, wanted: Wanted, 
           "an admin of the metastore makes it",
         );
       const full = registeredName(catalog, model);
-      return judgeRights(full, await found.model(full), "may create versions and set aliases", "may be made");
+      const rights = await found.model(full, part);
+      return part === "approver"
+        ? judgeRights(full, rights, "may be read", "the first promotion makes it")
+        : judgeRights(full, rights, "may create versions and set aliases", "may be made");
     }),
   ];
   if (registry.kind === "unity-catalog" && (model !== undefined || registry.volume !== undefined)) {
     const volume = `${catalog}.${registry.volume ?? `${model?.split(".")[0] ?? ""}.factory_evidence`}`;
     looks.push(
       examine(`evidence.${of}`, async () => {
-        const rights = await found.volume(volume);
+        const rights = await found.volume(volume, part);
         if (rights.there === "no" && rights.without === undefined && rights.missing.length === 0)
           return { verdict: "missing", found: `there is no volume ${volume}`, fix: `run: CREATE VOLUME ${volume}` };
-        return judgeRights(volume, rights, "may be read and written", "may be made");
+        const may = part === "approver" ? "may be read" : "may be read and written";
+        return judgeRights(volume, rights, may, "may be made");
       }),
     );
   }
+  const job =
+    registry.kind === "unity-catalog" && model !== undefined
+      ? lookAtDeploymentJob(of, registeredName(catalog, model), found, who)
+      : [];
+  // An approver checks no data, and an endpoint follows the release.
+  if (part === "approver") return [host, identity, ...(await Promise.all(looks)), ...(await job)];
   if (warehouse !== undefined)
     looks.push(
       examine(`warehouse.${of}`, async () => judgeWarehouse(warehouse, await found.warehouse(warehouse), who)),
     );
   if (endpoint !== undefined)
     looks.push(examine(`endpoint.${of}`, async () => judgeEndpoint(endpoint, await found.endpoint(endpoint), who)));
-  return [host, identity, ...(await Promise.all(looks))];
+  return [host, identity, ...(await Promise.all(looks)), ...(await job)];
+}
+
+/** Nothing where the model is connected to no deployment job. */
+async function lookAtDeploymentJob(of: string, model: string, sight: WorkspaceSight, who: string): Promise<Check[]> {
+  const check = await examine(`deployment.${of}`, async () => {
+    const seen = await sight.deploymentJob(model);
+    return seen === undefined ? { verdict: "ok", found: "" } : judgeDeploymentJob(seen, who);
+  });
+  return check.found === "" ? [] : [check];
 }
 
 /** The ledger's own workspace, which may be another than that of the environment, and be reached as somebody else. */

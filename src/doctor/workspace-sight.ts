@@ -1,12 +1,19 @@
+import type { Part } from "./part.ts";
+
 /** A Databricks workspace as the doctor sees it, as one identity. Every method only reads. */
 export interface WorkspaceSight {
   readonly host: string;
   /** Which credential is used, and where it was found. */
   readonly credential: { authType: string; from: string };
   me(): Promise<Identity>;
-  /** Rights on a model of Unity Catalog that lets versions be made, or on its schema where it does not exist yet. */
-  model(fullName: string): Promise<Rights>;
-  volume(fullName: string): Promise<Rights>;
+  /**
+   * Rights on a model of Unity Catalog: a writer's are to make versions, or the model itself where it does not exist yet; an
+   * approver's to read it.
+   */
+  model(fullName: string, part: Part): Promise<Rights>;
+  /** The deployment job that a model is connected to; undefined where it is to none, or is not ours to see. */
+  deploymentJob(fullName: string): Promise<(Levelled & { id: string; missing: readonly string[] }) | undefined>;
+  volume(fullName: string, part: Part): Promise<Rights>;
   table(fullName: string): Promise<Rights>;
   catalog(name: string): Promise<Rights>;
   /** A model of the workspace's own registry, and how it is called there. */

@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
+import { deploymentJob } from "../clients/unity-catalog/deployment-parts.ts";
+import { caller } from "../fakes/workspace/calls.ts";
 import { type FakeWorkspace, startWorkspace } from "../fakes/workspace/server.ts";
 import { addWarehouse } from "../fakes/workspace/sql/warehouses.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
@@ -14,7 +16,10 @@ let cwd: string;
 
 beforeAll(async () => {
   workspace = await startWorkspace({
-    principals: [{ name: "ci", applicationId: "11111111-2222-4333-8444-555555555555", groups: GROUPS }],
+    principals: [
+      { name: "ci", applicationId: "11111111-2222-4333-8444-555555555555", groups: GROUPS },
+      { name: "risk@example.com" },
+    ],
     catalogs: [
       { name: "acme_prod", schemas: [{ name: "claims", volumes: ["factory_evidence"] }, { name: "governance" }] },
     ],
@@ -60,8 +65,10 @@ environments:
   - { name: prod, catalog: acme_prod, registry: { kind: ${kind}, profile: prod, host: "${pin}" }, warehouse: ${warehouse} }
 people:
   ci-claims@example.com: { kind: service, aliases: [11111111-2222-4333-8444-555555555555] }
+  risk@example.com: {}
+roles: { model-risk: [risk@example.com] }
 riskTiers:
-  low: {}
+  low: { prod: { approvals: [{ role: model-risk, count: 1 }] } }
 ${more}`,
   );
 }
@@ -151,6 +158,70 @@ describe("factory doctor --env, in a workspace", () => {
       found: "there is no SQL warehouse eeee0000",
     });
     writePolicy();
+  });
+
+  test("an approver is asked for what an approval takes, and for nothing that a writer needs", async () => {
+    const file = join(home.variables.HOME ?? "", ".databrickscfg");
+    const whole = readFileSync(file, "utf8");
+    const approver = workspace.identity("risk@example.com");
+    writeFileSync(file, `[prod]\nhost = ${workspace.url}\ntoken = ${approver.token}\n`);
+    try {
+      workspace.grant({ on: "catalog acme_prod", to: "risk@example.com", privileges: ["USE_CATALOG"] });
+      workspace.grant({ on: "schema acme_prod.claims", to: "risk@example.com", privileges: ["USE_SCHEMA"] });
+      const bare = await doctor();
+      expect(Object.keys(bare.of).filter((id) => id.endsWith(".prod"))).toEqual([
+        "host.prod",
+        "identity.prod",
+        "registry.prod",
+        "evidence.prod",
+      ]);
+      expect(bare.of["identity.prod"]?.found).toMatch(/risk@example\.com in the policy, who approves: asked for is/);
+      expect(bare.of["registry.prod"]).toMatchObject({
+        verdict: "ok",
+        found: `${MODEL} does not exist yet: the first promotion makes it`,
+      });
+      expect(bare.of["evidence.prod"]).toMatchObject({
+        verdict: "missing",
+        fix: "have the owner run: GRANT READ VOLUME ON VOLUME acme_prod.claims.factory_evidence TO `risk@example.com`",
+      });
+
+      // Somebody makes the model and connects it to a deployment job, which approvers let go on.
+      const admin = caller(workspace.url, workspace.admin.token);
+      const api = "/api/2.0/mlflow/unity-catalog/registered-models";
+      expect((await admin("POST", `${api}/create`, { name: MODEL })).status).toBe(200);
+      const job = await deploymentJob(workspace, { "risk@example.com": "CAN_VIEW" });
+      await admin("PATCH", `${api}/update`, { name: MODEL, deployment_job_id: job });
+      const privileges = ["READ_VOLUME"];
+      workspace.grant({ on: "volume acme_prod.claims.factory_evidence", to: "risk@example.com", privileges });
+      expect((await doctor()).of["registry.prod"]).toMatchObject({
+        verdict: "missing",
+        fix: expect.stringMatching(
+          /^have the owner run: GRANT EXECUTE ON FUNCTION acme_prod\.claims\.triage TO `risk@example\.com`$/,
+        ),
+      });
+      workspace.grant({ on: `function ${MODEL}`, to: "risk@example.com", privileges: ["EXECUTE"] });
+      expect((await doctor()).of["deployment.prod"]).toMatchObject({
+        verdict: "missing",
+        fix: "have the owner run: GRANT APPLY TAG ON FUNCTION acme_prod.claims.triage TO `risk@example.com`",
+      });
+      workspace.grant({ on: `function ${MODEL}`, to: "risk@example.com", privileges: ["APPLY_TAG"] });
+      expect((await doctor()).of["deployment.prod"]).toMatchObject({
+        verdict: "missing",
+        fix: `have its owner give risk@example.com CAN MANAGE RUN on job ${job}`,
+      });
+      const access_control_list = [{ user_name: "risk@example.com", permission_level: "CAN_MANAGE_RUN" }];
+      await admin("PATCH", `/api/2.0/permissions/jobs/${job}`, { access_control_list });
+      const { of, status } = await doctor();
+      expect(of["registry.prod"]?.found).toBe(`${MODEL}: may be read`);
+      expect(of["evidence.prod"]?.found).toBe("acme_prod.claims.factory_evidence: may be read");
+      expect(of["deployment.prod"]).toMatchObject({
+        verdict: "ok",
+        found: `job ${job}: its tag may be set, and its run let go on`,
+      });
+      expect(status).toBe(0);
+    } finally {
+      writeFileSync(file, whole);
+    }
   });
 
   test("the registry of the workspace", async () => {

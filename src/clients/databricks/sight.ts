@@ -2,6 +2,8 @@ import * as z from "zod";
 import type { Identity, Levelled, Rights, WorkspaceSight } from "../../doctor/workspace-sight.ts";
 import { FactoryError } from "../../lib/error.ts";
 import { toMakeModel, toMakeVersion } from "../unity-catalog/create-version.ts";
+import { registeredModel } from "../unity-catalog/schemas.ts";
+import { plainName, REGISTRY } from "../unity-catalog/versions.ts";
 import { nameInWorkspace } from "../workspace-registry/names.ts";
 import { FOLDERS, type Grant, missingGrants } from "./grants.ts";
 import type { Workspace } from "./workspace.ts";
@@ -34,6 +36,8 @@ const acl = z.object({
 const UC = "/api/2.1/unity-catalog";
 /** Of a warehouse, weakest first. */
 const WAREHOUSE_LEVELS = ["CAN_VIEW", "CAN_USE", "CAN_MONITOR", "CAN_MANAGE", "IS_OWNER"];
+/** Of a job, weakest first. */
+const JOB_LEVELS = ["CAN_VIEW", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER"];
 
 /** What the doctor asks a workspace. */
 export function workspaceSight(workspace: Workspace): WorkspaceSight {
@@ -75,23 +79,38 @@ export function workspaceSight(workspace: Workspace): WorkspaceSight {
     host: workspace.host,
     credential: workspace.credential,
     me: whoAmI,
-    model: (name) =>
-      within(
-        "FUNCTION",
-        name,
-        [...toMakeVersion(name), ["EXECUTE", "FUNCTION", name], ["APPLY TAG", "FUNCTION", name]],
-        toMakeModel(name),
-      ),
-    volume: (name) =>
-      within(
-        "VOLUME",
-        name,
-        [
-          ["READ VOLUME", "VOLUME", name],
-          ["WRITE VOLUME", "VOLUME", name],
-        ],
-        [["CREATE VOLUME", "SCHEMA", name.split(".").slice(0, 2).join(".")]],
-      ),
+    model: (name, part) =>
+      part === "approver"
+        ? within("FUNCTION", name, [["EXECUTE", "FUNCTION", name]], [])
+        : within(
+            "FUNCTION",
+            name,
+            [...toMakeVersion(name), ["EXECUTE", "FUNCTION", name], ["APPLY TAG", "FUNCTION", name]],
+            toMakeModel(name),
+          ),
+    async deploymentJob(name) {
+      const query = { name: plainName(name) };
+      const found = await look(workspace, `${REGISTRY}/registered-models/get`, registeredModel, query);
+      const id = found.value?.registered_model.deployment_job_id ?? "";
+      if (id === "") return undefined;
+      const [level, missing] = await Promise.all([
+        levelOn(workspace, `jobs/${encodeURIComponent(id)}`, await whoAmI(), JOB_LEVELS),
+        missingGrants(workspace, [["APPLY TAG", "FUNCTION", name]]),
+      ]);
+      return { id, there: level === undefined ? "hidden" : "yes", level, missing };
+    },
+    volume: (name, part) =>
+      part === "approver"
+        ? within("VOLUME", name, [["READ VOLUME", "VOLUME", name]], [])
+        : within(
+            "VOLUME",
+            name,
+            [
+              ["READ VOLUME", "VOLUME", name],
+              ["WRITE VOLUME", "VOLUME", name],
+            ],
+            [["CREATE VOLUME", "SCHEMA", name.split(".").slice(0, 2).join(".")]],
+          ),
     table: (name) =>
       within(
         "TABLE",
@@ -116,7 +135,10 @@ export function workspaceSight(workspace: Workspace): WorkspaceSight {
     async warehouse(id) {
       const found = await look(workspace, `/api/2.0/sql/warehouses/${encodeURIComponent(id)}`, warehouse);
       const { name = "", state = "" } = found.value ?? {};
-      const level = found.there === "yes" ? await warehouseLevel(workspace, id, await whoAmI()) : undefined;
+      const level =
+        found.there === "yes"
+          ? await levelOn(workspace, `warehouses/${encodeURIComponent(id)}`, await whoAmI(), WAREHOUSE_LEVELS)
+          : undefined;
       return { there: found.there, level, name, state };
     },
     async endpoint(name) {
@@ -148,8 +170,14 @@ async function look<T>(
   }
 }
 
-async function warehouseLevel(workspace: Workspace, id: string, identity: Identity): Promise<string | undefined> {
-  const { value } = await look(workspace, `/api/2.0/permissions/warehouses/${encodeURIComponent(id)}`, acl);
+/** The strongest level that an identity has on something; undefined when the workspace does not tell. */
+async function levelOn(
+  workspace: Workspace,
+  thing: string,
+  identity: Identity,
+  levels: readonly string[],
+): Promise<string | undefined> {
+  const { value } = await look(workspace, `/api/2.0/permissions/${thing}`, acl);
   if (value === undefined) return undefined;
   const names = new Set([identity.name, ...identity.groups, "users", "account users"]);
   const held = value.access_control_list
@@ -157,5 +185,5 @@ async function warehouseLevel(workspace: Workspace, id: string, identity: Identi
       [user, group, principal].some((name) => name !== undefined && names.has(name)),
     )
     .flatMap((entry) => entry.all_permissions.map(({ permission_level: level }) => level ?? ""));
-  return held.sort((a, b) => WAREHOUSE_LEVELS.indexOf(b) - WAREHOUSE_LEVELS.indexOf(a))[0];
+  return held.sort((a, b) => levels.indexOf(b) - levels.indexOf(a))[0];
 }

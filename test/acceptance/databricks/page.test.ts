@@ -295,15 +295,19 @@ describe("the grants of docs/databricks.md", () => {
   it("are those that the doctor asks for, for a new model and its evidence", async () => {
     const setup = grantsFor(ENVIRONMENTS[2]);
     const asked = await askedFor(setup, false, async (sight) => [
-      ...(await sight.model("prod.claims.triage")).missing,
-      ...(await sight.volume("prod.claims.factory_evidence")).missing,
+      ...(await sight.model("prod.claims.triage", "writer")).missing,
+      ...(await sight.volume("prod.claims.factory_evidence", "writer")).missing,
     ]);
     expect(of(setup)).toEqual(asked);
   });
 
   it("are those that the doctor asks for, for a model of somebody else", async () => {
     const setup = setupOf(blockOf("sql of others"));
-    const asked = await askedFor(setup, true, async (sight) => (await sight.model("prod.claims.triage")).missing);
+    const asked = await askedFor(
+      setup,
+      true,
+      async (sight) => (await sight.model("prod.claims.triage", "writer")).missing,
+    );
     expect(of(setup)).toEqual(asked.filter((each) => !/ (?:USE|CREATE MODEL ON)/.test(each)));
   });
 
