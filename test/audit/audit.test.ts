@@ -9,7 +9,7 @@ import { known } from "../../src/promotion/facts.ts";
 import { NOTHING_LEFT, type RegistryPicture } from "../../src/promotion/registry-differences.ts";
 import type { ModelVersion } from "../../src/registry/registry.ts";
 import { registered } from "../support/line.ts";
-import { chain, minutes, POLICY, promoted, released } from "./chain.ts";
+import { type Chain, chain, deployed, minutes, POLICY, promoted, released } from "./chain.ts";
 
 const finding = (verdict: Finding["verdict"]): Finding => ({ part: "ledger", verdict, message: "" });
 
@@ -219,19 +219,36 @@ describe("status", () => {
   const open = chain([...promoted(1, 2, 1), ...released(1, "none", 5, 2), ...promoted(2, 7, 3).slice(0, 2)]);
   const policy = open.view.policy;
   if (policy === undefined) throw new Error("no policy");
-  const status = statusOf(
-    {
-      ...open,
-      project: "claims-triage",
-      model: "claims.triage",
-      ledger: { place: "", local: true, view: async () => open.view, append: async () => undefined },
-      policy: known({ inForce: policy, problem: undefined, fix: undefined }),
-      first: undefined,
-    },
-    [],
-    policy.policy,
-    minutes(60),
-  );
+  const statusOfChain = (told: Chain) =>
+    statusOf(
+      {
+        ...told,
+        project: "claims-triage",
+        model: "claims.triage",
+        ledger: { place: "", local: true, view: async () => told.view, append: async () => undefined },
+        policy: known({ inForce: policy, problem: undefined, fix: undefined }),
+        first: undefined,
+      },
+      [],
+      policy.policy,
+      minutes(60),
+    );
+  const status = statusOfChain(open);
+
+  test("what was deployed, and a deployment whose end is not known; the next one that is done takes its place", () => {
+    const prod = (told: Chain) => statusOfChain(told).environments.find((each) => each.environment === "prod");
+    const begun = [...promoted(1, 2, 1), ...deployed(1, 5, 2), ...deployed(1, 7, 4, false)];
+    expect(prod(open)).toMatchObject({ deployed: undefined, deploying: undefined });
+    const one = { version: "1", number: "1", by: "ci@example.com" };
+    expect(prod(chain(begun))).toMatchObject({
+      deployed: { ...one, seq: 6, at: minutes(2).toISOString(), workspace: "https://adb-1.azuredatabricks.net" },
+      deploying: { ...one, seq: 7, at: minutes(4).toISOString(), fix: "factory deploy 1 --env prod" },
+    });
+    expect(prod(chain([...begun, ...deployed(1, 8, 5)]))).toMatchObject({
+      deployed: { ...one, seq: 9 },
+      deploying: undefined,
+    });
+  });
 
   test("what is begun names its holder and what to do", () => {
     expect(status.environments.find((each) => each.environment === "prod")).toMatchObject({
