@@ -12,7 +12,7 @@ environments:
   - { name: prod, catalog: prod, registry: { kind: mlflow, uri: "http://127.0.0.1:5000" } }
 productLines: { claims: { capacity: 2, owner: owner@example.com } }
 projects: { claims-triage: { productLine: claims, riskTier: medium, owner: owner@example.com } }
-roles: { model-risk: [risk@example.com, ci@example.com], legal: [law@example.com], policy-owner: [chief@example.com] }
+roles: { model-risk: [risk@example.com], legal: [law@example.com], policy-owner: [chief@example.com] }
 people:
   author@example.com: {}
   owner@example.com: {}
@@ -38,7 +38,7 @@ test.each([
   ["law@example.com", "not-listed-yet", "approver"],
   ["chief@example.com", "claims-triage", "writer"],
   ["author@example.com", "claims-triage", "writer"],
-  // A service never approves, whatever its roles say.
+  // A service never approves: the policy itself refuses it a role.
   ["ci@example.com", "claims-triage", "writer"],
   [undefined, "claims-triage", "writer"],
 ])("%s in project %s: %s", (person, project, part) => {
