@@ -1,11 +1,14 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
+import * as z from "zod";
 import { ensurePythonEnvironment, type PythonEnvironment } from "../../src/clients/python-env.ts";
+import { acquireLock } from "../../src/lib/lock.ts";
 import { toolsFolder } from "./paths.ts";
 
 export interface MlflowServer {
@@ -43,64 +46,138 @@ export async function startMlflowServer(): Promise<MlflowServer> {
   const folder = mkdtempSync(join(tmpdir(), "factory-mlflow-"));
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}`;
-  const { PYTHONDONTWRITEBYTECODE: _, ...variables } = processVariables();
-  const log = openSync(join(folder, "server.log"), "a");
-  const child = spawn(
-    join(bin, "mlflow"),
-    [
-      "server",
-      "--backend-store-uri",
-      `sqlite:///${folder}/mlflow.db`,
-      "--artifacts-destination",
-      join(folder, "artifacts"),
-      "--serve-artifacts",
-      "--host",
-      "127.0.0.1",
-      "--port",
-      String(port),
-      "--workers",
-      "1",
-    ],
-    {
-      cwd: folder,
-      detached: true,
-      stdio: ["ignore", log, log],
-      env: {
-        ...variables,
-        PATH: `${bin}${delimiter}${variables.PATH ?? ""}`,
-        MLFLOW_DISABLE_TELEMETRY: "true",
-        DO_NOT_TRACK: "true",
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false",
-        PYTHONUNBUFFERED: "1",
-      },
-    },
-  );
-  const kill = (): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-    } catch {
-      // Gone already.
-    }
+  const { PYTHONDONTWRITEBYTECODE: _, ...inherited } = processVariables();
+  const variables = {
+    ...inherited,
+    PATH: `${bin}${delimiter}${inherited.PATH ?? ""}`,
+    MLFLOW_DISABLE_TELEMETRY: "true",
+    DO_NOT_TRACK: "true",
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false",
+    PYTHONUNBUFFERED: "1",
   };
-  process.once("exit", kill);
+  const log = join(folder, "server.log");
+  writeFileSync(log, "");
+  const server =
+    process.platform === "linux" ? await fork({ folder, port, variables }) : spawned(folder, port, variables);
+  process.once("exit", server.kill);
   const stop = async (): Promise<void> => {
-    kill();
-    process.removeListener("exit", kill);
-    if (child.exitCode === null && child.signalCode === null)
-      await new Promise((resolve) => child.once("close", resolve));
+    server.kill();
+    process.removeListener("exit", server.kill);
+    await server.ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const until = Date.now() + START_MS; Date.now() < until; await pause(100)) {
-    const text = readFileSync(join(folder, "server.log"), "utf8");
-    if (child.exitCode !== null || child.signalCode !== null) {
+  for (const until = Date.now() + START_MS; Date.now() < until; await pause(50)) {
+    const text = readFileSync(log, "utf8");
+    if (server.gone()) {
       await stop();
       throw new Error(`the MLflow server ended:\n${text.slice(-2000)}`);
     }
     if (text.includes("Uvicorn running on") && (await answers(`${uri}/health`))) return { uri, bin, folder, stop };
   }
-  const text = readFileSync(join(folder, "server.log"), "utf8");
+  const text = readFileSync(log, "utf8");
   await stop();
   throw new Error(`the MLflow server did not answer within ${START_MS / 1000} s:\n${text.slice(-2000)}`);
+}
+
+interface Running {
+  /** Ends it with all that it started. */
+  kill(): void;
+  gone(): boolean;
+  ended: Promise<void>;
+}
+
+/** As a user starts it. */
+function spawned(folder: string, port: number, env: Record<string, string>): Running {
+  const log = openSync(join(folder, "server.log"), "a");
+  const child = spawn(
+    "mlflow",
+    [
+      ...["server", "--backend-store-uri", `sqlite:///${folder}/mlflow.db`],
+      ...["--artifacts-destination", join(folder, "artifacts"), "--serve-artifacts"],
+      ...["--host", "127.0.0.1", "--port", String(port), "--workers", "1"],
+    ],
+    { cwd: folder, detached: true, stdio: ["ignore", log, log], env },
+  );
+  return {
+    kill: () => killGroup(child.pid),
+    gone: () => child.exitCode !== null || child.signalCode !== null,
+    ended: new Promise((resolve) => child.once("close", () => resolve())),
+  };
+}
+
+const said = z.union([z.object({ pid: z.int() }), z.object({ status: z.int() })]);
+
+/**
+ * The same, forked from a process that has imported MLflow and migrated an empty database: both take longer than most tests. It is
+ * started once in a test run, by the first who asks.
+ */
+async function fork(wish: { folder: string; port: number; variables: Record<string, string> }): Promise<Running> {
+  const socket = connect(join(await forks(), "forks"));
+  socket.unref();
+  socket.on("error", () => {});
+  let closed = false;
+  const ended = new Promise<void>((resolve) =>
+    socket.once("close", () => {
+      closed = true;
+      resolve();
+    }),
+  );
+  const lines = createInterface(socket)[Symbol.asyncIterator]();
+  socket.write(`${JSON.stringify(wish)}\n`);
+  const { value, done } = await lines.next();
+  const first = done === true ? undefined : said.parse(JSON.parse(value));
+  if (first === undefined || !("pid" in first)) throw new Error("no MLflow server was started");
+  return { kill: () => killGroup(first.pid), gone: () => closed, ended };
+}
+
+/** Folder of this test run's process that forks servers. */
+async function forks(): Promise<string> {
+  // Test files are processes of their own below one that lives as long as the run.
+  const owner = process.env.VITEST === undefined ? process.pid : process.ppid;
+  const folder = join(tmpdir(), `factory-mlflow-of-${owner}`);
+  const release = await acquireLock({ path: `${folder}.lock`, what: "the start of MLflow", waitMs: 2 * START_MS });
+  try {
+    if (await accepts(join(folder, "forks"))) return folder;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    const { bin } = await testPython();
+    const log = join(folder, "log");
+    const out = openSync(log, "a");
+    const { PYTHONDONTWRITEBYTECODE: _, ...variables } = processVariables();
+    const child = spawn(join(bin, "python"), [join(import.meta.dirname, "mlflow-forks.py"), String(owner)], {
+      cwd: folder,
+      detached: true,
+      stdio: ["ignore", out, out],
+      env: { ...variables, MLFLOW_DISABLE_TELEMETRY: "true", DO_NOT_TRACK: "true" },
+    });
+    child.unref();
+    for (const until = Date.now() + START_MS; Date.now() < until; await pause(50)) {
+      if (child.exitCode !== null || child.signalCode !== null) break;
+      if (await accepts(join(folder, "forks"))) return folder;
+    }
+    killGroup(child.pid);
+    throw new Error(`nothing forks MLflow servers:\n${readFileSync(log, "utf8").slice(-2000)}`);
+  } finally {
+    release();
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
 }
 
 function answers(url: string): Promise<boolean> {
