@@ -17,7 +17,7 @@ let world: CrashWorld;
 
 beforeAll(async () => {
   world = await crashWorld();
-  await keepStates(world);
+  await keepStates(world, "approved");
 }, 600_000);
 afterAll(() => world?.remove());
 

@@ -75,8 +75,13 @@ export const MORE: readonly Case[] = [
   { name: "rollback of a first release", from: "released", who: "ci", args: back, writes: ROLLED_BACK },
 ];
 
-/** Takes two candidates all the way and keeps every state on it. */
-export async function keepStates({ line, keep, run, temporary: _ }: CrashWorld): Promise<void> {
+/** Takes two candidates all the way, or to the state `until`, and keeps every state on it. */
+export async function keepStates(world: CrashWorld, until?: string): Promise<void> {
+  const { line, run } = world;
+  const reached = async (name: string): Promise<boolean> => {
+    await world.keep(name);
+    return name === until;
+  };
   line.writePolicy((policy) => {
     const prod = policy.riskTiers.medium?.prod;
     if (typeof prod === "object") prod.ticket = "required";
@@ -88,25 +93,25 @@ export async function keepStates({ line, keep, run, temporary: _ }: CrashWorld):
   };
   const first = await line.train("first");
   await line.check(first);
-  await keep("checked");
+  if (await reached("checked")) return;
   await step("ci", "register");
-  await keep("registered");
+  if (await reached("registered")) return;
   await step("ci", "promote", "1", "--to", "test");
-  await keep("tested");
+  if (await reached("tested")) return;
   await step("approver", "approve", "1", "--to", "prod", "--ticket", "CHG-1");
-  await keep("approved");
+  if (await reached("approved")) return;
   await step("ci", "promote", "1", "--to", "prod", "--ticket", "CHG-1");
-  await keep("promoted");
+  if (await reached("promoted")) return;
   await step("ci", "release", "1", "--env", "prod");
-  await keep("released");
+  if (await reached("released")) return;
   const champion = { environment: "prod", version: "1", digest: first.digest, commit: line.commit() };
   await line.check(await line.train("second"), { facts: { champion } });
   await step("ci", "register");
   await step("ci", "promote", "2", "--to", "test");
   await step("approver", "approve", "2", "--to", "prod", "--ticket", "CHG-2");
-  await keep("second approved");
+  if (await reached("second approved")) return;
   await step("ci", "promote", "2", "--to", "prod", "--ticket", "CHG-2");
-  await keep("second");
+  if (await reached("second")) return;
   await step("ci", "release", "2", "--env", "prod");
-  await keep("second released");
+  await reached("second released");
 }

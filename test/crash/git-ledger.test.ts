@@ -26,7 +26,7 @@ let log: string;
 
 beforeAll(async () => {
   world = await crashWorld({ git: true });
-  await keepStates(world);
+  await keepStates(world, DEEP ? undefined : "approved");
   path = join(world.server.folder, "killing");
   plan = join(path, "plan");
   log = join(path, "log");

@@ -13,7 +13,7 @@ let world: CrashWorld;
 
 beforeAll(async () => {
   world = await crashWorld();
-  await keepStates(world);
+  await keepStates(world, "second approved");
 }, 600_000);
 afterAll(() => world?.remove());
 
