@@ -378,7 +378,7 @@ async function sealed(
   );
 }
 
-const SIGNATURE = `signature:
+export const SIGNATURE = `signature:
   inputs: '[{"type": "double", "name": "amount", "required": true}]'
   outputs: '[{"type": "double", "required": true}]'
 `;

@@ -1,16 +1,15 @@
 import { outsideError } from "../../lib/error.ts";
 import { problemOf } from "../../lib/http.ts";
-import { inParallel } from "../../lib/parallel.ts";
 import type { RegisteredModel } from "../../registry/registry.ts";
 import { accept } from "../databricks/replies.ts";
 import type { Workspace, WorkspaceCall } from "../databricks/workspace.ts";
-import { aliased, nothing, registeredModel } from "./schemas.ts";
+import { aliased, modelAliases, nothing, registeredModel } from "./schemas.ts";
 import { ownTags } from "./tags.ts";
 import { plainName, REGISTRY } from "./versions.ts";
 
-/** The aliases that factory uses. Lists do not say aliases, so each is asked for. */
+const MODELS = "/api/2.1/unity-catalog/models";
+/** The aliases that factory uses, in the order in which it tells them. */
 const ALIASES = ["champion", "challenger"] as const;
-const AT_ONCE = 4;
 
 /** Tags and aliases of a registered model; undefined when there is none. `there`: it is known to be there, so that aliases need not wait. */
 export async function findModel(
@@ -24,11 +23,7 @@ export async function findModel(
   const [found, early] = await Promise.all([ask, there ? findAliases(workspace, model) : undefined]);
   if (found === undefined) return undefined;
   const { name, tags, deployment_job_id: job } = found.registered_model;
-  if (name !== model)
-    throw outsideError(
-      "workspace.form",
-      `${workspace.label} was asked for the model ${model} and answered with ${JSON.stringify(name.slice(0, 100))}`,
-    );
+  if (name !== model) throw otherModel(workspace, model, name);
   return {
     name,
     tags: ownTags(tags),
@@ -37,9 +32,14 @@ export async function findModel(
   };
 }
 
+/** All at once, by the one call that tells them: lists do not, and of MLflow's own calls none is said to. They are told only when asked for. */
 async function findAliases(workspace: Workspace, model: string): Promise<RegisteredModel["aliases"]> {
-  const found = await inParallel(ALIASES, AT_ONCE, async (alias) => [alias, await findAlias(workspace, model, alias)]);
-  return Object.fromEntries(found.filter(([, version]) => version !== undefined));
+  const path = `${MODELS}/${encodeURIComponent(plainName(model))}`;
+  const found = await workspace.find({ method: "GET", path, query: { include_aliases: "true" } }, modelAliases);
+  if (found === undefined) return {};
+  if (found.full_name !== model) throw otherModel(workspace, model, found.full_name);
+  const ours = ALIASES.flatMap((alias) => found.aliases.filter((each) => each.alias_name === alias));
+  return Object.fromEntries(ours.map((each) => [each.alias_name, each.version_num]));
 }
 
 /** The version behind an alias; undefined when the model or the alias does not exist. */
@@ -77,7 +77,13 @@ export async function makeModel(workspace: Workspace, model: string): Promise<vo
   accept(request, reply, nothing, workspace.label);
 }
 
+function otherModel(workspace: Workspace, asked: string, got: string): Error {
+  return outsideError(
+    "workspace.form",
+    `${workspace.label} was asked for the model ${asked} and answered with ${JSON.stringify(got.slice(0, 100))}`,
+  );
+}
+
 function aliasPath(model: string, alias: string): string {
-  const name = encodeURIComponent(plainName(model));
-  return `/api/2.1/unity-catalog/models/${name}/aliases/${encodeURIComponent(alias)}`;
+  return `${MODELS}/${encodeURIComponent(plainName(model))}/aliases/${encodeURIComponent(alias)}`;
 }

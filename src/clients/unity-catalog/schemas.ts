@@ -40,6 +40,12 @@ export const modelVersions = z.object({
 /** A version by its alias, from the calls that write the number as a number. */
 export const aliased = z.object({ version: versionNumber });
 
+/** A registered model with its aliases, from the call that tells them when it is asked to. */
+export const modelAliases = z.object({
+  full_name: name,
+  aliases: z.array(z.object({ alias_name: z.string().max(300), version_num: versionNumber })).default([]),
+});
+
 export const enabled = z.object({
   is_databricks_sdk_models_artifact_repository_enabled: z.boolean().default(false),
 });

@@ -2,16 +2,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type LosingProxy, losingProxy, type Passed } from "../../fakes/losing-proxy.ts";
-import type { Fault } from "../../fakes/workspace/faults.ts";
+import type { Fault, FaultHandle } from "../../fakes/workspace/faults.ts";
 import { files } from "../../fakes/workspace/files/tree.ts";
+import type { LogEntry } from "../../fakes/workspace/log.ts";
 import { type FakeWorkspace, startWorkspace } from "../../fakes/workspace/server.ts";
 import type { State } from "../../fakes/workspace/state.ts";
 import { unity } from "../../fakes/workspace/unity/store.ts";
 import type { Ran } from "../../support/factory.ts";
-import { type MlflowServer, startMlflowServer } from "../../support/mlflow-server.ts";
 import { program, root } from "../../support/paths.ts";
 import type { Name, SmallLine } from "../../support/small-line.ts";
-import { startCatalogs, unityLine } from "./line-parts.ts";
+import { ENVIRONMENTS, startCatalogs, unityLine } from "./line-parts.ts";
+import { trainInWorkspace } from "./train-in-workspace.ts";
 
 /** One request of a run: the `nth` of its kind, from 1. */
 export interface Point {
@@ -27,24 +28,34 @@ export interface Killing {
 
 export interface End {
   entries: string[];
-  models: unknown[];
+  /** `versions`: status and digest of each. */
+  models: { full: string; versions: [string, string][]; aliases: unknown; tags: unknown }[];
   objects: unknown[];
 }
 
-/** A line in catalogs, with a workspace that can be put back to an earlier state, and a proxy at whose requests a run is killed. */
+/**
+ * A line whose environments are all catalogs, with a workspace that can be put back to an earlier state, and a proxy at whose requests a
+ * run is killed.
+ */
 export interface CatalogWorld {
   line: SmallLine;
   proxy: LosingProxy;
   keep(name: string): void;
+  has(name: string): boolean;
   back(name: string, more?: { latencyMs?: number; seed?: number }): Promise<void>;
-  /** Who writes signs in by OAuth from now on, so that a token that has expired is followed by another. */
+  /**
+   * Who writes signs in by OAuth from now on, so that a token that has expired is followed by another, and everybody reaches the
+   * workspace itself, so that a fault comes as it was made.
+   */
   signInByOauth(): void;
-  fault(fault: Fault): void;
-  /** Takes every fault back. */
-  calm(): void;
+  fault(fault: Fault): FaultHandle;
+  /** Takes every fault back, and lets reads see every write. */
+  calm(): Promise<void>;
   run(who: Name, args: readonly string[], killing?: Killing): Promise<Ran>;
-  /** The requests of the last run to the workspace. */
+  /** The requests of the last run through the proxy. */
   asked(): readonly (Passed & { point: string })[];
+  /** What the workspace was asked in the last run. */
+  log(): readonly LogEntry[];
   times(): ReadonlyMap<number, { from: number; to: number }>;
   /** What the workspace holds and the ledger says, without what differs from run to run. */
   end(): End;
@@ -52,8 +63,7 @@ export interface CatalogWorld {
 }
 
 export async function catalogWorld(): Promise<CatalogWorld> {
-  const server: MlflowServer = await startMlflowServer();
-  let fake: FakeWorkspace = await startCatalogs();
+  let fake: FakeWorkspace = await startCatalogs({}, ENVIRONMENTS);
   const { port } = fake;
   let killing: (Killing & { left: number; child: ChildProcess | undefined }) | undefined;
   let dead = false;
@@ -83,14 +93,21 @@ export async function catalogWorld(): Promise<CatalogWorld> {
       await met("after", request);
     },
   });
-  const line = unityLine(server, fake, proxy.uri);
+  const bare = unityLine({ uri: fake.url }, fake, proxy.uri, {}, ENVIRONMENTS);
+  const trainer = fake.identity("factory-dev");
+  const line: SmallLine = {
+    ...bare,
+    // The workspace of now, with the identity of then.
+    train: (text = "some") => trainInWorkspace({ ...fake, identity: () => trainer }, bare, text),
+  };
   const built = join(dirname(line.root), "program");
   cpSync(dirname(program), join(built, "dist"), { recursive: true });
   cpSync(join(root, "package.json"), join(built, "package.json"));
   const kept = new Map<string, { ledger: Buffer | undefined; latest: Buffer | undefined; state: State }>();
   const latest = join(line.folder, ".factory/evidence/latest");
   const read = (path: string) => (existsSync(path) ? readFileSync(path) : undefined);
-  const writers = ["test", "prod"].map((name) => ({ name, ...oauthOf(fake, name) }));
+  const writers = ENVIRONMENTS.map((name) => ({ name, ...oauthOf(fake, name) }));
+  const reader = fake.identity("reader@example.com").token;
   const restart = async (state: State, seed = 1): Promise<void> => {
     await fake.stop();
     fake = await startWorkspace({ port, state, seed });
@@ -101,6 +118,7 @@ export async function catalogWorld(): Promise<CatalogWorld> {
     keep(name) {
       kept.set(name, { ledger: read(line.ledgerPath), latest: read(latest), state: fake.state.copy() });
     },
+    has: (name) => kept.has(name),
     async back(name, { latencyMs = 0, seed } = {}) {
       const found = kept.get(name);
       if (found === undefined) throw new Error(`no state ${name}`);
@@ -117,11 +135,14 @@ export async function catalogWorld(): Promise<CatalogWorld> {
         ({ name, id, secret }) => `[${name}]\nhost = ${fake.url}\nclient_id = ${id}\nclient_secret = ${secret}\n`,
       );
       writeFileSync(join(line.people.ci.home, ".databrickscfg"), profiles.join("\n"), { mode: 0o600 });
+      const reading = ENVIRONMENTS.map((name) => `[${name}]\nhost = ${fake.url}\ntoken = ${reader}\n`);
+      writeFileSync(join(line.people.approver.home, ".databrickscfg"), reading.join("\n"), { mode: 0o600 });
     },
-    fault: (fault) => void fake.fault(fault),
-    calm: () => fake.clearFaults(),
+    fault: (fault) => fake.fault(fault),
+    calm: () => restart(fake.state),
     async run(who, args, asked) {
       proxy.seen.length = 0;
+      fake.log.length = 0;
       times = new Map();
       dead = false;
       killing = asked === undefined ? undefined : { ...asked, left: asked.at.nth, child: undefined };
@@ -130,12 +151,12 @@ export async function catalogWorld(): Promise<CatalogWorld> {
       });
     },
     asked: () => proxy.seen.map((each) => ({ ...each, point: pointOf(each) })),
+    log: () => fake.log,
     times: () => times,
     end: () => endOf(fake.state, line),
     async remove() {
       await proxy.stop();
       await fake.stop();
-      await server.stop();
       line.remove();
     },
   };
@@ -147,15 +168,25 @@ function oauthOf(fake: FakeWorkspace, name: string): { id: string; secret: strin
   return { id, secret };
 }
 
+/** Long enough for a machine that is busy with other work. */
+const LONGEST_MS = 400_000;
+
+/** The anchor: which entry the registry has seen. */
+const HEAD = "factory_ledger_head";
+
 /** A request without what differs: names of files, models and people. */
 export function pointOf({ method, url }: Pick<Passed, "method" | "url">): string {
-  const path = decodeURIComponent(url.split("?")[0] ?? "");
+  const [named = "", query = ""] = url.split("?");
+  const path = decodeURIComponent(named);
   const short = path
     .replace(/^\/api\/2\.\d\//, "")
     .replace(/(fs\/\w+)\/(Volumes|Models)\/.*/, "$1/$2")
     .replace(/[a-z_]+\.claims\.\w+/, "*")
+    .replace(/(logged-models)\/m-\w+/, "$1/*")
+    .replace(/^\/presigned\/.*/, "presigned")
     .replace(/effective-permissions\/(\w+)\/.*/, "effective-permissions/$1");
-  return `${method} ${short}`;
+  // The same call tells whose a model is, and what it was asked for besides.
+  return `${method} ${short}${query.includes("include_aliases") ? " with aliases" : ""}`;
 }
 
 function endOf(state: State, line: SmallLine): End {
@@ -172,11 +203,16 @@ function endOf(state: State, line: SmallLine): End {
     entries: line.ledger().map((each) => each.kind),
     models: [...models.entries()].map(([full, model]) => ({
       full,
-      versions: [...model.versions.values()].map(({ status, tags }) => [status, name(tags.get("factory_digest"))]),
+      versions: [...model.versions.values()].map(({ status, tags }): [string, string] => [
+        status,
+        name(tags.get("factory_digest")),
+      ]),
       aliases: [...model.aliases]
         .map(([alias, number]) => [alias, name(model.versions.get(number)?.tags.get("factory_digest"))])
         .sort(),
-      tags: [...model.tags.keys()].sort(),
+      tags: [...model.tags]
+        .map(([key, value]) => (key === HEAD ? `${key} of entry ${value.split(":")[0]}` : key))
+        .sort(),
     })),
     objects: [...volumes.values()].map(({ volume_id, catalog_name }) => [
       catalog_name,
@@ -205,7 +241,7 @@ function spawned(
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-    const timer = setTimeout(() => child.kill("SIGTERM"), 120_000);
+    const timer = setTimeout(() => child.kill("SIGTERM"), LONGEST_MS);
     child.on("error", reject);
     child.on("close", (status) => {
       clearTimeout(timer);

@@ -1,21 +1,25 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeWorkspace, startWorkspace, type WorkspaceOptions } from "../../fakes/workspace/server.ts";
-import type { MlflowServer } from "../../support/mlflow-server.ts";
 import { type LineWish, makeLine, type SmallLine } from "../../support/small-line.ts";
 
 export const SCHEMA = "claims";
-const ENVIRONMENTS = ["test", "prod"] as const;
+export const ENVIRONMENTS = ["dev", "test", "prod"] as const;
+type Places = readonly (typeof ENVIRONMENTS)[number][];
+const AFTER_THE_FIRST: Places = ["test", "prod"];
 
-/** Two catalogs, each with an identity of its own that writes to it, and somebody who reads both. */
-export function startCatalogs(options: Partial<WorkspaceOptions> = {}): Promise<FakeWorkspace> {
+/** Catalogs (two, unless all are named), each with an identity of its own that writes to it, and somebody who reads them. */
+export function startCatalogs(
+  options: Partial<WorkspaceOptions> = {},
+  places: Places = AFTER_THE_FIRST,
+): Promise<FakeWorkspace> {
   return startWorkspace({
-    principals: [{ name: "factory-test" }, { name: "factory-prod" }, { name: "reader@example.com" }],
-    catalogs: ENVIRONMENTS.map((name) => ({
+    principals: [...places.map((name) => ({ name: `factory-${name}` })), { name: "reader@example.com" }],
+    catalogs: places.map((name) => ({
       name: `acme_${name}`,
       schemas: [{ name: SCHEMA, volumes: ["factory_evidence"] }],
     })),
-    grants: ENVIRONMENTS.flatMap((name) => {
+    grants: places.flatMap((name) => {
       const to = `factory-${name}`;
       const read = ["USE_CATALOG", "USE_SCHEMA", "EXECUTE", "READ_VOLUME"];
       return [
@@ -33,14 +37,20 @@ export function startCatalogs(options: Partial<WorkspaceOptions> = {}): Promise<
   });
 }
 
-/** A line whose first environment is an MLflow server, and whose others are catalogs. `host`: where the workspace is reached. */
-export function unityLine(server: MlflowServer, fake: FakeWorkspace, host = fake.url, wish: LineWish = {}): SmallLine {
+/** A line whose first environment is an MLflow server, unless it is among `places`, and whose others are catalogs. `host`: where the workspace is reached. */
+export function unityLine(
+  server: { uri: string },
+  fake: FakeWorkspace,
+  host = fake.url,
+  wish: LineWish = {},
+  places: Places = AFTER_THE_FIRST,
+): SmallLine {
   const line = makeLine(server, {
     ...wish,
     signed: true,
     policy(policy, people) {
       for (const environment of policy.environments) {
-        if (environment.name === "dev") continue;
+        if (!places.some((name) => name === environment.name)) continue;
         environment.catalog = `acme_${environment.name}`;
         environment.registry = { kind: "unity-catalog", profile: environment.name };
       }
@@ -49,7 +59,7 @@ export function unityLine(server: MlflowServer, fake: FakeWorkspace, host = fake
   });
   for (const [name, { home }] of Object.entries(line.people)) {
     // Who only reads has other credentials than the pipeline.
-    const profiles = ENVIRONMENTS.map((each) => {
+    const profiles = places.map((each) => {
       const { token } = fake.identity(name === "ci" ? `factory-${each}` : "reader@example.com");
       return `[${each}]\nhost = ${host}\ntoken = ${token}\n`;
     });

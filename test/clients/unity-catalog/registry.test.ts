@@ -115,7 +115,7 @@ describe("a reply is lost after its effect", () => {
   });
 });
 
-test("aliases one by one, tags by the names that Unity Catalog takes", { timeout: 120_000 }, async () => {
+test("aliases by one call, tags by the names that Unity Catalog takes", { timeout: 120_000 }, async () => {
   const name = "acme_test.claims.aliases";
   const made = await it.registry.createFromFolder(
     { ...wanted(await it.model("alias"), { name }), seen: { earlierTry: false, model: false } },
@@ -133,8 +133,7 @@ test("aliases one by one, tags by the names that Unity Catalog takes", { timeout
   });
   expect(it.fake.log.map((each) => each.route)).toEqual([
     "GET /api/2.0/mlflow/unity-catalog/registered-models/get",
-    "GET /api/2.1/unity-catalog/models/:full_name/aliases/:alias",
-    "GET /api/2.1/unity-catalog/models/:full_name/aliases/:alias",
+    "GET /api/2.1/unity-catalog/models/:full_name",
   ]);
   expect(await it.registry.versionByAlias(name, "champion")).toMatchObject({
     version: "1",

@@ -212,7 +212,7 @@ function modelInfo(ask: Ask, model: Model, withAliases: boolean): object {
     owner,
     ...(comment !== undefined && { comment }),
     ...{ created_at, created_by, updated_at, updated_by },
-    ...(withAliases && { aliases: aliasInfos(model) }),
+    ...(withAliases && model.aliases.size > 0 && { aliases: aliasInfos(model) }),
   };
 }
 
