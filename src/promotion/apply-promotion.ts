@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
@@ -11,6 +12,9 @@ import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
 import type { Line } from "./line.ts";
 import type { LineWorld } from "./world.ts";
+
+const READS = 3;
+const PAUSE_MS = 500;
 
 export interface Promoted {
   environment: string;
@@ -146,20 +150,27 @@ async function arrive(
   );
 }
 
-/** Reads every byte of what arrived. No alias may move to a version whose bytes are others. */
+/**
+ * Reads every byte of what arrived. No alias may move to a version whose bytes are others. A list of files may lag behind what was just
+ * written: bytes are others only when they still are after a second.
+ */
 export async function demandBytes(
   registry: ModelRegistry,
   version: ModelVersion,
   digest: string,
-  world: Pick<LineWorld, "report">,
+  world: Pick<LineWorld, "report" | "signal">,
 ): Promise<void> {
-  const arrived = await digestModel(registry.filesOf(version), world.report);
-  if (arrived.digest !== digest)
-    throw changed(
-      "promotion.bytes",
-      `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
-      "somebody wrote to its artifacts: factory verify",
-    );
+  for (let reads = 1; ; reads++) {
+    const arrived = await digestModel(registry.filesOf(version), world.report);
+    if (arrived.digest === digest) return;
+    if (reads === READS)
+      throw changed(
+        "promotion.bytes",
+        `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
+        "somebody wrote to its artifacts: factory verify",
+      );
+    await sleep(PAUSE_MS, undefined, { signal: world.signal });
+  }
 }
 
 /**

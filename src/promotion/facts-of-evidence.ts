@@ -7,7 +7,7 @@ import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import { type Metric, metricsSchema } from "../gates/metrics.ts";
 import type { LineState } from "../ledger/line-state.ts";
-import { EXIT, FactoryError, messageOf } from "../lib/error.ts";
+import { FactoryError, messageOf } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import { identityOfKey, listedKey } from "../policy/identity.ts";
@@ -29,6 +29,9 @@ export interface EvidenceMaterial {
 export function registeredAt(state: LineState, evidence: string): Date {
   return new Date(state.registered.find((each) => each.body.evidence === evidence)?.at ?? Number.NaN);
 }
+
+/** What is said of bytes that arrived whole: by the store's index, by the evidence's own, by a statement in it. */
+const WRONG = /^(?:object|evidence|statement)\./;
 
 /**
  * Fetches evidence from the first store that has it, and finds out what holds. A broken one is a fact, not an error. When nobody
@@ -56,8 +59,9 @@ export async function gatherEvidence(
     } catch (error) {
       if (!(error instanceof FactoryError)) throw error;
       if (error.code !== "object.missing") {
-        // Bytes that are there and wrong are a no; a store that does not answer is not known.
-        if (error.code.startsWith("http.") || error.exit === EXIT.interrupted) throw error;
+        // Bytes that are there and wrong are a no. Whatever else went wrong says nothing about them: a store that does not answer, that
+        // answers with a page or half a list, or that may not be read.
+        if (!WRONG.test(error.code)) throw error;
         return broken(digest, error.message);
       }
       missing ??= error;

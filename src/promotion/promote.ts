@@ -10,7 +10,7 @@ import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { giveUp, staleness } from "./resume.ts";
+import { giveUp, notBegun, staleness } from "./resume.ts";
 import { takeBackChallenger } from "./take-back.ts";
 import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
@@ -53,7 +53,7 @@ async function promoteInTurn(
     await takeBackChallenger(resumed, line, await world.registry(gathered.target));
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
-  if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
+  if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
   if (dryRun) return { kind: "planned", plan };
   const done = resumed === undefined ? promotedAlready(question, line) : undefined;
   if (done !== undefined)

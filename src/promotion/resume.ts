@@ -24,8 +24,8 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why what was begun cannot be carried on as it was decided; undefined: a decision of now would be the very same. Whoever holds a
- * listed key can begin anything: only what would be begun now is carried on. Pure.
+ * Why what was begun cannot be carried on as it was decided; undefined: a decision of now would be the very same, or cannot be made now.
+ * Whoever holds a listed key can begin anything: only what would be begun now is carried on. Pure.
  */
 export function staleness(
   begun: Begun,
@@ -33,6 +33,8 @@ export function staleness(
 ): string | undefined {
   const { start, verdicts } = plan;
   if (start === undefined) {
+    // A fault in what was read may be behind a refusal that stands beside what could not be told: nothing is ended for it.
+    if (verdicts.some((each) => each.verdict === "cannot tell")) return undefined;
     const refusing = verdicts.filter((each) => each.verdict === "no");
     return refusing.length === 0 ? undefined : `refused by now: ${refusing.map((each) => each.rule).join(", ")}`;
   }
@@ -41,6 +43,15 @@ export function staleness(
     (key) => canonicalJson(before?.get(key) ?? null) !== canonicalJson(now?.get(key) ?? null),
   );
   return other && WORDS[other];
+}
+
+/** How a decision ended that begins nothing. What was begun already, and could not be decided again, is no refusal: it stays begun. Pure. */
+export function notBegun(
+  outcome: Verdict["verdict"],
+  resumed: Begun | undefined,
+  stale: string | undefined,
+): "refused" | "cannot tell" {
+  return outcome === "no" && (resumed === undefined || stale !== undefined) ? "refused" : "cannot tell";
 }
 
 /** Ends what was begun without its effect, and says so: exit 5. Started anew it is decided anew. */

@@ -10,8 +10,9 @@ import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
-import { giveUp, staleness } from "../promotion/resume.ts";
+import { giveUp, notBegun, staleness } from "../promotion/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
+import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
@@ -99,7 +100,7 @@ async function releaseInTurn(
     await takeBack(resumed, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
-  if (plan.start === undefined) return { kind: plan.outcome === "no" ? "refused" : "cannot tell", plan };
+  if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);
   begin();
@@ -246,8 +247,7 @@ async function applyRelease(
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
   const undo = () => takeBack(started, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
-  await registry.setAlias(name, "champion", body.version);
-  const read = await registry.model(name);
+  const read = await moveAlias(registry, name, "champion", body.version, world.signal);
   if (read?.aliases.champion !== body.version)
     throw changed(
       "release.alias",

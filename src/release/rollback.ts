@@ -16,6 +16,7 @@ import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
 import { giveUp } from "../promotion/resume.ts";
+import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, rolledBackSince, servingOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
@@ -82,7 +83,8 @@ async function tryOnce(
       throw changed("begun.stale", `entry ${resumed.seq} ${misfit}`, "factory promote --abandon");
     return giveUp(resumed, misfit, line, { by: identity.address, signer: world.signer }, world.now());
   }
-  const model = await registry.model(name);
+  // Something serves here, or there is nothing to do: its aliases need not wait for the model.
+  const model = await registry.model(name, true);
   const alias = model?.aliases.champion;
   const serving = resumed === undefined ? servingOf(line.state, environment.name, alias) : recorded(resumed);
   const halfDone = state.open.flatMap((each) => (each.kind === "release.started" ? [each] : []));
@@ -181,10 +183,8 @@ async function carryOut(
   world: ReleaseWorld,
 ): Promise<EntryOf<"rolledback">> {
   const { body } = started;
-  if (body.to === "none") await registry.removeAlias(name, "champion");
-  else await registry.setAlias(name, "champion", body.to.version);
-  const read = await registry.model(name);
   const expected = body.to === "none" ? undefined : body.to.version;
+  const read = await moveAlias(registry, name, "champion", expected, world.signal);
   if (read?.aliases.champion !== expected)
     throw changed(
       "rollback.alias",

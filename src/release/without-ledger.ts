@@ -6,6 +6,7 @@ import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { changed } from "../promotion/append.ts";
+import { moveAlias } from "../registry/move-alias.ts";
 import {
   MODEL_TAGS,
   type ModelRegistry,
@@ -113,17 +114,16 @@ export async function rollbackWithoutLedger(
   const folder = pendingFolder(about.folder);
   writePending(folder, record, world.signer);
   const { to } = plan.start;
-  if (to === "none") await registry.removeAlias(name, "champion");
-  else await registry.setAlias(name, "champion", to.version);
-  const read = await registry.model(name);
-  if (read?.aliases.champion !== (to === "none" ? undefined : to.version))
+  const version = to === "none" ? undefined : to.version;
+  const read = await moveAlias(registry, name, "champion", version, world.signal);
+  if (read?.aliases.champion !== version)
     throw changed(
       "rollback.alias",
       `champion of ${name} did not stay where it was put: somebody else moves it`,
       "run it again",
     );
   const { endpoint, model: of } = about;
-  await takeRequestsBack({ endpoint, model: of, version: to === "none" ? undefined : to.version }, environment, world);
+  await takeRequestsBack({ endpoint, model: of, version }, environment, world);
   return { kind: "unrecorded", plan, pending: writePending(folder, { ...record, done: true }, world.signer) };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry, Fact, PlacedVersion } from "../../src/ledger/entry.ts";
 import { lineState } from "../../src/ledger/line-state.ts";
-import { staleness } from "../../src/promotion/resume.ts";
+import { notBegun, staleness } from "../../src/promotion/resume.ts";
 
 const digest = (letter: string) => letter.repeat(64);
 const at = "2026-11-25T08:00:00.000Z";
@@ -194,6 +194,15 @@ describe("what was begun is carried on only as it would be begun now", () => {
   it("not when a rule says no by now; what cannot be told ends nothing", () => {
     const no = { rule: "freeze", verdict: "no" as const, why: "frozen" };
     expect(staleness(entry, { verdicts: [no], start: undefined })).toBe("refused by now: freeze");
-    expect(staleness(entry, { verdicts: [{ ...no, verdict: "cannot tell" }], start: undefined })).toBeUndefined();
+    const unclear = { ...no, rule: "evidence", verdict: "cannot tell" as const };
+    expect(staleness(entry, { verdicts: [unclear], start: undefined })).toBeUndefined();
+    // Nor does a refusal beside it.
+    expect(staleness(entry, { verdicts: [no, unclear], start: undefined })).toBeUndefined();
+  });
+  it("what was begun and cannot be decided again is no refusal", () => {
+    expect(notBegun("no", undefined, undefined)).toBe("refused");
+    expect(notBegun("no", entry, "refused by now: freeze")).toBe("refused");
+    expect(notBegun("no", entry, undefined)).toBe("cannot tell");
+    expect(notBegun("cannot tell", undefined, undefined)).toBe("cannot tell");
   });
 });

@@ -76,8 +76,34 @@ async function listFolder(workspace: Workspace, folder: string, label: string) {
 
 const listProblem = (message: string) => outsideError("files.list", message);
 
-/** The files below a folder as the bytes of a model. `missing` is thrown when one of them is not there. */
-export function filesSource(workspace: Workspace, root: string, label: string, missing: () => Error): ModelSource {
+/**
+ * Reads again what comes shorter than it is said to be: it was cut on its way, however well the reply ended. Throws exit 4 when it is still
+ * so; `told` undefined: it is not known how long it is.
+ */
+export async function readWhole<T extends { bytes: number }>(
+  label: string,
+  told: number | undefined,
+  read: (tries: number) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const got = await read(tries);
+    if (told === undefined || told === got.bytes) return got;
+    if (tries === MAX_READS)
+      throw outsideError("files.cut", `${label} has ${told} bytes, and ${got.bytes} arrived`, "run the command again");
+  }
+}
+
+/**
+ * The files below a folder as the bytes of a model. `missing` is thrown when one of them is not there. `lone`: single files are asked for
+ * that were never listed, so that their length is looked up.
+ */
+export function filesSource(
+  workspace: Workspace,
+  root: string,
+  label: string,
+  missing: () => Error,
+  { lone = false } = {},
+): ModelSource {
   const streamOf =
     (path: string): Streamer =>
     async (read) => {
@@ -89,19 +115,15 @@ export function filesSource(workspace: Workspace, root: string, label: string, m
     };
   /** Lengths as they were listed: a file that comes shorter was cut on its way, however well the reply ended. */
   const lengths = new Map<string, number>();
-  const whole = async (path: string, read: (tries: number) => Promise<{ sha256: string; bytes: number }>) => {
-    for (let tries = 1; ; tries++) {
-      const got = await read(tries);
-      const told = lengths.get(path);
-      if (told === undefined || told === got.bytes) return got;
-      if (tries === MAX_READS)
-        throw outsideError(
-          "files.cut",
-          `${path} of ${label} has ${told} bytes, and ${got.bytes} arrived`,
-          "run the command again",
-        );
-    }
+  const lengthOf = async (path: string): Promise<number | undefined> => {
+    if (!lone || lengths.has(path)) return lengths.get(path);
+    const parts = path.split("/");
+    const name = parts.pop();
+    const entries = await listFolder(workspace, [root, ...parts].join("/"), label);
+    return entries.find((each) => each.name === name && !each.isFolder)?.bytes;
   };
+  const whole = async (path: string, read: (tries: number) => Promise<{ sha256: string; bytes: number }>) =>
+    readWhole(`${path} of ${label}`, await lengthOf(path), read);
   return {
     label,
     async files() {

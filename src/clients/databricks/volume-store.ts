@@ -2,7 +2,7 @@ import type { ObjectStore, StoredFile } from "../../evidence/object-store.ts";
 import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
-import { digestFile, listBelow, makeFolder, readFileBytes, writeNewFile } from "./files.ts";
+import { digestFile, listBelow, makeFolder, readFileBytes, readWhole, writeNewFile } from "./files.ts";
 import { quotedName, withGrants } from "./grants.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -17,14 +17,23 @@ export function volumeObjects(workspace: Workspace, volume: string): ObjectStore
   };
   const reading = <T>(work: () => Promise<T>) => withGrants(workspace, [["READ VOLUME", "VOLUME", volume]], work);
   const writing = <T>(work: () => Promise<T>) => withGrants(workspace, [["WRITE VOLUME", "VOLUME", volume]], work);
+  /** By path, as they were listed. */
+  const lengths = new Map<string, number>();
   return {
     async list(digest) {
       const root = rootOf(digest);
-      return (await reading(() => listBelow(workspace, root, `object ${digest}`))).map((each) => each.path).sort();
+      const found = await reading(() => listBelow(workspace, root, `object ${digest}`));
+      for (const { path, bytes } of found) lengths.set(`${root}/${path}`, bytes);
+      return found.map((each) => each.path).sort();
     },
     async read(digest, path, maxBytes) {
       const whole = `${rootOf(digest)}/${demandPath(path)}`;
-      return reading(() => readFileBytes(workspace, whole, maxBytes));
+      const read = async () => {
+        const body = await readFileBytes(workspace, whole, maxBytes);
+        return { body, bytes: body?.length ?? 0 };
+      };
+      const found = await reading(() => readWhole(`${path} of object ${digest}`, lengths.get(whole), read));
+      return found.body;
     },
     async write(digest, files) {
       const root = rootOf(digest);

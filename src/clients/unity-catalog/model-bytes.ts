@@ -21,7 +21,7 @@ export function modelBytes(world: PythonWorld, files: () => Promise<boolean>, pl
   const [catalog, schema, model] = plainName(place.model).split(".");
   const root = `/Models/${catalog}/${schema}/${model}/${place.version}`;
   const missing = () => outsideError("version.missing", `there is no ${label}`);
-  const direct = filesSource(world.workspace, root, label, missing);
+  const direct = filesSource(world.workspace, root, label, missing, { lone: true });
   const byClient = clientSource(world, place, label);
   const source = async () => ((await files()) ? direct : byClient);
   return {

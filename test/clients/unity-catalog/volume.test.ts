@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { volumeObjects } from "../../../src/clients/databricks/volume-store.ts";
 import type { StoredFile } from "../../../src/evidence/object-store.ts";
 import { sha256 } from "../../../src/lib/hash.ts";
+import { gatherEvidence } from "../../../src/promotion/facts-of-evidence.ts";
+import { policyOf } from "../../promotion/good-facts.ts";
 import { type Unity, unity } from "./parts.ts";
 
 let it: Unity;
@@ -65,4 +68,35 @@ test("a volume that is not there is told with the statement that makes it", asyn
     exit: 4,
     hint: expect.stringContaining("CREATE VOLUME acme_test.claims.elsewhere"),
   });
+});
+
+test("a file that comes shorter than it was listed is read again, and told when it stays so", {
+  timeout: 60_000,
+}, async () => {
+  const digest = "5".repeat(64);
+  await it.objects.write(digest, [file("signatures/a.json", "a signature, whole")], NOTE);
+  await it.objects.list(digest);
+  const cut = { kind: "truncate", cut: "body", route: "GET /api/2.0/fs/files" } as const;
+  const fault = it.fake.fault(cut);
+  expect((await it.objects.read(digest, "signatures/a.json", 100))?.toString()).toBe("a signature, whole");
+  expect(fault.struck).toBe(1);
+  it.fake.fault({ ...cut, times: 0 });
+  await expect(it.objects.read(digest, "signatures/a.json", 100)).rejects.toMatchObject({ code: "files.cut", exit: 4 });
+  it.fake.clearFaults();
+});
+
+test("evidence that cannot be read is not known; only bytes that are there and wrong are a refusal", {
+  timeout: 60_000,
+}, async () => {
+  const good = sha256("{}");
+  await it.objects.write(good, [file("evidence.json", "{}")], NOTE);
+  const gather = (digest: string) =>
+    gatherEvidence(digest, [it.objects], "prod", policyOf(), join(it.folder, "objects"), new Date());
+  it.fake.fault({ kind: "html", route: "GET /api/2.0/fs/directories", times: 0 });
+  await expect(gather(good)).rejects.toMatchObject({ code: "workspace.page", exit: 4 });
+  it.fake.clearFaults();
+  expect((await gather(good)).problem).toContain("evidence.json");
+  const other = "6".repeat(64);
+  await it.objects.write(other, [file("evidence.json", "{}")], NOTE);
+  expect((await gather(other)).problem).toContain("has another digest");
 });
