@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -30,6 +31,8 @@ async function main(): Promise<number> {
   const [{ takeVariables }, { runCli }] = await Promise.all([import("./cli/variables.ts"), import("./cli/run.ts")]);
   const { variables, secrets, keysGiven, given } = takeVariables(process.env);
   const abort = new AbortController();
+  // Each request that is under way listens for it: Node would warn of a leak from the eleventh on.
+  setMaxListeners(0, abort.signal);
   const interrupt = () => abort.abort(new Error("interrupted"));
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
