@@ -6,6 +6,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { aliasRows } from "./alias-move.mjs";
 import { ledgerRows } from "./ledger.mjs";
 import { rollbackRows } from "./rollback.mjs";
 
@@ -20,7 +21,7 @@ try {
   startUp();
   makeProject();
   await hashing();
-  for (const each of [...(await ledgerRows()), ...(await rollbackRows())])
+  for (const each of [...(await ledgerRows()), ...(await aliasRows()), ...(await rollbackRows())])
     row(each.what, each.ms, each.peer, each.peerMs, each.limit);
 } finally {
   rmSync(folder, { recursive: true, force: true });
