@@ -8,9 +8,10 @@ const DEEP_ONLY = [
   "test/clients/unity-catalog/storage.test.ts",
   "test/clients/workspace-registry/front-door.test.ts",
   "test/data/warehouse/gate.test.ts",
-  "test/ledger/delta.test.ts",
   "test/ledger/delta-front-door.test.ts",
   "test/ledger/delta-guard.test.ts",
+  "test/ledger/delta-load.test.ts",
+  "test/ledger/delta-store.test.ts",
   "test/training/template-in-workspace.test.ts",
 ];
 const deep = process.env.FACTORY_TEST_DEEP === "1";

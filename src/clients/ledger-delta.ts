@@ -142,7 +142,7 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
         await pauseBefore(attempt, signal);
       }
       // An answer may have been lost after the entry was written; others may have written after it.
-      const head = await rowsOf(warehouse, readHead(table, own)).catch((thrown: unknown) => {
+      const head = await rowsOf(warehouse, readHead(table, own, expected)).catch((thrown: unknown) => {
         if (lost > 0) throw notKnown(place, thrown);
         throw denied(thrown, place);
       });

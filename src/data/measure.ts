@@ -1,5 +1,5 @@
 import { FactoryError, messageOf } from "../lib/error.ts";
-import { stripControls } from "../lib/redact.ts";
+import { redact, stripControls } from "../lib/redact.ts";
 import { compileDuplicates, compileScan, compileUniqueness, fillQuery, measureOf } from "./compile.ts";
 import type { BoundColumn, Cell, DataCheck, Measured } from "./data-check.ts";
 import type { FileDialect, SourceRef } from "./dialects/dialect.ts";
@@ -121,7 +121,7 @@ export function queryMessage(error: unknown, masked: boolean): string {
   const lines = message
     .split("\n")
     .filter((line) => line.trim() !== "" && !/^(Possible|\*|LINE \d+:|\s*\^)/.test(line));
-  const text = stripControls(lines.slice(0, 2).join("; "));
+  const text = redact(stripControls(lines.slice(0, 2).join("; ")));
   if (error instanceof FactoryError && error.code === "data.sqlRefused") return text;
   return masked ? text.replace(/'[^']*'?|"[^"]*"?/g, "…").slice(0, 200) : text.slice(0, 400);
 }

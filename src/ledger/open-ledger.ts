@@ -1,4 +1,5 @@
 import { EXIT, FactoryError, outsideError, usageError } from "../lib/error.ts";
+import { holdsSecret } from "../lib/redact.ts";
 import type { Signer } from "../lib/signing.ts";
 import type { Entry, Fact, Head } from "./entry.ts";
 import { type Judged, judgeEntry, type Refusal } from "./judge.ts";
@@ -22,7 +23,7 @@ export interface Ledger {
   /**
    * Signs and appends one entry on `expected`. Undefined: the head has moved and nothing was written. What a reader would
    * refuse is never written: a time more than 5 minutes before the last entry's is exit 4, anything else exit 2; a chain that
-   * was broken meanwhile is exit 5.
+   * was broken meanwhile is exit 5. What looks like a secret is never written either: exit 2.
    */
   append(fact: Fact, actor: Actor, expected: Head, at: Date): Promise<Entry | undefined>;
 }
@@ -48,6 +49,7 @@ export function openLedger(store: LedgerStore, project?: string): Ledger {
       const before = last;
       if (before === undefined || !isAt(before, expected)) return undefined;
       const line = formatEntry(fact, { seq: expected.seq + 1, at, by, prev: expected.hash }, signer);
+      if (holdsSecret(line)) throw secretIn(fact);
       const bytes = Buffer.from(line);
       const entry = parseLine(bytes);
       if ("problem" in entry) throw wouldNotCount(entry, fact, at, store.place);
@@ -74,6 +76,14 @@ function wouldNotCount({ problem, clock }: Refusal, { kind }: Fact, at: Date, pl
   return usageError(
     "ledger.refused",
     `nothing was written: an entry of kind ${kind} would not count, since it ${problem}`,
+  );
+}
+
+function secretIn({ kind }: Fact): FactoryError {
+  return usageError(
+    "ledger.secret",
+    `nothing was written: the entry of kind ${kind} would hold what looks like a secret`,
+    "take it out of the text that you gave, and revoke it: entries stay for ever, and everybody reads them",
   );
 }
 

@@ -31,11 +31,20 @@ export function learnSecret(value: string): string {
   return value;
 }
 
-/** The text with everything that looks like a secret, each of `known` and each learnt one, replaced by dots. */
-export function redact(text: string, known: readonly string[] = []): string {
+/** Whether the text holds something with the shape of a secret: for what is kept for ever, or given away, as it is. */
+export function holdsSecret(text: string): boolean {
+  return withoutShapes(text) !== text;
+}
+
+function withoutShapes(text: string): string {
   let out = text.replace(URL_PASSWORD, "$1••••@");
   for (const shape of SHAPES) out = out.replace(shape, "••••");
-  out = out.replace(NAMED, "$1••••");
+  return out.replace(NAMED, "$1••••");
+}
+
+/** The text with everything that looks like a secret, each of `known` and each learnt one, replaced by dots. */
+export function redact(text: string, known: readonly string[] = []): string {
+  let out = withoutShapes(text);
   for (const secret of learnt.size === 0 ? known : [...known, ...learnt]) {
     if (secret.length < 8) continue;
     // Messages quote what they speak of, so the quoted spelling is masked too.

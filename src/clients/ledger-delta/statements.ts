@@ -48,30 +48,37 @@ export function readAfter({ name, project }: DeltaTable, known: number): string 
   return `${before} UNION ALL ${after}`;
 }
 
-/** The hash of the last entry, and whether an entry with `own` hash is there. One row, also for an empty chain. */
-export function readHead({ name, project }: DeltaTable, own: string): string {
+/** The hash of the last entry from `expected` on, and whether an entry with `own` hash is among them. One row, also for an empty chain. */
+export function readHead(table: DeltaTable, own: string, expected: Head): string {
   return (
-    `SELECT CAST(coalesce(max(seq), 0) AS STRING) AS seq, coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash, ` +
-    `coalesce(bool_or(hash = ${sqlText(own)}), false) AS own FROM ${sqlName(name)} WHERE project = ${sqlText(project)}`
+    `SELECT coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash, ` +
+    `coalesce(bool_or(hash = ${sqlText(own)}), false) AS own ${endOf(table, expected)}`
   );
+}
+
+/** Entries from the expected end on: the table's statistics tell that older files hold none of them, so that these are not opened. */
+function endOf({ name, project }: DeltaTable, expected: Head): string {
+  return `FROM ${sqlName(name)} WHERE project = ${sqlText(project)} AND seq >= ${expected.seq}`;
 }
 
 /**
  * Appends lines if the chain still ends with `expected`, all or none. The guard is in the source: a match on numbers alone would
  * write the rest of a longer batch behind somebody else's entries.
  */
-export function appendLines({ name, project }: DeltaTable, lines: readonly string[], expected: Head): string {
-  const table = sqlName(name);
-  const whose = sqlText(project);
+export function appendLines(table: DeltaTable, lines: readonly string[], expected: Head): string {
+  const whose = sqlText(table.project);
   const end = (before: number): string => `substring(given.entry, -${before}, 64)`;
   // The end of the chain is a relation beside the lines: as a subquery behind a generator Spark cannot read the table.
-  const head = `SELECT coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash FROM ${table} WHERE project = ${whose}`;
+  const head = `SELECT coalesce(max_by(hash, seq), ${sqlText(NO_ENTRY.hash)}) AS hash ${endOf(table, expected)}`;
   const given = `SELECT posexplode(split(${sqlText(lines.join("\n"))}, ${sqlText("\n")})) AS (pos, entry)`;
   const source =
     `SELECT ${whose} AS project, CAST(${expected.seq} + 1 + given.pos AS BIGINT) AS seq, ${end(PREV_DIGITS)} AS prev, ` +
     `${end(HASH_DIGITS)} AS hash, given.entry AS entry FROM (${given}) given CROSS JOIN (${head}) head ` +
     `WHERE head.hash = ${sqlText(expected.hash)}`;
-  return `MERGE INTO ${table} t USING (${source}) s ON t.project = s.project AND t.seq = s.seq WHEN NOT MATCHED THEN INSERT *`;
+  return (
+    `MERGE INTO ${sqlName(table.name)} t USING (${source}) s ON t.project = s.project AND t.seq = s.seq AND t.seq > ${expected.seq} ` +
+    "WHEN NOT MATCHED THEN INSERT *"
+  );
 }
 
 export function describeHistory({ name }: DeltaTable): string {

@@ -56,11 +56,15 @@ settings = {
     "spark.hadoop.hive.server2.transport.mode": "http",
     "spark.hadoop.hive.server2.thrift.http.port": port,
     "spark.hadoop.hive.server2.thrift.http.path": "cliservice",
+    # How long an answer to "how does it stand?" waits for a change; a cancellation is asked about right before it is sent on.
+    "spark.hadoop.hive.server2.long.polling.timeout": "200ms",
     # Without it every parameter marker fails: Delta's parser drops the parameters of Spark 4.1.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
+    # For a few rows, compiling the Java of a statement costs more than running it: what was compiled is kept.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.warehouse.dir": warehouse,
     "spark.ui.enabled": "false",
@@ -69,7 +73,9 @@ settings = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # With one tier alone the JVM keeps 48 MB for code: once full, it compiles nothing any more, and calls fail in the middle of Spark.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Duser.timezone=UTC",
+    # The collector for two cores; and no collection of the whole heap whenever some more classes were loaded.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC "
+    "-XX:MetaspaceSize=512m -Duser.timezone=UTC",
 }
 builder = SparkSession.builder.master("local[2]").appName("factory-tests")
 for key, value in settings.items():

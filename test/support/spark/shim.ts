@@ -2,10 +2,19 @@ import { Agent, request as askHttp, type IncomingMessage, type ServerResponse } 
 import { createServer } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { makeCertificates } from "./certificates.ts";
-import { operationState, questionBeforeCancel, statementIn, toDriver, toServer } from "./translate.ts";
+import {
+  failedWithoutReason,
+  operationState,
+  questionBeforeCancel,
+  refusedWith,
+  statementIn,
+  toDriver,
+  toServer,
+} from "./translate.ts";
 
 /** Answers between the driver and its server are waited for here, since the driver itself looks only every 100 ms. */
-const RUNNING = [0, 1, 7];
+const AT_WORK = 1;
+const RUNNING = [0, AT_WORK, 7];
 const STATES = ["initialized", "running", "finished", "cancelled", "closed", "failed", "unknown", "pending"];
 const HOLD_MS = 2000;
 
@@ -34,14 +43,24 @@ export interface Shim {
   statements: string[];
   /** `METHOD path` of every request. */
   requests: string[];
+  /** How many statements had come when the server last said that one is at work. */
+  running: number;
   /** How the server says it stood with each statement that was cancelled, before and after. */
   cancelled: { before: string; after: string }[];
-  /** What is done with the next statements before they are sent on; `reply`: after the server did it, instead of the answer. */
-  fault: { at: "request" | "reply"; matches: RegExp; times: number } | undefined;
+  fault: Fault | undefined;
   /** Cuts every connection. */
   cut(): void;
   stop(): Promise<void>;
 }
+
+/**
+ * What is done with the next statements. `request`: they do not reach the server; `reply`: it did them, and its answer gets lost;
+ * `server`: it refuses them in these words, with the statement itself behind them; `page`: a 400 whose body and headers say that.
+ */
+export type Fault = { matches: RegExp; times: number } & (
+  | { at: "request" | "reply" }
+  | { at: "server" | "page"; says: string }
+);
 
 /** A workspace's https address with a warehouse in it, which is a Spark Thrift server. */
 export async function startShim(options: ShimOptions): Promise<Shim> {
@@ -60,6 +79,7 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
     caFile,
     statements: [],
     requests: [],
+    running: 0,
     cancelled: [],
     fault: undefined,
     cut: () => server.closeAllConnections(),
@@ -90,7 +110,13 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
       shim.fault !== undefined && text !== undefined && shim.fault.matches.test(text) ? shim.fault : undefined;
     if (fault !== undefined && --fault.times <= 0) shim.fault = undefined;
     if (fault?.at === "request") throw new Error("cut before");
-    const request = toServer(body);
+    if (fault?.at === "page") {
+      const says = `${fault.says} ${text}`;
+      response.writeHead(400, { "content-type": "application/json", "x-thriftserver-error-message": oneLine(says) });
+      response.end(JSON.stringify({ error_code: "BAD_REQUEST", message: says }));
+      return;
+    }
+    const request = fault?.at === "server" ? refusedWith(body, `${fault.says} ${text}`) : toServer(body);
     const until = Date.now() + HOLD_MS;
     const question = questionBeforeCancel(body);
     const standing = async (): Promise<string> => {
@@ -100,11 +126,12 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
     const before = await standing();
     let reply = await post(agent, options.sparkPort, request);
     if (question !== undefined) shim.cancelled.push({ before, after: await standing() });
-    for (
-      let wait = 2;
-      RUNNING.includes(operationState(reply.body) ?? -1) && Date.now() < until;
-      wait = Math.min(25, wait * 2)
-    ) {
+    const unfinished = (answer: Buffer): boolean =>
+      RUNNING.includes(operationState(answer) ?? -1)
+        ? Date.now() < until
+        : failedWithoutReason(answer) && Date.now() < until + HOLD_MS;
+    for (let wait = 2; unfinished(reply.body); wait = Math.min(25, wait * 2)) {
+      if (operationState(reply.body) === AT_WORK) shim.running = shim.statements.length;
       await pause(wait);
       reply = await post(agent, options.sparkPort, request);
     }
@@ -121,6 +148,11 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
   if (typeof address !== "object" || address === null) throw new Error("the shim has no address");
   shim.port = address.port;
   return shim;
+}
+
+/** A header holds no line end, and no letter beyond Latin-1. */
+function oneLine(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, " ");
 }
 
 /** The few calls of a workspace that are asked for before and beside SQL. */

@@ -19,6 +19,8 @@ import {
 /** Hive V10, and Spark V8: the first version with which the driver sends parameters. */
 const HIVE_V10 = 9;
 const SPARK_V8 = 42248;
+/** The state of an operation that failed. */
+const FAILED = 5;
 /** Fields of Databricks' extension. */
 const NAMESPACE = 1284;
 const PARAMETERS = 1288;
@@ -63,6 +65,12 @@ export function operationState(bytes: Buffer): number | undefined {
   return typeof state === "number" ? state : undefined;
 }
 
+/** An answer that an operation failed, given before the server had put down why: it says so when it is asked again. */
+export function failedWithoutReason(bytes: Buffer): boolean {
+  if (operationState(bytes) !== FAILED) return false;
+  return textOf(structIn(readMessage(bytes).body, 0), 5) === undefined;
+}
+
 /** For a request to cancel an operation: one that asks how it stands with it. */
 export function questionBeforeCancel(bytes: Buffer): Buffer | undefined {
   if (peek(bytes).name !== "CancelOperation") return undefined;
@@ -73,6 +81,13 @@ export function questionBeforeCancel(bytes: Buffer): Buffer | undefined {
 export function statementIn(bytes: Buffer): string | undefined {
   if (peek(bytes).name !== "ExecuteStatement") return undefined;
   return textOf(structIn(readMessage(bytes).body, 1), 2);
+}
+
+/** The same request with a statement that the server refuses in these words. */
+export function refusedWith(bytes: Buffer, words: string): Buffer {
+  const message = readMessage(bytes);
+  setField(structIn(message.body, 1), 2, TYPE.string, Buffer.from(`SELECT raise_error(${literal(words)})`));
+  return writeMessage(message);
 }
 
 function openSession(request: Struct): void {
