@@ -12,6 +12,7 @@ const DEEP_ONLY = [
   "test/ledger/delta-guard.test.ts",
   "test/ledger/delta-load.test.ts",
   "test/ledger/delta-store.test.ts",
+  "test/sandbox/quickstart.test.ts",
   "test/training/template-in-workspace.test.ts",
 ];
 const deep = process.env.FACTORY_TEST_DEEP === "1";
