@@ -6,6 +6,7 @@ import { makeStyle } from "../../../src/cli/style.ts";
 import { command } from "../../../src/commands/quickstart.ts";
 import { type Story, story } from "../../../src/quickstart/story.ts";
 import { factory, type Home, makeHome, type Ran } from "../../support/factory.ts";
+import { SAID, said, TYPED, typed } from "../../support/quickstart-story.ts";
 
 const AUTHOR = "author@example.com";
 const APPROVER = "approver@example.com";
@@ -55,6 +56,11 @@ describe("quickstart", () => {
       ["verify", "done"],
     ]);
     expect(told.steps.every((each) => each.durationMs > 0)).toBe(true);
+  });
+
+  it("is typed and answered as it is in a workspace (sandbox/quickstart)", () => {
+    expect(typed(told)).toEqual(TYPED);
+    expect(said(told)).toEqual(SAID);
   });
 
   it("the first model: seven gates, nothing to object", () => {
