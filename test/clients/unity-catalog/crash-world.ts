@@ -5,6 +5,7 @@ import { type LosingProxy, losingProxy, type Passed } from "../../fakes/losing-p
 import type { Fault, FaultHandle } from "../../fakes/workspace/faults.ts";
 import { files } from "../../fakes/workspace/files/tree.ts";
 import type { LogEntry } from "../../fakes/workspace/log.ts";
+import { identities } from "../../fakes/workspace/principals.ts";
 import { type FakeWorkspace, startWorkspace } from "../../fakes/workspace/server.ts";
 import type { State } from "../../fakes/workspace/state.ts";
 import { unity } from "../../fakes/workspace/unity/store.ts";
@@ -49,7 +50,7 @@ export interface CatalogWorld {
    */
   signInByOauth(): void;
   fault(fault: Fault): FaultHandle;
-  /** Takes every fault back, and lets reads see every write. */
+  /** Takes every fault back, lets reads see every write, and gives people whose own token ended a new one: only they can. */
   calm(): Promise<void>;
   run(who: Name, args: readonly string[], killing?: Killing): Promise<Ran>;
   /** The requests of the last run through the proxy. */
@@ -139,7 +140,10 @@ export async function catalogWorld(): Promise<CatalogWorld> {
       writeFileSync(join(line.people.approver.home, ".databrickscfg"), reading.join("\n"), { mode: 0o600 });
     },
     fault: (fault) => fake.fault(fault),
-    calm: () => restart(fake.state),
+    async calm() {
+      for (const record of identities.of(fake.state).tokens.values()) if (record.kind === "pat") delete record.expires;
+      await restart(fake.state);
+    },
     async run(who, args, asked) {
       proxy.seen.length = 0;
       fake.log.length = 0;
@@ -200,7 +204,8 @@ function endOf(state: State, line: SmallLine): End {
     return known;
   };
   return {
-    entries: line.ledger().map((each) => each.kind),
+    // A first command that did not come as far as writing left no ledger.
+    entries: existsSync(line.ledgerPath) ? line.ledger().map((each) => each.kind) : [],
     models: [...models.entries()].map(([full, model]) => ({
       full,
       versions: [...model.versions.values()].map(({ status, tags }): [string, string] => [
