@@ -1,10 +1,8 @@
 // What moving an alias in Unity Catalog costs where every call takes 50 ms. `node bench/alias-move.mjs` prints its own row.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
+import { bundled, median, printWhenMain, root, timed } from "./measure.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const ROUND_TRIP_MS = 50;
 const RUNS = 9;
 const MODEL = "acme_prod.claims.triage";
@@ -20,7 +18,14 @@ const MLMODEL = `flavors:\n  python_function:\n    loader_module: none\nsignatur
 export async function aliasRows() {
   const folder = mkdtempSync(join(root, ".tools", "bench-alias-"));
   try {
-    const { startWorkspace, openWorkspace, openUnityRegistry, moveAlias } = await bundled(folder);
+    const { startWorkspace, openWorkspace, openUnityRegistry, moveAlias } = await bundled(
+      folder,
+      `
+        export { startWorkspace } from "./test/fakes/workspace/server.ts";
+        export { openWorkspace } from "./src/clients/databricks/open-workspace.ts";
+        export { openUnityRegistry } from "./src/clients/unity-catalog/open-unity.ts";
+        export { moveAlias } from "./src/registry/move-alias.ts";`,
+    );
     const fake = await startWorkspace({
       catalogs: [{ name: "acme_prod", schemas: [{ name: "claims", volumes: ["factory_evidence"] }] }],
       latencyMs: ROUND_TRIP_MS,
@@ -100,41 +105,4 @@ function caller(url, token) {
   };
 }
 
-async function timed(work) {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
-
-function median(list) {
-  return [...list].sort((a, b) => a - b)[list.length >> 1];
-}
-
-async function bundled(folder) {
-  const outfile = join(folder, "alias.mjs");
-  await build({
-    stdin: {
-      contents: `
-        export { startWorkspace } from "./test/fakes/workspace/server.ts";
-        export { openWorkspace } from "./src/clients/databricks/open-workspace.ts";
-        export { openUnityRegistry } from "./src/clients/unity-catalog/open-unity.ts";
-        export { moveAlias } from "./src/registry/move-alias.ts";`,
-      resolveDir: root,
-      loader: "ts",
-    },
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile,
-    external: ["@duckdb/*"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-  });
-  return import(pathToFileURL(outfile).href);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const row of await aliasRows())
-    process.stdout.write(
-      `${row.what}: ${row.ms.toFixed(0)} ms, ${row.peer} ${row.peerMs.toFixed(0)} ms, ratio ${(row.ms / row.peerMs).toFixed(2)} (limit ${row.limit})\n`,
-    );
-}
+await printWhenMain(import.meta.url, aliasRows);

@@ -1,21 +1,33 @@
 // What verifying a ledger costs beyond the hashing and the signatures themselves. `node bench/ledger.mjs` prints its own table.
 import { createPublicKey, hash, verify } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
+import { bundled, printWhenMain } from "./measure.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHAIN = Number(process.env.BENCH_CHAIN ?? 1_000_000);
 const SIGNED = Number(process.env.BENCH_SIGNED ?? 10_000);
 const RUNS = 5;
+const CONTENTS = `
+export { walkChain } from "./src/ledger/verify-chain.ts";
+export { signedPart } from "./src/ledger/line.ts";
+export { viewOf } from "./src/ledger/view.ts";
+import { chainOf, makePerson, opened, registered, signedPolicy } from "./test/support/line.ts";
+import * as z from "zod";
+// As the program has it.
+z.config({ jitless: true });
+export const owner = makePerson("owner@example.com");
+export function signedChain(n) {
+  const facts = [opened(signedPolicy({ people: [owner] })), ...Array.from({ length: n - 1 }, (_, i) => registered(i + 1))];
+  return chainOf(facts.map((fact) => ({ fact, by: owner }))).text;
+}
+`;
 
 /** Rows `{ what, ms, peer, peerMs, limit }`, each the median of interleaved runs. */
 export async function ledgerRows() {
   const folder = mkdtempSync(join(tmpdir(), "factory-bench-ledger-"));
   try {
-    const program = await bundled(folder);
+    const program = await bundled(folder, CONTENTS);
     return [chainRow(program), signedRow(program)];
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -95,38 +107,6 @@ function longChain(entries) {
   return Buffer.concat(chunks);
 }
 
-async function bundled(folder) {
-  const entry = join(folder, "entry.ts");
-  const from = (path) => JSON.stringify(join(root, path));
-  writeFileSync(
-    entry,
-    `export { walkChain } from ${from("src/ledger/verify-chain.ts")};
-export { signedPart } from ${from("src/ledger/line.ts")};
-export { viewOf } from ${from("src/ledger/view.ts")};
-import { chainOf, makePerson, opened, registered, signedPolicy } from ${from("test/support/line.ts")};
-import * as z from "zod";
-// As the program has it.
-z.config({ jitless: true });
-export const owner = makePerson("owner@example.com");
-export function signedChain(n) {
-  const facts = [opened(signedPolicy({ people: [owner] })), ...Array.from({ length: n - 1 }, (_, i) => registered(i + 1))];
-  return chainOf(facts.map((fact) => ({ fact, by: owner }))).text;
-}
-`,
-  );
-  const out = join(folder, "ledger.mjs");
-  await build({
-    entryPoints: [entry],
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile: out,
-    nodePaths: [join(root, "node_modules")],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-  });
-  return import(pathToFileURL(out).href);
-}
-
 /** Median milliseconds of processor time of each, run in turn so that a busy moment hits all alike; the first round warms up. */
 function interleaved(calls) {
   const times = Object.fromEntries(Object.keys(calls).map((name) => [name, []]));
@@ -143,12 +123,4 @@ function interleaved(calls) {
   );
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  for (const { what, ms, peer, peerMs, limit } of await ledgerRows()) {
-    const ratio = ms / peerMs;
-    process.stdout.write(
-      `${what}: ${ms.toFixed(0)} ms; ${peer}: ${peerMs.toFixed(0)} ms; ratio ${ratio.toFixed(2)}, limit ${limit}\n`,
-    );
-    if (ratio > limit) process.exitCode = 1;
-  }
-}
+await printWhenMain(import.meta.url, ledgerRows);

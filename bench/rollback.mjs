@@ -2,11 +2,9 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import * as http from "node:http";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
+import { bundled, median, printWhenMain, root, timed } from "./measure.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const BYTES = Number(process.env.BENCH_MODEL_BYTES ?? 1 << 30);
 const RUNS = 3;
 /** Start of the program, requests, ledger: what does not grow with the model. */
@@ -16,7 +14,10 @@ const FIXED_MS = 2000;
 export async function rollbackRows() {
   const folder = mkdtempSync(join(root, ".tools", "bench-rollback-"));
   try {
-    const { startMlflowServer, makeLine } = await bundled(folder);
+    const { startMlflowServer, makeLine } = await bundled(
+      folder,
+      'export { startMlflowServer } from "./test/support/mlflow-server.ts"; export { makeLine } from "./test/support/small-line.ts";',
+    );
     const server = await startMlflowServer();
     try {
       return [await measure(server, makeLine)];
@@ -139,40 +140,4 @@ async function get(url) {
   return reply.json();
 }
 
-async function timed(work) {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
-
-function median(list) {
-  return [...list].sort((a, b) => a - b)[list.length >> 1];
-}
-
-async function bundled(folder) {
-  const entry = join(root, "test/support");
-  const outfile = join(folder, "line.mjs");
-  await build({
-    stdin: {
-      contents: 'export { startMlflowServer } from "./mlflow-server.ts"; export { makeLine } from "./small-line.ts";',
-      resolveDir: entry,
-      loader: "ts",
-    },
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile,
-    external: ["@duckdb/*"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    // Modules find the repository by their own place.
-    define: { "import.meta.url": JSON.stringify(pathToFileURL(join(entry, "paths.ts")).href) },
-  });
-  return import(pathToFileURL(outfile).href);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const row of await rollbackRows())
-    process.stdout.write(
-      `${row.what}: ${row.ms.toFixed(0)} ms, ${row.peer} ${row.peerMs.toFixed(0)} ms, ratio ${(row.ms / row.peerMs).toFixed(2)} (limit ${row.limit})\n`,
-    );
-}
+await printWhenMain(import.meta.url, rollbackRows);

@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { aliasRows } from "./alias-move.mjs";
 import { ledgerRows } from "./ledger.mjs";
+import { median } from "./measure.mjs";
 import { rollbackRows } from "./rollback.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -116,10 +117,6 @@ function interleave(runs, calls) {
   const times = Object.fromEntries(Object.keys(calls).map((name) => [name, []]));
   for (let i = 0; i < runs; i++) for (const [name, call] of Object.entries(calls)) times[name].push(time(call));
   return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
-}
-
-function median(list) {
-  return [...list].sort((a, b) => a - b)[list.length >> 1];
 }
 
 function row(what, ms, peer, peerMs, limit) {

@@ -1,15 +1,16 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
+import { freePort } from "../../src/clients/port.ts";
 import { ensurePythonEnvironment, type PythonEnvironment } from "../../src/clients/python-env.ts";
 import { acquireLock } from "../../src/lib/lock.ts";
-import { toolsFolder } from "./paths.ts";
+import { root, toolsFolder } from "./paths.ts";
 
 export interface MlflowServer {
   uri: string;
@@ -113,7 +114,6 @@ const said = z.union([z.object({ pid: z.int() }), z.object({ status: z.int() })]
  */
 async function fork(wish: { folder: string; port: number; variables: Record<string, string> }): Promise<Running> {
   const socket = connect(join(await forks(), "forks"));
-  socket.unref();
   socket.on("error", () => {});
   let closed = false;
   const ended = new Promise<void>((resolve) =>
@@ -127,7 +127,13 @@ async function fork(wish: { folder: string; port: number; variables: Record<stri
   const { value, done } = await lines.next();
   const first = done === true ? undefined : said.parse(JSON.parse(value));
   if (first === undefined || !("pid" in first)) throw new Error("no MLflow server was started");
-  return { kill: () => killGroup(first.pid), gone: () => closed, ended };
+  // A server that runs keeps nobody alive; one that is to end is waited for.
+  socket.unref();
+  const kill = (): void => {
+    socket.ref();
+    killGroup(first.pid);
+  };
+  return { kill, gone: () => closed, ended };
 }
 
 /** Folder of this test run's process that forks servers. */
@@ -144,7 +150,7 @@ async function forks(): Promise<string> {
     const log = join(folder, "log");
     const out = openSync(log, "a");
     const { PYTHONDONTWRITEBYTECODE: _, ...variables } = processVariables();
-    const child = spawn(join(bin, "python"), [join(import.meta.dirname, "mlflow-forks.py"), String(owner)], {
+    const child = spawn(join(bin, "python"), [join(root, "test/support/mlflow-forks.py"), String(owner)], {
       cwd: folder,
       detached: true,
       stdio: ["ignore", out, out],
@@ -186,18 +192,5 @@ function answers(url: string): Promise<boolean> {
       reply.resume();
       resolve(reply.statusCode === 200);
     }).on("error", () => resolve(false));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
   });
 }
