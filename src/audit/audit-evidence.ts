@@ -5,6 +5,7 @@ import type { KeyOf } from "../evidence/signed-statement.ts";
 import type { LedgerView } from "../ledger/view.ts";
 import { FactoryError } from "../lib/error.ts";
 import { identityOfKey, listedKey } from "../policy/identity.ts";
+import { commitProblem } from "../promotion/facts-of-evidence.ts";
 import type { Finding } from "./finding.ts";
 import type { ObjectSource, Obtained } from "./object-source.ts";
 
@@ -23,11 +24,16 @@ export async function auditEvidence(
   view: View,
   source: ObjectSource,
 ): Promise<EvidenceAudit> {
-  const keyOf = registrationKeys(view, digest);
-  const first = await judge(digest, await source.get(digest, INDEX_FILE, environment), keyOf);
+  const registration: Registration = {
+    keyOf: registrationKeys(view, digest),
+    commits: view.entries.flatMap((each) =>
+      each.kind === "registered" && each.body.evidence === digest ? [each.body.commit] : [],
+    ),
+  };
+  const first = await judge(digest, await source.get(digest, INDEX_FILE, environment), registration);
   // Anyone who can write to the cache can take signatures out of it: the store has the last word.
   if (first.unsigned !== true || first.fetched) return first;
-  const again = await judge(digest, await source.fetch(digest, INDEX_FILE, environment), keyOf);
+  const again = await judge(digest, await source.fetch(digest, INDEX_FILE, environment), registration);
   return again.findings.some((each) => each.verdict === "cannot tell")
     ? { ...first, findings: first.findings.map((each) => ({ ...each, verdict: "cannot tell" })) }
     : again;
@@ -50,9 +56,14 @@ export function registrationKeys(view: View, evidence: string): KeyOf {
   };
 }
 
+interface Registration {
+  keyOf: KeyOf;
+  commits: readonly string[];
+}
+
 type Judged = EvidenceAudit & { unsigned?: true; fetched: boolean };
 
-async function judge(digest: string, obtained: Obtained, keyOf: KeyOf): Promise<Judged> {
+async function judge(digest: string, obtained: Obtained, { keyOf, commits }: Registration): Promise<Judged> {
   const what = `evidence sha256:${digest.slice(0, 12)}…`;
   if (!("folder" in obtained)) {
     const { verdict, why, fix } = obtained;
@@ -75,10 +86,17 @@ async function judge(digest: string, obtained: Obtained, keyOf: KeyOf): Promise<
     const { evidence, signatures } = await readSigned(folder, digest);
     const { signedBy, flaws } = await verifySignedEvidence(evidence, signatures, keyOf);
     const model = evidence.facts.model.digest;
-    if (signedBy.length > 0) return { model, findings: [], fetched };
+    const problem = commitProblem(commits, evidence.facts.commit);
+    const other = problem === undefined ? [] : [no(problem, "find out who wrote that entry, and with which program")];
+    if (signedBy.length > 0) return { model, findings: other, fetched };
     const why = flaws.map((each) => each.message).join("; ") || "it carries no signature";
     const fix = "register it again under a key that the policy lists: factory register";
-    return { model, findings: [no(`nobody whose key counted signed it: ${why}`, fix)], unsigned: true, fetched };
+    return {
+      model,
+      findings: [no(`nobody whose key counted signed it: ${why}`, fix), ...other],
+      unsigned: true,
+      fetched,
+    };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
     return { model: undefined, findings: [no(error.message, "look for another copy of it")], fetched };

@@ -4,6 +4,7 @@ import type { Line } from "../promotion/line.ts";
 import { recordedVersions } from "../promotion/registry-differences.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import { deploymentFindings } from "./audit-deployments.ts";
+import { auditEndpoints, type ServingOf } from "./audit-endpoints.ts";
 import { auditLeftovers } from "./audit-leftovers.ts";
 import { anchorOf, auditBytes, registryFindings } from "./audit-registry.ts";
 import type { JudgeStart } from "./audit-starts.ts";
@@ -25,12 +26,14 @@ export interface SeenRegistry {
   challenger?: string | null;
   /** `seq:hash` */
   anchor?: string | null;
+  /** Serving endpoints that answered what they serve. */
+  endpoints: readonly string[];
 }
 
-/** Every registry of the policy in force against the ledger, the bytes in use read. One that fails is a finding, not an error. */
+/** Every registry and serving endpoint of the policy in force against the ledger, the bytes in use read. One that fails is a finding, not an error. */
 export async function auditRegistries(
   { policy, project, model, state, view }: Pick<Line, "policy" | "project" | "model" | "state" | "view">,
-  registryOf: (environment: Environment) => Promise<ModelRegistry>,
+  { registryOf, servingOf }: { registryOf(environment: Environment): Promise<ModelRegistry>; servingOf: ServingOf },
   judge: JudgeStart,
   report: Report,
 ): Promise<{ environments: SeenRegistry[]; findings: Finding[] }> {
@@ -38,16 +41,22 @@ export async function auditRegistries(
   const { policy: inForce } = policy.value.inForce;
   const listed = inForce.environments;
   const approved = { state, project, entries: view.entries };
-  const looks = await lookAtRegistries(listed, model, registryOf);
+  const [looks, serving] = await Promise.all([
+    lookAtRegistries(listed, model, registryOf),
+    auditEndpoints(listed, { state, model }, servingOf),
+  ]);
   const environments: SeenRegistry[] = [];
   const findings: Finding[] = state.environments
     .filter((name) => !listed.some((each) => each.name === name))
     .map((name) => retired(name));
   for (const look of looks) {
     const environment = look.environment.name;
+    const endpoints = serving.asked
+      .filter((each) => each.environment === environment && each.answered)
+      .map((each) => each.endpoint);
     if (!look.answered) {
       findings.push(unanswered(look));
-      environments.push({ environment, name: look.name, answered: false });
+      environments.push({ environment, name: look.name, answered: false, endpoints });
       continue;
     }
     const here = state.environment(environment);
@@ -67,9 +76,10 @@ export async function auditRegistries(
       champion: registered?.aliases.champion ?? null,
       challenger: registered?.aliases.challenger ?? null,
       anchor: anchorOf(look.picture) ?? null,
+      endpoints,
     });
   }
-  return { environments, findings };
+  return { environments, findings: [...findings, ...serving.findings] };
 }
 
 function retired(environment: string): Finding {

@@ -47,7 +47,9 @@ export function registryFindings(
     ...distinct(recorded).flatMap(({ version, createdAt }) => {
       const found = versions.find((each) => each.version === version);
       const fix = usesOf(state).some((each) => each.version === version)
-        ? `it is in use: release another version, or factory rollback --env ${environment}`
+        ? state.champion === undefined
+          ? "it comes next there: bring another candidate, by factory register or promote"
+          : `it is in use: release another version, or factory rollback --env ${environment}`
         : "if it was removed on purpose, say so where auditors look: the ledger keeps naming it";
       if (found === undefined) return [no(`${environment} v${version} is in the ledger, and not in the registry`, fix)];
       if (found.createdAt === createdAt) return [];

@@ -1,3 +1,5 @@
+import { rollbackEndpointProblem } from "../ledger/endpoints.ts";
+import { rollbackProblem } from "../ledger/fits.ts";
 import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/view.ts";
@@ -85,15 +87,9 @@ async function evidenceFor(
   return first ?? { environment: body.environment, findings: [] };
 }
 
-/** Why a rollback goes where none could go; undefined when it could. Pure. */
+/** Why a rollback goes where none could go, or from what does not serve; undefined when it could. Pure. */
 export function refusedRollback({ body }: EntryOf<"rollback.started">, before: LineState): string | undefined {
-  const { to } = body;
-  if (to === "none") return undefined;
-  const { released } = before.environment(body.environment);
-  return released.some(
-    ({ entry }) =>
-      entry.body.version === to.version && entry.body.digest === to.digest && entry.body.createdAt === to.createdAt,
-  )
-    ? undefined
-    : `it goes back to v${to.version}, which was never released`;
+  const here = before.environment(body.environment);
+  const misfit = rollbackProblem(here, body) ?? rollbackEndpointProblem(here, body);
+  return misfit && `it ${misfit}`;
 }

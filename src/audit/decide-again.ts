@@ -11,7 +11,7 @@ import { rulesDigest, rulesFor } from "../project/rules.ts";
 import { decide } from "../promotion/decide.ts";
 import { type DecisionFacts, known, unknown } from "../promotion/facts.ts";
 import { approvalsOf } from "../promotion/facts-of-approvals.ts";
-import { gatherEvidence, registeredAt } from "../promotion/facts-of-evidence.ts";
+import { gatherEvidence, registrationOf } from "../promotion/facts-of-evidence.ts";
 import { spentOn } from "../promotion/facts-of-ticket.ts";
 import { findCandidate } from "../promotion/find-candidate.ts";
 import { championOf } from "../promotion/gather.ts";
@@ -68,6 +68,7 @@ export async function decideAgain(
     ...(begun.body.policy === inForce.digest
       ? []
       : [{ rule: "policy", why: `the policy in force was sha256:${inForce.digest}, not sha256:${begun.body.policy}` }]),
+    ...misrouted(begun, facts),
     ...misplaced(begun, facts, registeredName(target.catalog, begun.body.model)),
     ...decide(facts).flatMap(({ rule, verdict, why }) => (verdict === "no" ? [{ rule, why }] : [])),
   ];
@@ -87,6 +88,16 @@ function misplaced(begun: Begun, { standing }: DecisionFacts, target: string): A
     ...why(`${from.environment} v${from.version}`, stood),
     ...(named === target ? [] : [{ rule: "order", why: `it goes to ${named}, not to ${target}` }]),
   ];
+}
+
+/** Where a release names another serving endpoint than the rules that it was decided by. Pure. */
+function misrouted(begun: Begun, { rules }: DecisionFacts): Against[] {
+  if (begun.kind !== "release.started" || !rules.known) return [];
+  const say = (endpoint: string | undefined) => endpoint ?? "no endpoint";
+  const [named, ruled] = [begun.body.endpoint, rules.value.rules.endpoint];
+  return named === ruled
+    ? []
+    : [{ rule: "endpoint", why: `it goes to ${say(named)}, and the rules say ${say(ruled)}` }];
 }
 
 function rulesOf({ rules }: DecisionFacts): string {
@@ -111,7 +122,7 @@ async function factsOf(
     target.name,
     policy,
     cacheFolder,
-    registeredAt(state, body.evidence),
+    registrationOf(state, body.evidence),
   );
   const seenThen = unknown("it was to be seen at that time only");
   return {

@@ -13,6 +13,7 @@ import {
 } from "../promotion/registry-differences.ts";
 import { standingApprovals } from "./approvals.ts";
 import { foreignApprovals } from "./audit-deployments.ts";
+import type { Finding } from "./finding.ts";
 import { numberOf } from "./history.ts";
 import type { Look } from "./look.ts";
 
@@ -39,10 +40,12 @@ export interface EnvironmentStatus {
     number: string | undefined;
     fix: string;
   }[];
-  /** Where the registry is not what the ledger says. */
+  /** Where registry or serving endpoint are not what the ledger says. */
   differences: readonly string[];
-  /** Why the registry could not be looked at. */
-  unanswered: string | undefined;
+  /** What else is to say of its serving endpoints. */
+  remarks: readonly string[];
+  /** Why the registry could not be looked at, and what to do. */
+  unanswered: { why: string; fix: string | undefined } | undefined;
 }
 
 export interface Status {
@@ -64,7 +67,12 @@ export interface Status {
 }
 
 /** Where every environment stands, by the ledger, with what one look at the registries showed. Pure. */
-export function statusOf(line: Line, looks: readonly Look[], policy: Policy | undefined, now: Date): Status {
+export function statusOf(
+  line: Line,
+  { looks, endpoints }: { looks: readonly Look[]; endpoints: readonly Finding[] },
+  policy: Policy | undefined,
+  now: Date,
+): Status {
   const { state, view, project } = line;
   const approved = { state, project, entries: view.entries };
   const names = [...new Set([...(policy?.environments.map((each) => each.name) ?? []), ...state.environments])];
@@ -73,6 +81,7 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
       const look = looks.find((each) => each.environment.name === name);
       const here = state.environment(name);
       const { champion, challenger, open } = here;
+      const serving = endpoints.filter((each) => each.environment === name);
       return {
         environment: name,
         champion: champion && {
@@ -91,8 +100,8 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
           number: numberOf(state, entry.body.digest),
           fix: fixOf(entry, numberOf(state, entry.body.digest)),
         })),
-        differences:
-          look?.answered === true
+        differences: [
+          ...(look?.answered === true
             ? [
                 ...differencesOf(look.picture, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
@@ -101,8 +110,14 @@ export function statusOf(line: Line, looks: readonly Look[], policy: Policy | un
                   : foreignApprovals(look.picture, look.registry.deployments, approved, policy)
                 ).map((each) => each.message),
               ]
-            : [],
-        unanswered: look?.answered === false ? look.why : undefined,
+            : []),
+          ...serving.filter((each) => each.verdict === "no").map((each) => each.message),
+        ],
+        // Of a workspace that does not answer it is said once.
+        remarks: serving
+          .filter((each) => each.verdict === "note" || (each.verdict === "cannot tell" && look?.answered !== false))
+          .map((each) => each.message),
+        unanswered: look?.answered === false ? { why: look.why, fix: look.fix } : undefined,
       };
     }),
     approvals: standingApprovals(state, now).map((each) => ({

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { commitId } from "../lib/commit-id.ts";
 import { envelopeSchema } from "../lib/dsse.ts";
 import { policyRecord } from "../policy/policy-record.ts";
 
@@ -49,7 +50,7 @@ export const BODIES = {
     createdAt: z.int(),
     evidence: digest,
     run: name,
-    commit: z.string(),
+    commit: commitId,
     /** When the project was made, first trained; when this model was trained and its check ended. */
     times: z.strictObject({
       made: time.optional(),

@@ -20,7 +20,7 @@ export function registrationProblem(
   return other && `says that ${environment} v${version} is another model than entry ${other.seq} says`;
 }
 
-/** What serves must have been promoted there, and its way back must be what served before. */
+/** What serves must have been promoted there, in the way in which it was begun, and its way back must be what served before. */
 export function releaseProblem(
   here: EnvironmentState,
   body: EntryBody<"released">,
@@ -30,6 +30,8 @@ export function releaseProblem(
     ({ entry }) => isSame(entry.body, body) && entry.body.createdAt === body.createdAt,
   );
   if (!promoted || started.version !== body.version) return `releases v${body.version}, which was never promoted there`;
+  const other = (["strategy", "endpoint"] as const).find((key) => started[key] !== body[key]);
+  if (other !== undefined) return `says another ${other} than entry ${body.started}, which began it`;
   return wayBackProblem(here.champion, body.rollback) ?? wayBackProblem(here.champion, started.rollback);
 }
 

@@ -24,6 +24,7 @@ export interface EnvironmentState {
   /** Promotions that were done, with what they started from. */
   promoted: readonly { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: readonly { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  rolledback: readonly { entry: EntryOf<"rolledback">; started: EntryOf<"rollback.started"> }[];
   /** Deployments that were begun and not done; a later one takes their place. */
   deploying: readonly EntryOf<"deploy.started">[];
   deployed: readonly { entry: EntryOf<"deployed">; started: EntryOf<"deploy.started"> }[];
@@ -52,6 +53,7 @@ interface MutableEnvironment {
   abandoned: Started[];
   promoted: { entry: EntryOf<"promoted">; started: EntryOf<"promotion.started"> }[];
   released: { entry: EntryOf<"released">; started: EntryOf<"release.started"> }[];
+  rolledback: { entry: EntryOf<"rolledback">; started: EntryOf<"rollback.started"> }[];
   deploying: EntryOf<"deploy.started">[];
   deployed: { entry: EntryOf<"deployed">; started: EntryOf<"deploy.started"> }[];
   champion: Serving | undefined;
@@ -64,6 +66,7 @@ const nothingYet = (): MutableEnvironment => ({
   abandoned: [],
   promoted: [],
   released: [],
+  rolledback: [],
   deploying: [],
   deployed: [],
   champion: undefined,
@@ -144,6 +147,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         else {
           const { to } = entry.body;
           note(entry, rollbackProblem(here, { ...started.body, to }));
+          here.rolledback.push({ entry, started });
           here.champion = servingAgain(here, entry);
           here.served.push({ entry, champion: to === "none" ? undefined : to });
         }

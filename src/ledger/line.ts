@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import * as z from "zod";
-import { canonicalJson } from "../lib/canonical-json.ts";
+import { canonicalJson, parseCanonicalJson } from "../lib/canonical-json.ts";
 import { usageError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import type { Signer } from "../lib/signing.ts";
@@ -86,13 +86,13 @@ export function parseLine(line: Uint8Array): Entry | { problem: string } {
   const before = BEFORE_BODY.exec(text);
   const behind = BEHIND_BODY.exec(text.slice(-BEHIND_BODY_BYTES));
   if (before === null || behind === null) return { problem: NOT_IN_FORM };
-  const by = exactJson(before[4] ?? "");
+  const by = parseCanonicalJson(before[4] ?? "");
   const seq = Number(before[1]);
   const at = before[2] ?? "";
   const bodyText = text.slice(before[0].length, -BEHIND_BODY_BYTES);
   if (typeof by !== "string" || by.length > MAX_BY || !Number.isSafeInteger(seq) || !isTime(at) || bodyText === "")
     return { problem: NOT_IN_FORM };
-  const body = exactJson(bodyText);
+  const body = parseCanonicalJson(bodyText);
   if (body === undefined) return { problem: NOT_IN_FORM };
   const fact = factSchema.safeParse({ kind: before[3], body });
   if (!fact.success) return { problem: `is no entry that this factory knows: ${firstIssue(fact.error)}` };
@@ -101,16 +101,6 @@ export function parseLine(line: Uint8Array): Entry | { problem: string } {
 }
 
 const NOT_IN_FORM = "is not written in the one form that an entry has";
-
-/** The value of a canonical JSON text; undefined when it is none, or not canonical. */
-function exactJson(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return canonicalJson(value) === text ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** The bytes that are signed, and the signature, of a line in its form. Pure. */
 export function signedPart(line: Buffer): { signed: Buffer; sig: Buffer } {

@@ -1,5 +1,6 @@
 import type { Fact } from "../ledger/entry.ts";
-import { messageOf, usageError } from "../lib/error.ts";
+import type { EntryOf, Started } from "../ledger/line-state.ts";
+import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
@@ -9,10 +10,17 @@ import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
 import { takeBackChallenger } from "./take-back.ts";
 
+interface AbandonWorld {
+  registry: (environment: Environment) => Promise<ModelRegistry>;
+  /** Lets the endpoint of a release answer with what it answered before. */
+  takeEndpointBack: (started: EntryOf<"release.started">, environment: Environment) => Promise<void>;
+  report: Report;
+}
+
 /**
  * Ends everything that was started in an environment and not finished. Any person or service of the policy may; the entry says
- * who and why. Bytes and evidence that were written so far stay, since nothing serves by them; `challenger` goes back to where it
- * was, as far as the registry lets this person. A release that has moved `champion` is not abandoned.
+ * who and why. Bytes and evidence that were written so far stay, since nothing serves by them; `challenger` and a release's serving
+ * endpoint go back to where they were, as far as the workspace lets this person. A release that has moved `champion` is not abandoned.
  */
 export async function abandon(
   line: Line,
@@ -21,7 +29,7 @@ export async function abandon(
   signer: Signer,
   at: Date,
   dryRun: boolean,
-  world: { registry: (environment: Environment) => Promise<ModelRegistry>; report: Report },
+  world: AbandonWorld,
 ): Promise<{ abandoned: number[] } | { refused: string }> {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
   const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);
@@ -39,20 +47,25 @@ export async function abandon(
       };
   const abandoned = open.map((each) => each.seq);
   if (dryRun) return { abandoned };
-  for (const each of open)
-    if (each.kind === "promotion.started" && place !== undefined)
-      await world
-        .registry(place)
-        .then((registry) => takeBackChallenger(each, line, registry))
-        .catch((error) => {
-          // Who may abandon need not have rights on the registry.
-          const text = `challenger could not be put back in ${environment} (${messageOf(error)}): factory verify says where it stands`;
-          world.report({ type: "note", tone: "warning", text });
-        });
+  if (place !== undefined) for (const each of open) await putBack(each, place, line, world);
   const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
   if ((await appendOnLine(line, facts, { by: identity.address, signer }, at)) === undefined)
     throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
   return { abandoned };
+}
+
+/** What a start has moved so far goes back. Who may abandon need not have rights on the workspace: what stays is said. */
+async function putBack(started: Started, environment: Environment, line: Line, world: AbandonWorld): Promise<void> {
+  try {
+    if (started.kind === "promotion.started")
+      await takeBackChallenger(started, line, await world.registry(environment));
+    if (started.kind === "release.started") await world.takeEndpointBack(started, environment);
+  } catch (error) {
+    if (error instanceof FactoryError && error.exit === EXIT.interrupted) throw error;
+    const what = started.kind === "promotion.started" ? "challenger" : "the serving endpoint";
+    const text = `${what} could not be put back in ${environment.name} (${messageOf(error)}): factory verify says where it stands`;
+    world.report({ type: "note", tone: "warning", text });
+  }
 }
 
 async function championOf(

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { withTask } from "../lib/progress.ts";
 import { digestModel } from "../registry/model-files.ts";
-import { MODEL_TAGS, type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
+import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
+import { setAnchor } from "./anchor.ts";
 import { appendEnd, changed } from "./append.ts";
 import { decisionBundle } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
@@ -171,32 +171,4 @@ export async function demandBytes(
       );
     await sleep(PAUSE_MS, undefined, { signal: world.signal });
   }
-}
-
-/**
- * Ends what was cut off after its last entry: the anchor, unless a later one is there. True: it was behind, so that the command
- * that wrote the entry did not come to its end.
- */
-export async function catchUpAnchor(
-  registry: ModelRegistry,
-  name: string,
-  entry: { seq: number; hash: string },
-  policy: string,
-): Promise<boolean> {
-  const model = await registry.model(name);
-  const seq = Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0);
-  // The two tags are written at once, so that either may be the one that was cut off.
-  if (seq > entry.seq || (seq === entry.seq && model?.tags[MODEL_TAGS.policy] === policy)) return false;
-  await setAnchor(registry, name, entry, policy);
-  return true;
-}
-
-/** The anchor: the end of the chain as the registry saw it, and the policy under which it was written to. */
-export async function setAnchor(
-  registry: ModelRegistry,
-  name: string,
-  head: { seq: number; hash: string },
-  policy: string,
-): Promise<void> {
-  await registry.setModelTags(name, { [MODEL_TAGS.ledgerHead]: printHead(head), [MODEL_TAGS.policy]: policy });
 }

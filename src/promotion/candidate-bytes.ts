@@ -5,16 +5,16 @@ import { FactoryError } from "../lib/error.ts";
 import { modelDigest } from "../registry/manifest.ts";
 import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
-import { type Known, known, unknown } from "./facts.ts";
+import { type Known, known, type SeenBytes, unknown } from "./facts.ts";
 import type { LineWorld } from "./world.ts";
 
 /**
  * Where bytes are fixed: what was recorded of them, if the file MLmodel is that of the evidence. Number and creation time are compared
  * with the ledger's by a rule of their own.
  */
-export function recordedBytes(version: ModelVersion | undefined, material: FetchedModel | undefined): Known<string> {
+export function recordedBytes(version: ModelVersion | undefined, material: FetchedModel | undefined): Known<SeenBytes> {
   if (version === undefined) return unknown("there are no bytes to read");
-  return known((material && version.tags[VERSION_TAGS.digest]) ?? "none");
+  return known({ digest: (material && version.tags[VERSION_TAGS.digest]) ?? "none", how: "recorded" });
 }
 
 /**
@@ -26,14 +26,14 @@ export async function bytesOf(
   version: Pick<ModelVersion, "model" | "version">,
   folder: string,
   world: LineWorld,
-): Promise<{ fact: Known<string>; model: (FetchedModel & { folder: string }) | undefined } | undefined> {
+): Promise<{ fact: Known<SeenBytes>; model: (FetchedModel & { folder: string }) | undefined } | undefined> {
   const source = registry.filesOf(version);
   try {
     const model = await fetchModel(source, folder, world.report);
-    return { fact: known(model.digest), model: { ...model, folder } };
+    return { fact: known({ digest: model.digest, how: "read" }), model: { ...model, folder } };
   } catch (error) {
     if (!(error instanceof FactoryError)) throw error;
-    if (error.code === "model.empty") return { fact: known("none"), model: undefined };
+    if (error.code === "model.empty") return { fact: known({ digest: "none", how: "read" }), model: undefined };
     if (error.code === "version.missing") return undefined;
     throw error;
   }

@@ -25,9 +25,24 @@ export interface EvidenceMaterial {
   signatures: readonly SignedFile[];
 }
 
-/** When an evidence was registered, which is when it was signed: its signer's key is looked at as it was then. Pure. */
-export function registeredAt(state: LineState, evidence: string): Date {
-  return new Date(state.registered.find((each) => each.body.evidence === evidence)?.at ?? Number.NaN);
+/** What the ledger says of an evidence. */
+export interface Registration {
+  /** When it was registered, which is when it was signed: its signer's key is looked at as it was then. */
+  at: Date;
+  /** The commits that its entries give. */
+  commits: readonly string[];
+}
+
+/** Every entry that registers an evidence counts: whoever holds a key can add one. Pure. */
+export function registrationOf(state: LineState, evidence: string): Registration {
+  const entries = state.registered.filter((each) => each.body.evidence === evidence);
+  return { at: new Date(entries[0]?.at ?? Number.NaN), commits: entries.map((each) => each.body.commit) };
+}
+
+/** Where the ledger names another commit than an evidence is about; undefined when it does not. Pure. */
+export function commitProblem(commits: readonly string[], commit: string | null): string | undefined {
+  const other = commits.find((each) => each !== commit);
+  return other && `the ledger has it registered with commit ${other}, and it is about ${commit ?? "none"}`;
 }
 
 /** What is said of bytes that arrived whole: by the store's index, by the evidence's own, by a statement in it. */
@@ -43,19 +58,19 @@ export async function gatherEvidence(
   environment: string,
   policy: Policy,
   cacheFolder: string,
-  at: Date,
+  registered: Registration,
 ): Promise<EvidenceMaterial> {
   let missing: FactoryError | undefined;
   for (const store of stores) {
     try {
       const { evidence, signatures } = await fetchEvidence(store, digest, cacheFolder);
-      const found = await judge(evidence, signatures, policy, at);
-      const registered = stores.at(-1);
-      if (registered === undefined || registered === store || isAccepted(found, policy, environment)) return found;
-      const later = (await fetchSignatures(registered, digest)).filter(
+      const found = await judge(evidence, signatures, policy, registered);
+      const last = stores.at(-1);
+      if (last === undefined || last === store || isAccepted(found, policy, environment)) return found;
+      const later = (await fetchSignatures(last, digest)).filter(
         ({ path }) => !signatures.some((each) => each.path === path),
       );
-      return later.length === 0 ? found : await judge(evidence, [...signatures, ...later], policy, at);
+      return later.length === 0 ? found : await judge(evidence, [...signatures, ...later], policy, registered);
     } catch (error) {
       if (!(error instanceof FactoryError)) throw error;
       if (error.code !== "object.missing") {
@@ -87,22 +102,25 @@ async function judge(
   evidence: Evidence,
   signatures: readonly SignedFile[],
   policy: Policy,
-  at: Date,
+  { at, commits }: Registration,
 ): Promise<EvidenceMaterial> {
   const verified = await verifySignedEvidence(evidence, signatures, (id) => listedKey(policy, id));
   const signedBy = verified.signedBy.map((id) => identityOfKey(policy, id, at));
+  const registration = commitProblem(commits, evidence.facts.commit);
   const seen: SeenEvidence = {
     digest: evidence.digest,
     facts: evidence.facts,
     gates: evidence.gates,
     metrics: await metricsOf(evidence),
     // One good signature is enough; the flaws of others are told only when there is none.
-    problems:
-      signedBy.length > 0
+    problems: [
+      ...(signedBy.length > 0
         ? []
         : verified.flaws.length > 0
           ? verified.flaws.map((flaw) => flaw.message)
-          : ["nobody signed it"],
+          : ["nobody signed it"]),
+      ...(registration === undefined ? [] : [registration]),
+    ],
     signedBy,
   };
   return { seen: known(seen), problem: undefined, project: await projectOf(evidence), evidence, signatures };

@@ -11,6 +11,7 @@ import type { Ticket } from "../tickets/ticket.ts";
 /** A fact that was found out, or why it could not be: rules never guess. */
 export type Known<T> = { known: true; value: T } | { known: false; why: string; fix?: string };
 
+/** `release` also stands for a deployment: what a candidate brings to a workspace asks for what letting it serve asks for. */
 export type Action = "promote" | "approve" | "release";
 
 /** An approval as it stands in the ledger, its signature verified with the chain. */
@@ -35,7 +36,7 @@ export interface ServingChampion {
   environment: string;
   version: string;
   digest: string;
-  /** Commits under which the ledger had these bytes registered when they were released. */
+  /** Commits of the evidence on which these bytes were promoted there and released. */
   commits: readonly string[];
 }
 
@@ -45,11 +46,24 @@ export interface SeenEvidence {
   gates: readonly GateFact[];
   /** What the model tests measured, as attached. */
   metrics: Known<readonly Metric[]>;
-  /** What is wrong with its files or signatures; empty when all holds. */
+  /** What is wrong with its files, signatures or registration; empty when all holds. */
   problems: readonly string[];
   /** Who signed it, by the policy in force now. */
   signedBy: readonly (Identity | { problem: string })[];
 }
+
+/** What is known of a model's bytes, and how. */
+export interface SeenBytes {
+  digest: string;
+  /** `read`: every byte, just now. `recorded`: where nobody can change them, what was written down when they came there. */
+  how: "read" | "recorded";
+}
+
+/** The same in words, behind what the bytes are. */
+export const HOW_SEEN: Readonly<Record<SeenBytes["how"], string>> = {
+  read: "read just now",
+  recorded: "as recorded when they came there: nobody can change them",
+};
 
 /** What a decision about one candidate and one environment rests on. Gathered first, so that the decision is pure. */
 export interface DecisionFacts {
@@ -76,8 +90,7 @@ export interface DecisionFacts {
   }>;
   /** The version as the registry tells it. */
   version: Known<{ createdAt: number; digestTag: string | undefined } | undefined>;
-  /** Digest of the bytes as they are now. */
-  bytes: Known<string>;
+  bytes: Known<SeenBytes>;
   evidence: Known<SeenEvidence>;
   /** Why its bytes are not what its digest says; then nothing else of it is known. */
   evidenceProblem: string | undefined;

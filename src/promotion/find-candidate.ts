@@ -10,7 +10,6 @@ export interface Candidate {
   digest: string;
   /** Evidence digest. */
   evidence: string;
-  commit: string;
   run: string;
   registered: EntryOf<"registered">;
 }
@@ -50,11 +49,11 @@ export function findCandidate(state: LineState, model: string, number: string): 
             .join(", ")}; factory register records a version`,
     );
   }
-  const { digest, commit, run } = registered.body;
+  const { digest, run } = registered.body;
   // Whatever number it was registered under, the newest evidence about these bytes counts.
   const newest =
     state.registered.findLast((each) => each.body.digest === digest && each.body.model === model) ?? registered;
-  return { number, digest, evidence: newest.body.evidence, commit, run, registered: newest };
+  return { number, digest, evidence: newest.body.evidence, run, registered: newest };
 }
 
 /** The same on a line. Throws exit 4 when a ledger that does not hold may be why the number is not known. */

@@ -3,7 +3,9 @@ import { policyLedger } from "../ledger/ask-policy.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import { usageError } from "../lib/error.ts";
+import { nearest } from "../lib/nearest.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
+import { listingIn } from "../policy/listing.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { type Line, openLine } from "./line.ts";
 
@@ -51,6 +53,7 @@ export async function findLine(
   if (named !== undefined) {
     const line = await open(named);
     if (line !== undefined) {
+      if (where.project !== undefined) demandKnown(line, policyFile, here?.project.project);
       if (where.model !== undefined && where.model !== line.model)
         throw usageError(
           "model.other",
@@ -72,5 +75,17 @@ export async function findLine(
       ? `which project is meant cannot be told${policyFile === undefined ? ": no project and no policy.yaml here or above" : ""}`
       : `no project of the policy has a ledger about ${where.model}`,
     "go into a project's folder, or name it: --project NAME, with --policy FILE",
+  );
+}
+
+/** A name that nothing knows is a slip, and no pilot: exit 2. */
+function demandKnown({ project, view }: Line, file: PolicyFile | undefined, here: string | undefined): void {
+  if (project === here || view.entries.length > 0 || listingIn(file?.policy, project) !== undefined) return;
+  const names = [...Object.keys(file?.policy.projects ?? {}), ...(here === undefined ? [] : [here])];
+  const guess = nearest(project, names);
+  throw usageError(
+    "project.unknown",
+    `no project ${project}: neither the policy nor a ledger knows it`,
+    guess !== undefined ? `did you mean ${guess}?` : names.length === 0 ? undefined : `there are: ${names.join(", ")}`,
   );
 }

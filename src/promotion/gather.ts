@@ -15,7 +15,7 @@ import { bytesOf, recordedBytes, recordedModel } from "./candidate-bytes.ts";
 import { momentOfDecision } from "./clock.ts";
 import { type Action, type DecisionFacts, known, type ServingChampion, unknown } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
-import { type EvidenceMaterial, gatherEvidence, registeredAt } from "./facts-of-evidence.ts";
+import { type EvidenceMaterial, gatherEvidence, registrationOf } from "./facts-of-evidence.ts";
 import { ticketOf } from "./facts-of-ticket.ts";
 import type { Candidate } from "./find-candidate.ts";
 import type { Line } from "./line.ts";
@@ -65,7 +65,7 @@ export interface Gathered {
   approvals: readonly { hash: string; envelope: Envelope }[];
 }
 
-/** The environment that was named and the one before it. Throws exit 2 for an unknown one and for the first. */
+/** The environment that was named and the one before it; of a release both are the named one. Throws exit 2 for an unknown one, and for a promotion to the first. */
 export function targetOf(policy: Policy, name: string, action: Action): { source: Environment; target: Environment } {
   const index = policy.environments.findIndex((each) => each.name === name);
   const target = policy.environments[index];
@@ -83,7 +83,7 @@ export function targetOf(policy: Policy, name: string, action: Action): { source
   return { source: before, target };
 }
 
-/** Asks registries, stores, ticket system and ledger all that the rules need. Writes nothing outside the work folder. */
+/** Asks registries, stores, ticket system and ledger all that the rules need. Writes nothing but to the work folder and the cache. */
 export async function gatherFacts(question: Question, line: Line, world: LineWorld): Promise<Gathered> {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
   const { policy } = line.policy.value.inForce;
@@ -132,7 +132,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       target.name,
       policy,
       world.cacheFolder,
-      registeredAt(line.state, candidate.evidence),
+      registrationOf(line.state, candidate.evidence),
     ),
     action === "approve" ? undefined : demandRights(targetRegistry, name, hasModel),
   ]);
@@ -264,8 +264,14 @@ export function championOf(state: LineState, policy: Policy): ServingChampion | 
     const { champion } = state.environment(environment.name);
     if (champion === undefined) continue;
     const { version, digest, released } = champion;
-    // What was registered later about these bytes says nothing about the code that was released.
-    const before = state.registered.filter((each) => each.body.digest === digest && each.seq < released.seq);
+    // Only what was decided on counts: there the commit of a registration was compared with its evidence. What was registered
+    // beside it or later says nothing about the code that was released.
+    const { promoted, released: releases } = state.environment(environment.name);
+    const before = [...promoted, ...releases]
+      .filter(({ entry }) => entry.body.digest === digest && entry.seq <= released.seq)
+      .flatMap(({ started }) =>
+        state.registered.filter((each) => each.body.evidence === started.body.evidence && each.seq < started.seq),
+      );
     return {
       environment: environment.name,
       version,

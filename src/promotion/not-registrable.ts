@@ -1,12 +1,12 @@
 import { posix } from "node:path";
 import { TABLE_PREFIX } from "../data/table-name.ts";
+import { gatesAgainst } from "../evidence/against.ts";
 import type { EvidenceFacts } from "../evidence/facts.ts";
 import type { Verdict } from "../gates/gate.ts";
 import type { ChangedBy } from "../people/changed-by.ts";
 import { dataTag, RUN_TAGS } from "../training/plan-training.ts";
 
 export interface RegistrableFacts {
-  verdict: "pass" | "fail" | "error";
   gates: readonly { gate: string; verdict: Verdict }[];
   facts: EvidenceFacts;
   /** Tags of the run: what training said about itself. */
@@ -24,10 +24,8 @@ export interface RegistrableFacts {
 /** Every reason why evidence could not be registered as it stands; empty when it could. What is not known is a reason. Pure. */
 export function notRegistrable(seen: RegistrableFacts): string[] {
   const { facts } = seen;
-  const left = seen.gates.filter((gate) => gate.verdict === "not-evaluated").map((gate) => gate.gate);
   return [
-    ...(seen.verdict === "pass" ? [] : ["not every gate passed"]),
-    ...(left.length > 0 ? [`not evaluated: ${left.join(", ")}`] : []),
+    ...gatesAgainst(seen.gates),
     ...(facts.commit === null ? ["the project has no commit"] : []),
     ...(facts.dirty
       ? [

@@ -3,8 +3,9 @@ import type { EntryOf } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import type { Report } from "../lib/progress.ts";
+import { catchUpAnchor } from "./anchor.ts";
 import { appendOnLine, changed, demandFree } from "./append.ts";
-import { applyPromotion, catchUpAnchor, type Promoted } from "./apply-promotion.ts";
+import { applyPromotion, type Promoted } from "./apply-promotion.ts";
 import { tellDeployment } from "./deployment-approval.ts";
 import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
@@ -57,7 +58,7 @@ async function promoteInTurn(
   if (dryRun) return { kind: "planned", plan };
   const done = resumed === undefined ? promotedAlready(question, line) : undefined;
   if (done !== undefined)
-    return { kind: "promoted", plan, promoted: await endOf(done, gathered, world), resumed: true };
+    return { kind: "promoted", plan, promoted: await endOf(done, gathered, line, world), resumed: true };
   const actor = actorOf(gathered.facts, world);
   begin();
   const { started, view } =
@@ -83,12 +84,13 @@ function promotedAlready({ candidate, environment }: Question, line: Line) {
 async function endOf(
   { entry, started }: NonNullable<ReturnType<typeof promotedAlready>>,
   gathered: Gathered,
+  { view }: Line,
   world: LineWorld,
 ): Promise<Promoted> {
   const { target, name } = gathered;
   const registry = await world.registry(target);
-  await catchUpAnchor(registry, name, entry, started.body.policy);
   const { environment, version, bundle } = entry.body;
+  await catchUpAnchor(registry, name, { environment, entries: view.entries }, entry, started.body.policy);
   const deployment = await tellDeployment(gathered, registry, version);
   return { environment, name, version, bundle, entry, deployment };
 }

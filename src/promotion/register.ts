@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { EvidenceFacts } from "../evidence/facts.ts";
 import { putEvidence } from "../evidence/objects.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { signEvidence } from "../evidence/sign-evidence.ts";
@@ -10,22 +9,26 @@ import { outsideError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
-import { type Identity, identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
 import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
 import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
+import { setAnchor } from "./anchor.ts";
 import { appendOnLine, changed } from "./append.ts";
-import { demandBytes, setAnchor } from "./apply-promotion.ts";
+import { demandBytes } from "./apply-promotion.ts";
+import { strangeBundleFiles } from "./bundle-of-commit.ts";
 import { momentOfDecision } from "./clock.ts";
 import type { Line } from "./line.ts";
 import { notRegistrable } from "./not-registrable.ts";
+import { type NotAccepted, notAcceptedFrom, recorderOf } from "./recorder.ts";
 import { anchorProblem } from "./registry-differences.ts";
 import type { LineWorld } from "./world.ts";
 
 export interface RegisterRequest {
   evidence: Evidence;
+  /** What other evidence says against registering this one. */
+  against: readonly string[];
   /** The first environment. */
   environment: Environment;
   line: Line;
@@ -43,7 +46,14 @@ export interface RegisterWorld extends LineWorld {
 
 export type Registration =
   | { kind: "refused"; reasons: readonly string[] }
-  | { kind: "planned"; name: string; version: string | undefined; recorded: boolean; why: string | undefined }
+  | {
+      kind: "planned";
+      name: string;
+      version: string | undefined;
+      recorded: boolean;
+      why: string | undefined;
+      notAccepted: NotAccepted;
+    }
   | {
       kind: "registered";
       name: string;
@@ -56,6 +66,7 @@ export type Registration =
       entry: number | undefined;
       /** Why it is not in the ledger. */
       why: string | undefined;
+      notAccepted: NotAccepted;
     };
 
 /**
@@ -71,11 +82,11 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
     throw usageError("run.unknown", `${tracking.uri} knows no run ${facts.run.id}`, "train and check again");
   const logged = onlyModel(run, await tracking.loggedModels(run));
   const reasons = [
+    ...request.against,
     ...(facts.project === line.project ? [] : [`the evidence is about project ${facts.project}`]),
     ...(facts.model.name === line.model ? [] : [`the evidence is about model ${facts.model.name}`]),
-    ...(await historyReasons(world.history, facts)),
+    ...(await historyReasons(world.history, evidence)),
     ...notRegistrable({
-      verdict: evidence.gates.every((gate) => gate.verdict === "pass") && evidence.gates.length > 0 ? "pass" : "fail",
       gates: evidence.gates,
       facts,
       tags: run.tags,
@@ -109,19 +120,32 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   const recording = recorderOf(line, world.signer.keyId, now.value);
   if (recording.refused !== undefined) reasons.push(recording.refused);
   if (reasons.length > 0) return { kind: "refused", reasons: [...new Set(reasons)] };
-  if (dryRun)
-    return { kind: "planned", name, version: known, recorded: recording.by !== undefined, why: recording.why };
+  const store = () => world.objects(environment, line.model);
+  const acceptance = () => notAcceptedFrom(recording.by, evidence.digest, line, store, now.value);
+  if (dryRun) {
+    const notAccepted = await acceptance();
+    const recorded = recording.by !== undefined;
+    return { kind: "planned", name, version: known, recorded, why: recording.why, notAccepted };
+  }
 
   const signatures = await signEvidence(evidence, world.signer);
-  const objects = await world.objects(environment, line.model);
+  const objects = await store();
   await withTask(world.report, "register.evidence", "signed evidence", () =>
     putEvidence(objects, evidence, signatures, line.model),
   );
+  const notAccepted = await acceptance();
   const version = taken ?? (await create(name, run, logged, { ...model, folder }, request, registry, world));
   await demandBytes(registry, version, model.digest, world);
   if (current?.aliases.champion !== version.version) await registry.setAlias(name, "challenger", version.version);
   const again = taken !== undefined;
-  const said = { kind: "registered" as const, name, version: version.version, digest: model.digest, again };
+  const said = {
+    kind: "registered" as const,
+    name,
+    version: version.version,
+    digest: model.digest,
+    again,
+    notAccepted,
+  };
   const files = evidence.files.length + signatures.length;
   if (recording.by === undefined) return { ...said, files, entry: undefined, why: recording.why };
   const firstTrained = await tracking.firstRun(facts.project, { key: "factory.project", value: facts.project });
@@ -160,7 +184,8 @@ function onlyModel(run: Run, models: readonly LoggedModel[]): LoggedModel {
 }
 
 /** What the checked-out history says against the evidence: another tree, other people. Throws exit 2 when the history is cut. */
-async function historyReasons(history: History, { commit, people }: EvidenceFacts): Promise<string[]> {
+async function historyReasons(history: History, evidence: Evidence): Promise<string[]> {
+  const { commit, people } = evidence.facts;
   const state = await history.state();
   if (state === undefined) return ["this folder is in no git repository"];
   const tree = state.dirty
@@ -171,6 +196,7 @@ async function historyReasons(history: History, { commit, people }: EvidenceFact
       ...tree,
       `commit ${state.commit.slice(0, 12)} is checked out, the evidence is about ${commit.slice(0, 12)}: check again`,
     ];
+  tree.push(...(await strangeBundleFiles(history, state.commit, evidence)));
   if (people === null) return tree;
   // The job that sealed the evidence ran the project's code: who changed that is not for it to say.
   const seen = await peopleSince(history, people.since ?? undefined);
@@ -190,34 +216,6 @@ function peopleText(changed: Omit<ChangedBy, "since"> & { since?: string | null 
 function recordedVersion(line: Line, environment: string, digest: string): string | undefined {
   return line.state.registered.findLast((each) => each.body.digest === digest && each.body.environment === environment)
     ?.body.version;
-}
-
-/** Whether the ledger takes this registration, and under whose name. Projects that the policy does not list are pilots. */
-function recorderOf(
-  line: Line,
-  keyId: string,
-  at: Date,
-): { by: string | undefined; why: string | undefined; refused: string | undefined } {
-  const no = (why: string) => ({ by: undefined, why, refused: undefined });
-  if (!line.policy.known) return no("there is no policy: it goes no further than here");
-  const { inForce, problem } = line.policy.value;
-  if (!Object.hasOwn(inForce.policy.projects, line.project))
-    return no("a pilot: the policy does not list the project, so it goes no further than here");
-  const broken = line.view.problems[0];
-  if (broken !== undefined)
-    return {
-      by: undefined,
-      why: undefined,
-      refused: `the ledger does not hold: ${broken.message}`,
-    };
-  if (problem !== undefined)
-    return line.view.policy === undefined
-      ? no(`no policy is in force yet (${problem}): register again once it is`)
-      : { by: undefined, why: undefined, refused: problem };
-  const identity: Identity | { problem: string } = identityOfKey(inForce.policy, keyId, at);
-  if ("problem" in identity) return { by: undefined, why: undefined, refused: identity.problem };
-  if (identity.kind === "bot") return { by: undefined, why: undefined, refused: `${identity.address} is a bot` };
-  return { by: identity.address, why: undefined, refused: undefined };
 }
 
 async function create(

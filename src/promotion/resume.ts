@@ -19,6 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ticket: "the ticket is another one",
   approvals: "other approvals count",
   strategy: "the strategy is another one",
+  endpoint: "the serving endpoint is another one",
   champion: "another version serves",
   rollback: "the way back is another one",
 };

@@ -1,3 +1,4 @@
+import { HOW_SEEN } from "./facts.ts";
 import { EVERYWHERE, given, no, type Rule, yes } from "./rule.ts";
 
 /** Rules about the candidate: where it stands, its version, its bytes, and what the registries hold. */
@@ -40,9 +41,9 @@ export const CANDIDATE_RULES: readonly Rule[] = [
     name: "bytes",
     actions: ["promote", "release"],
     judge: (facts) =>
-      given(facts.bytes, (digest) =>
+      given(facts.bytes, ({ digest, how }) =>
         digest === facts.digest
-          ? yes(`sha256:${digest.slice(0, 12)}…, read just now`)
+          ? yes(`sha256:${digest.slice(0, 12)}…, ${HOW_SEEN[how]}`)
           : no(
               `its bytes are sha256:${digest.slice(0, 12)}…, but sha256:${facts.digest.slice(0, 12)}… was registered: they were changed`,
               "factory verify; then register what was trained again",

@@ -20,6 +20,7 @@ export interface Turn {
   end(done: boolean): void;
 }
 
+/** No process has this number: the lock is free, and that it is there says that what was begun under it is open. */
 const NOBODY = "0\n";
 /** Errors after which nothing is open: somebody was faster, or what was begun was abandoned. */
 const NOTHING_OPEN = ["ledger.moved", "begun.stale"];

@@ -1,6 +1,7 @@
 import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import type { EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Identity } from "../policy/identity.ts";
+import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
 
 /** Why and for whom a rollback is made, as the user states it. */
@@ -28,8 +29,10 @@ export interface RollbackFacts {
   endpoint: string | undefined;
   actor: Identity | { problem: string };
   firstRelease: "withdraw" | "deny";
+  /** `isOurs`: it holds what the ledger tells of, and is not another one in its place. Absent: the ledger could not be asked. */
+  registry?: { place: string; isOurs: boolean };
   /** The target as the registry has it: undefined when it is gone, or there is none. */
-  target: { createdAt: number; digest: string } | undefined;
+  target: (SeenBytes & { createdAt: number }) | undefined;
 }
 
 export interface RollbackPlan {
@@ -66,6 +69,9 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
           ? no(`${actor.address} is a bot`)
           : yes(`${actor.address} (${actor.kind})`)),
     },
+    ...(facts.registry === undefined || serving === undefined
+      ? []
+      : [{ rule: "registry", ...registryVerdict(serving, facts.registry, request.environment) }]),
     { rule: "target", ...targetVerdict(to, target, firstRelease) },
   ];
   const outcome = verdicts.every((each) => each.verdict === "yes") ? "yes" : "no";
@@ -102,6 +108,19 @@ function onceVerdict({ further }: RollbackRequest, { serving, since }: RollbackF
   return further ? yes(`${told}: further back, on purpose`) : no(`${told}`, "to go back further still: --further");
 }
 
+function registryVerdict(
+  { version }: PlacedVersion,
+  { place, isOurs }: NonNullable<RollbackFacts["registry"]>,
+  environment: string,
+) {
+  return isOurs
+    ? yes("it holds what the ledger tells of")
+    : no(
+        `${place} holds neither v${version} as it was made for ${environment} nor an entry of this ledger: it is another registry than the one that was released to, or was made anew`,
+        "see that the right server runs (factory local status) and that policy.yaml leads to it; factory verify says what differs",
+      );
+}
+
 function targetVerdict(
   to: RollbackTarget | undefined,
   target: RollbackFacts["target"],
@@ -120,7 +139,7 @@ function targetVerdict(
     return no(
       `the bytes of v${to.version} are sha256:${target.digest.slice(0, 12)}…, not sha256:${to.digest.slice(0, 12)}…: they were changed`,
     );
-  return yes(`v${to.version}, its bytes read just now`);
+  return yes(`v${to.version}, its bytes ${HOW_SEEN[target.how]}`);
 }
 
 /**

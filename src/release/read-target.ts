@@ -1,5 +1,6 @@
 import type { RollbackTarget } from "../ledger/entry.ts";
 import type { Report } from "../lib/progress.ts";
+import type { SeenBytes } from "../promotion/facts.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, VERSION_TAGS } from "../registry/registry.ts";
 
@@ -9,13 +10,14 @@ export async function readTarget(
   name: string,
   registry: ModelRegistry,
   report: Report,
-): Promise<{ createdAt: number; digest: string } | undefined> {
+): Promise<(SeenBytes & { createdAt: number }) | undefined> {
   if (to === undefined || to === "none") return undefined;
   const version = await registry.version(name, to.version);
   if (version === undefined) return undefined;
-  if (registry.bytesAreFixed) return { createdAt: version.createdAt, digest: version.tags[VERSION_TAGS.digest] ?? "" };
+  const { createdAt } = version;
+  if (registry.bytesAreFixed) return { createdAt, digest: version.tags[VERSION_TAGS.digest] ?? "", how: "recorded" };
   const source = registry.filesOf(version);
   if ((await source.files()).length === 0) return undefined;
   const { digest } = await digestModel(source, report);
-  return { createdAt: version.createdAt, digest };
+  return { createdAt, digest, how: "read" };
 }

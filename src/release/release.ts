@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { FactoryError, outsideError, usageError } from "../lib/error.ts";
+import { FactoryError, usageError } from "../lib/error.ts";
+import { catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
-import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { decisionBundle } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
@@ -17,8 +17,9 @@ import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
-import { bringUp, giveRequests, takeRequestsBack } from "./serve-release.ts";
+import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
+import { demandStillAllowed, orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 export type ReleaseResult =
@@ -80,24 +81,31 @@ async function releaseInTurn(
   const signature = await signatureVerdict(gathered, line, registry, world);
   const own = await judgeEndpoint(gathered, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, own, line.view.head);
-  const served = resumed === undefined ? servingAlready(state, digest) : undefined;
+  const served = resumed === undefined && standsAsRecorded(plan) ? servingAlready(state, digest) : undefined;
   if (served !== undefined) {
-    if (dryRun) return { kind: "planned", plan };
     const { entry, started } = served;
     // Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it.
-    const resumed = await catchUpAnchor(registry, gathered.name, entry, started.body.policy);
+    const caughtUp =
+      !dryRun &&
+      (await catchUpAnchor(
+        registry,
+        gathered.name,
+        { environment: question.environment, entries: line.view.entries },
+        entry,
+        started.body.policy,
+      ));
     const { verdicts } = started.body;
     return {
       kind: "released",
       plan: { ...plan, verdicts, rollback: entry.body.rollback },
       entry,
-      resumed,
+      resumed: caughtUp,
       again: true,
     };
   }
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined && !dryRun) {
-    await takeBack(resumed, registry, gathered, world);
+    await takeBack(resumed, line.state, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
@@ -113,71 +121,17 @@ async function releaseInTurn(
   return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
 }
 
-/** The release by which a candidate serves now. Pure. */
+/** What has to hold before it is said of a version that it serves: the ledger alone does not know what became of it since. */
+const WHERE_IT_STANDS: readonly string[] = ["ledger", "registry", "version", "bytes"];
+
+function standsAsRecorded({ verdicts }: ReleasePlan): boolean {
+  return verdicts.every((each) => each.verdict === "yes" || !WHERE_IT_STANDS.includes(each.rule));
+}
+
+/** The release by which a candidate serves now, by the ledger. Pure. */
 function servingAlready({ champion, released }: EnvironmentState, digest: string) {
   if (champion?.digest !== digest) return undefined;
   return released.findLast((each) => each.entry.seq === champion.released.seq);
-}
-
-/** What a release that is not carried on has moved goes back to where it was: who served, serves. */
-async function takeBack(
-  { body }: EntryOf<"release.started">,
-  registry: ModelRegistry,
-  { name, target }: Gathered,
-  world: ReleaseWorld,
-): Promise<void> {
-  const model = await registry.model(name);
-  const before = body.champion === "none" ? undefined : body.champion.version;
-  await takeRequestsBack({ endpoint: body.endpoint, model: body.model, version: before }, target, world);
-  if (model?.aliases.champion !== body.version || before === body.version) return;
-  if (before === undefined) await registry.removeAlias(name, "champion");
-  else await registry.setAlias(name, "champion", before);
-  if (model.aliases.challenger === undefined) await registry.setAlias(name, "challenger", body.version);
-}
-
-/** What the endpoint refuses for good: trying it again brings the same. */
-const REFUSED = ["serving.failed", "serving.score", "serving.example", "serving.strangers"];
-
-/**
- * An endpoint that does not take the version, or does not answer with it, ends the release: who served serves again, the ledger
- * says why, and the error (exit 4) is the endpoint's. Anything else leaves it begun, to be carried on.
- */
-async function orGiveUp(
-  step: () => Promise<void>,
-  {
-    started,
-    line,
-    actor,
-    world,
-    undo,
-  }: {
-    started: EntryOf<"release.started">;
-    line: Line;
-    actor: Actor;
-    world: ReleaseWorld;
-    undo: () => Promise<void>;
-  },
-): Promise<void> {
-  try {
-    await step();
-  } catch (error) {
-    if (!(error instanceof FactoryError) || !REFUSED.includes(error.code)) throw error;
-    await undo();
-    const { environment } = started.body;
-    const body = { started: started.seq, environment, reason: oneLine(error.message) };
-    await appendEnd(line.ledger, started, { kind: "abandoned", body }, actor, await line.ledger.view(), world.now);
-    throw outsideError(
-      error.code,
-      `${error.message}; the release was abandoned, who served serves again`,
-      error.hint,
-      error,
-    );
-  }
-}
-
-/** A server's words as the one short line that a ledger entry takes. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").slice(0, 200);
 }
 
 /** A release belongs to its promotion, and so does the ticket. */
@@ -216,7 +170,7 @@ async function applyRelease(
 ): Promise<EntryOf<"released">> {
   const { body } = started;
   const { target, model, name } = gathered;
-  // Read while this was planned, and nothing moved since but the ledger: the bytes are those that were decided on.
+  // Seen while this was planned, and nothing moved since but the ledger: the bytes are those that were decided on.
   if (model === undefined || model.digest !== body.digest)
     throw changed("release.bytes", "the bytes changed after the release was started", "factory verify");
   const bundle = decisionBundle(
@@ -245,8 +199,9 @@ async function applyRelease(
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
-  const undo = () => takeBack(started, registry, gathered, world);
+  const undo = () => takeBack(started, line.state, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
+  if (body.endpoint !== undefined) await demandStillAllowed(started, line, undo);
   const read = await moveAlias(registry, name, "champion", body.version, world.signal);
   if (read?.aliases.champion !== body.version)
     throw changed(
@@ -256,28 +211,25 @@ async function applyRelease(
   if (read.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
   const folder = model.folder;
   await orGiveUp(() => giveRequests(body, target, folder, world), { started, line, actor, world, undo });
-  const entry = await appendEnd(
-    line.ledger,
-    started,
-    {
-      kind: "released",
-      body: {
-        model: body.model,
-        digest: body.digest,
-        environment: body.environment,
-        started: started.seq,
-        version: body.version,
-        createdAt: version.createdAt,
-        strategy: body.strategy,
-        rollback: body.rollback,
-        ...(body.endpoint !== undefined && { endpoint: body.endpoint }),
-        bundle: bundle.digest,
-      },
+  const fact = {
+    kind: "released" as const,
+    body: {
+      model: body.model,
+      digest: body.digest,
+      environment: body.environment,
+      started: started.seq,
+      version: body.version,
+      createdAt: version.createdAt,
+      strategy: body.strategy,
+      rollback: body.rollback,
+      ...(body.endpoint !== undefined && { endpoint: body.endpoint }),
+      bundle: bundle.digest,
     },
-    actor,
-    view,
-    world.now,
-  );
+  };
+  const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now).catch(async (error) => {
+    if (error instanceof FactoryError && error.code === "ledger.ended") await undoUnlessAnothers(body, line, undo);
+    throw error;
+  });
   await setAnchor(registry, name, entry, body.policy);
   if (entry.kind !== "released") throw new TypeError("an entry came back as another kind");
   return entry;

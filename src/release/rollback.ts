@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, putBundle } from "../evidence/objects.ts";
+import { endpointsAnswering, rollbackEndpointProblem } from "../ledger/endpoints.ts";
 import type { Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, type EnvironmentState, lineState } from "../ledger/line-state.ts";
@@ -10,14 +11,16 @@ import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
+import { type Anchored, catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
 import { appendEnd, appendOnLine, changed, demandFree } from "../promotion/append.ts";
-import { catchUpAnchor, setAnchor } from "../promotion/apply-promotion.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import type { Line } from "../promotion/line.ts";
+import { anchorProblem } from "../promotion/registry-differences.ts";
 import { giveUp } from "../promotion/resume.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { holdsThisLine } from "./holds-this-line.ts";
 import { planRollback, type RollbackPlan, type RollbackRequest, rolledBackSince, servingOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import { planOf, rolledBackAlready } from "./rolled-back-already.ts";
@@ -31,8 +34,8 @@ export type RollbackResult =
 const TRIES = 5;
 
 /**
- * Moves `champion` back to the target that was fixed at release, after reading every byte of it. No freeze, ticket or approval
- * stops it; a release that is half done in the same environment is abandoned.
+ * Moves `champion` back to the target that was fixed at release, after reading every byte of it (where bytes are fixed: what was
+ * recorded of them). No freeze, ticket or approval stops it; a release that is half done in the same environment is abandoned.
  */
 export async function rollback(
   request: RollbackRequest,
@@ -73,10 +76,10 @@ async function tryOnce(
     const plan = planOf(done.entry, done.started, request);
     if (dryRun) return { kind: "planned", plan };
     const policy = line.policy.known ? line.policy.value.inForce.digest : "";
-    await catchUpAnchor(registry, name, done.entry, policy);
+    await catchUpAnchor(registry, name, anchored(line, environment.name), done.entry, policy);
     return { kind: "rolledback", plan: { ...plan, verdicts: [] }, entry: done.entry, resumed: true };
   }
-  const misfit = resumed && rollbackProblem(state, resumed.body);
+  const misfit = resumed && (rollbackProblem(state, resumed.body) ?? rollbackEndpointProblem(state, resumed.body));
   if (resumed !== undefined && misfit !== undefined && !dryRun) {
     const identity = actorIn(line, key, world.now());
     if ("problem" in identity)
@@ -90,6 +93,7 @@ async function tryOnce(
   const halfDone = state.open.flatMap((each) => (each.kind === "release.started" ? [each] : []));
   const unmoved = resumed === undefined ? halfDone.find((each) => each.body.version !== alias) : undefined;
   const target = await readTarget(serving?.rollback, name, registry, world.report);
+  const isOurs = await holdsThisLine({ model, name, serving, target }, line, environment.name, registry);
   const at = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
   if (!at.known) throw outsideError("clock.wrong", at.why, at.fix);
   const plan = planRollback(request, {
@@ -102,6 +106,7 @@ async function tryOnce(
     actor: actorIn(line, world.signer.keyId, at.value),
     firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
     target,
+    registry: { place: registry.place, isOurs },
   });
   if (plan.start === undefined) return { kind: "refused", plan };
   if (dryRun) return { kind: "planned", plan };
@@ -140,14 +145,15 @@ async function tryOnce(
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
 }
 
-/** Where requests go to who serves now: as its release says, or the one that is half done. */
+/** Where requests go to who serves now: by the release that is half done, else by those that were ended. */
 function endpointOf(
-  { released }: EnvironmentState,
+  state: EnvironmentState,
   serving: ReturnType<typeof servingOf>,
   halfDone: readonly EntryOf<"release.started">[],
 ): string | undefined {
-  const begun = halfDone.find((each) => each.body.version === serving?.version);
-  return (begun ?? released.findLast((each) => each.entry.body.version === serving?.version)?.entry)?.body.endpoint;
+  if (serving === undefined) return undefined;
+  if (serving.released !== undefined) return endpointsAnswering(state, serving.version)[0];
+  return halfDone.find((each) => each.body.version === serving.version)?.body.endpoint;
 }
 
 /** The plan of a rollback that was cut off is kept: where it came from and where it goes. */
@@ -155,6 +161,8 @@ function recorded({ body }: EntryOf<"rollback.started">): ReturnType<typeof serv
   const rollback = body.to === "none" ? body.to : { ...body.to, signature: "not stated" as const };
   return { ...body.from, rollback, released: body.undoes };
 }
+
+const anchored = ({ view }: Line, environment: string): Anchored => ({ environment, entries: view.entries });
 
 function environmentOf(line: Line, name: string): Environment {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
@@ -191,7 +199,10 @@ async function carryOut(
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
       "run it again",
     );
-  await takeRequestsBack({ endpoint: body.endpoint, model: body.model, version: expected }, environment, world);
+  const named = body.endpoint === undefined ? [] : [body.endpoint];
+  const answering = endpointsAnswering(line.state.environment(body.environment), body.from.version);
+  for (const endpoint of new Set([...named, ...answering]))
+    await takeRequestsBack({ endpoint, model: body.model, version: expected }, environment, world);
   const before = body.to === "none" ? undefined : releaseOf(line, body.environment, body.to.version);
   // The way back from here, for a rollback that cannot ask the ledger.
   const tag = before === undefined ? "" : JSON.stringify({ of: before.version, to: before.rollback });
@@ -220,7 +231,11 @@ async function carryOut(
     line.view,
     world.now,
   );
-  if (line.policy.known) await setAnchor(registry, name, entry, line.policy.value.inForce.digest);
+  // An anchor that the chain lacks stays: nothing else tells that entries were cut off.
+  const lost = anchorProblem(read, body.environment, line.view.entries);
+  if (lost !== undefined)
+    world.report({ type: "note", tone: "warning", text: `${lost}; that anchor stays: factory verify` });
+  else if (line.policy.known) await setAnchor(registry, name, entry, line.policy.value.inForce.digest);
   if (entry.kind !== "rolledback") throw new TypeError("an entry came back as another kind");
   return entry;
 }

@@ -3,14 +3,16 @@ import { outsideError } from "../lib/error.ts";
 import type { Environment } from "../policy/policy.ts";
 import { registeredName } from "../registry/registry.ts";
 import { scoringRequest } from "./scoring-request.ts";
-import { serve } from "./serve.ts";
+import { removeEndpoint, serve } from "./serve.ts";
 import { broughtUp, routedTo } from "./serving.ts";
 import type { ReleaseWorld } from "./world.ts";
 
+/** What of the world an endpoint needs. */
+export type ServingWorld = Pick<ReleaseWorld, "serving" | "report" | "signal">;
 type Body = EntryOf<"release.started">["body"];
 
 /** The endpoint of a release, or undefined when jobs read the alias. */
-async function endpointOf(name: string | undefined, environment: Environment, model: string, world: ReleaseWorld) {
+async function endpointOf(name: string | undefined, environment: Environment, model: string, world: ServingWorld) {
   return name === undefined ? undefined : world.serving(environment, name, registeredName(environment.catalog, model));
 }
 
@@ -51,11 +53,11 @@ export async function giveRequests(
 export async function takeRequestsBack(
   of: { endpoint: string | undefined; model: string; version: string | undefined },
   environment: Environment,
-  world: ReleaseWorld,
+  world: ServingWorld,
 ): Promise<void> {
   const endpoint = await endpointOf(of.endpoint, environment, of.model, world);
   if (endpoint === undefined) return;
   const { version } = of;
-  if (version === undefined) await endpoint.remove();
+  if (version === undefined) await removeEndpoint(endpoint);
   else await serve(endpoint, () => routedTo(version, undefined), world);
 }

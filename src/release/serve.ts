@@ -24,12 +24,11 @@ export async function serve(
   world: ServeWorld,
 ): Promise<void> {
   const before = await settled(endpoint, "another change", world);
-  if (before !== undefined && before.strangers.length > 0)
-    throw outsideError(
-      "serving.strangers",
-      `${endpoint.place} serves ${before.strangers.join(", ")} too`,
-      "give this model an endpoint of its own: release.endpoint in factory.yaml, or environments.<name>.release.endpoint for one environment",
-    );
+  demandAlone(
+    endpoint,
+    before,
+    "give this model an endpoint of its own: release.endpoint in factory.yaml, or environments.<name>.release.endpoint for one environment",
+  );
   const goal = wanted(before);
   if (isServing(before, goal)) return;
   await endpoint.ask(goal);
@@ -52,6 +51,19 @@ export async function serve(
       `${endpoint.place} serves something else than was asked for: somebody else changes it`,
       "run the same command again",
     );
+}
+
+/** Takes an endpoint down. Throws exit 4 when it answers for other models too. */
+export async function removeEndpoint(endpoint: ServingEndpoint): Promise<void> {
+  // Not waited for: what never comes up is what has to go.
+  demandAlone(endpoint, await endpoint.state(), "take the other model off it, then run the same command again");
+  await endpoint.remove();
+}
+
+/** What else an endpoint serves is nobody's to route or to remove here. Throws exit 4. */
+function demandAlone(endpoint: ServingEndpoint, state: EndpointState | undefined, fix: string): void {
+  if (state === undefined || state.strangers.length === 0) return;
+  throw outsideError("serving.strangers", `${endpoint.place} serves ${state.strangers.join(", ")} too`, fix);
 }
 
 /** The endpoint once no change is going on; undefined when there is none. Throws exit 4 when it takes too long. */

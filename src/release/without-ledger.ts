@@ -5,6 +5,7 @@ import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
+import { endpointIn } from "../project/rules.ts";
 import { changed } from "../promotion/append.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import {
@@ -29,7 +30,7 @@ export interface WithoutLedger {
   /** Of the file. */
   policyDigest: string;
   folder: string;
-  /** Serving endpoint, as factory.yaml says. */
+  /** Serving endpoint of the environment, as factory.yaml says. */
   endpoint: string | undefined;
 }
 
@@ -40,8 +41,8 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
   if (here === undefined || file === undefined)
     throw usageError(
       "rollback.place",
-      "the ledger cannot be read, and without it a rollback needs the project's folder and its policy",
-      "go into the project's folder",
+      "the ledger cannot be read, or is empty, and without it a rollback needs the project's folder and its policy",
+      here === undefined ? "go into the project's folder" : "there is no policy.yaml here or above: --policy FILE",
     );
   const names = file.policy.environments.map((each) => each.name);
   if (!names.includes(environment))
@@ -56,7 +57,7 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
     policy: file.policy,
     policyDigest: file.digest,
     folder: here.folder,
-    endpoint: here.project.release?.endpoint,
+    endpoint: endpointIn(here.project, environment),
   };
 }
 

@@ -219,7 +219,7 @@ describe("status", () => {
   const open = chain([...promoted(1, 2, 1), ...released(1, "none", 5, 2), ...promoted(2, 7, 3).slice(0, 2)]);
   const policy = open.view.policy;
   if (policy === undefined) throw new Error("no policy");
-  const statusOfChain = (told: Chain) =>
+  const statusOfChain = (told: Chain, endpoints: Finding[] = []) =>
     statusOf(
       {
         ...told,
@@ -229,7 +229,7 @@ describe("status", () => {
         policy: known({ inForce: policy, problem: undefined, fix: undefined }),
         first: undefined,
       },
-      [],
+      { looks: [], endpoints },
       policy.policy,
       minutes(60),
     );

@@ -1,22 +1,14 @@
 import * as z from "zod";
 import type { Entry } from "../../src/ledger/entry.ts";
-import { parseLine } from "../../src/ledger/line.ts";
 import { lockHolder } from "../../src/lib/lock.ts";
+import { entriesIn } from "../support/line.ts";
 import type { CrashWorld, Picture } from "./world.ts";
 import { filesBelow } from "./world.ts";
 
 /** The entries of the ledger, each checked by itself; a torn rest is no entry. */
 export function entriesOf(world: Pick<CrashWorld, "ledger">): Entry[] {
   const text = world.ledger();
-  return text
-    .slice(0, text.lastIndexOf("\n") + 1)
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const entry = parseLine(Buffer.from(line));
-      if ("problem" in entry) throw new Error(entry.problem);
-      return entry;
-    });
+  return entriesIn(text.slice(0, text.lastIndexOf("\n") + 1));
 }
 
 /**

@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEEP } from "../support/sample.ts";
 import { type Case, COMMANDS, keepStates } from "./commands.ts";
 import { type EndState, endState, entriesOf, ungated } from "./end-state.ts";
 import { type CrashWorld, crashWorld } from "./world.ts";
 
-const DEEP = process.env.FACTORY_TEST_DEEP === "1";
 const cases = COMMANDS.filter((each) => DEEP || ["approve", "promote"].includes(each.name));
 
 let world: CrashWorld;

@@ -13,9 +13,9 @@ import { formatEntry } from "../../src/ledger/line.ts";
 import { walkChain } from "../../src/ledger/verify-chain.ts";
 import { sqlWorld } from "../clients/sql/world.ts";
 import { makePerson, registered } from "../support/line.ts";
+import { DEEP } from "../support/sample.ts";
 import { SPARK_READY_MS, type SparkServer, sparkMissing, sparkServer } from "../support/spark/spark-server.ts";
 
-const DEEP = process.env.FACTORY_TEST_DEEP === "1";
 const ROUNDS = DEEP ? 40 : 4;
 const WRITERS = DEEP ? 8 : 5;
 const owner = makePerson("owner@example.com");

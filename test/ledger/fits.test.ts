@@ -76,7 +76,7 @@ const registered = (version: PlacedVersion): Fact => ({
     ...version,
     evidence: basis.evidence,
     run: "r",
-    commit: "c",
+    commit: "c".repeat(40),
     times: { checked: at },
   },
 });

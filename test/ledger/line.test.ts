@@ -54,6 +54,11 @@ describe("a line", () => {
     ["number 0", (line) => line.replace('"seq":2', '"seq":0'), /one form/],
     ["a number beyond the safe ones", (line) => line.replace('"seq":2', '"seq":9007199254740993'), /one form/],
     ["a lone surrogate", (line) => line.replace('"run1"', '"\\ud800"'), /one form/],
+    [
+      "a commit with more behind it",
+      (line) => line.replace(`${"0".repeat(40)}"`, `${"0".repeat(40)},x=y"`),
+      /commit id/,
+    ],
     ["nothing", () => "", /one form/],
     ["an array", () => "[]", /./],
     ["arrays 100,000 deep", () => "[".repeat(100_000), /one form/],

@@ -169,6 +169,15 @@ describe("the champion", () => {
     const { state } = stateOf([registered(1), ...release(1, "prod", 3), late]);
     expect(championOf(state, read)).toMatchObject({ environment: "prod", commits: ["0".repeat(40)] });
   });
+
+  it("has no commit of a registration on which nothing was decided", () => {
+    const beside: Fact = {
+      kind: "registered",
+      body: { ...registered(1).body, evidence: sha256("of nobody"), commit: "f".repeat(40) },
+    };
+    const { state } = stateOf([registered(1), beside, registered(1), ...release(1, "prod", 5)]);
+    expect(championOf(state, read)?.commits).toEqual(["0".repeat(40)]);
+  });
 });
 
 describe("approvals in a chain", () => {

@@ -34,9 +34,20 @@ export const CANDIDATE_CASES: Readonly<Record<string, readonly Case[]>> = {
     ["registry not asked", "cannot tell", { facts: { version: NOT_ASKED } }],
   ],
   bytes: [
-    ["the very bytes", "yes", {}],
-    ["changed model file", "no", { facts: { bytes: known(sha256("other")) } }, /they were changed/],
-    ["no bytes", "no", { facts: { bytes: known("none") } }],
+    ["the very bytes", "yes", {}, /read just now$/],
+    [
+      "where nobody can change them",
+      "yes",
+      { facts: { bytes: known({ digest: DIGEST, how: "recorded" }) } },
+      /as recorded/,
+    ],
+    [
+      "changed model file",
+      "no",
+      { facts: { bytes: known({ digest: sha256("other"), how: "read" }) } },
+      /they were changed/,
+    ],
+    ["no bytes", "no", { facts: { bytes: known({ digest: "none", how: "read" }) } }],
     ["not read", "cannot tell", { facts: { bytes: NOT_ASKED } }],
   ],
   registry: [

@@ -207,7 +207,7 @@ export function goodFacts(changes: Changes = {}): DecisionFacts {
     }),
     standing: known({ at: { environment: source, version }, expected: source }),
     version: known({ createdAt: version.createdAt, digestTag: DIGEST }),
-    bytes: known(DIGEST),
+    bytes: known({ digest: DIGEST, how: "read" }),
     evidence: known({
       digest: EVIDENCE,
       facts: evidenceFacts(changes.evidence),

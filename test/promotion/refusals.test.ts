@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import type { Approval } from "../../src/evidence/approval.ts";
+import { viewOf } from "../../src/ledger/view.ts";
 import { sha256 } from "../../src/lib/hash.ts";
+import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { covering } from "../support/sample.ts";
 import {
   type CheckWish,
   GATES,
@@ -122,7 +125,7 @@ describe("approvals that do not count", () => {
 
   it("no approval", () => refused(promote, "approvals", /0 of 1 of role model-risk$/));
 
-  it.each(forged)("%s", async (_, who, change, why) => {
+  it.each(covering(forged, 6, ([name]) => name))("%s", async (_, who, change, why) => {
     const envelope = await approvalOf(line, number, line.people[who], await change());
     await forge(line, who, { kind: "approved", body: { envelope } });
     await refused(promote, "approvals", why);
@@ -239,7 +242,14 @@ describe("a candidate whose evidence is not enough for production", () => {
       "test",
     ],
   ];
-  it.each(weak)("%s", async (_, wish, rule, why, refusedIn) => {
+  it.each(
+    covering(
+      weak,
+      3,
+      ([name]) => name,
+      ([, , rule]) => rule,
+    ),
+  )("%s", async (_, wish, rule, why, refusedIn) => {
     const before = line.commit();
     const weakNumber = await line.candidate(wish());
     if (refusedIn === "prod") expect((await line.promote(weakNumber, "test")).against).toEqual([]);
@@ -249,12 +259,23 @@ describe("a candidate whose evidence is not enough for production", () => {
 
   it("a signer that production does not accept", async () => {
     await line.check(await line.train());
-    const version = String((await line.register("author")).data?.version);
+    const planned = await line.register("author", "--dry-run");
+    const registered = await line.register("author");
+    // Registering tells what the promotion will say.
+    for (const { data } of [planned, registered])
+      expect(data?.notAccepted).toEqual([{ environment: "prod", accepts: ["ci@example.com"] }]);
+    const version = String(registered.data?.version);
     expect((await line.promote(version, "test")).against).toEqual([]);
     await refused(
       () => line.promote(version, "prod"),
       "evidence signer",
       /prod accepts evidence signed by ci@example.com/,
+    );
+    // Whoever is accepted signs the same evidence beside it: nothing is to be said any more, whoever registers again.
+    for (const who of ["ci", "author"] as const)
+      expect((await line.register(who)).data).not.toHaveProperty("notAccepted");
+    expect((await line.promote(version, "prod", "--ticket", "CHG-1", "--dry-run")).against.join()).not.toMatch(
+      /signer/,
     );
   });
 });
@@ -265,13 +286,13 @@ describe("what cannot be registered", () => {
     people: { since: null, commits: 1, people: address === undefined ? [] : [{ address, known, changes }] },
   });
   const weak: [name: string, wish: CheckWish, why: RegExp][] = [
-    ["a gate not passed", { gates: [passed("unit", new Date(), { verdict: "fail" })] }, /not every gate passed/],
+    ["a gate not passed", { gates: [passed("unit", new Date(), { verdict: "fail" })] }, /failed: unit/],
     [
       "a gate not evaluated",
       { gates: [passed("unit", new Date(), { verdict: "not-evaluated" })] },
       /not evaluated: unit/,
     ],
-    ["no gate at all", { gates: [] }, /not every gate passed/],
+    ["no gate at all", { gates: [] }, /no gate/],
     ["no commit", { facts: { commit: null } }, /no commit/],
     ["checked on a dirty tree", { facts: { dirty: true } }, /differs from its commit/],
     ["incomplete history", { facts: { people: null } }, /history was incomplete/],
@@ -297,9 +318,44 @@ describe("what cannot be registered", () => {
     expect(said.against.join("\n")).toMatch(why);
     expect(await everything(server, line)).toEqual(before);
   };
-  it.each(weak)("%s", async (_, wish, why) => {
+  it.each(covering(weak, 6, ([name]) => name))("%s", async (_, wish, why) => {
     await line.check(await line.train(), wish);
     await reasons(why);
+  });
+  it("a check of some gates hides no check of all, and what it found stands", async () => {
+    const only = (gate: string, verdict: "pass" | "fail") =>
+      GATES.map((name) => passed(name, new Date(), { verdict: name === gate ? verdict : "not-evaluated" }));
+    const run = await line.train();
+    await line.check(run, { gates: only("docs", "pass") });
+    const partial = await register();
+    expect(partial.against).toEqual(["not evaluated: lint, unit, data, model, baseline, secrets"]);
+    expect(partial.data?.fix).toBe(`factory check --run ${run.run} (of all gates: this check was partial)`);
+    const { cwd, variables } = { cwd: line.folder, variables: line.people.ci.variables };
+    expect((await factory(["register"], { cwd, variables })).stdout).toMatch(
+      /\n {2}→ factory check --run \w{32} \(of all/,
+    );
+    const whole = await line.check(run);
+    const digits = whole.digest.slice(0, 12);
+    await line.check(run, { gates: only("docs", "pass") });
+    for (const which of [
+      [],
+      [run.run.slice(0, 8)],
+      ["--evidence", digits],
+      ["--evidence", `.factory/evidence/${digits}`],
+    ])
+      expect(await line.register("ci", "--dry-run", ...which)).toMatchObject({
+        status: 0,
+        data: { evidence: whole.digest },
+      });
+    await line.check(run, { gates: only("docs", "fail") });
+    await line.check(run, { gates: only("unit", "pass") });
+    await reasons(/^the newer evidence .* says of docs: failed$/);
+    await line.check(run, {
+      gates: GATES.map((name) => passed(name, new Date(), name === "unit" ? { verdict: "fail" } : {})),
+    });
+    await reasons(/^failed: unit$/);
+    await line.check(run);
+    expect((await line.register("ci", "--dry-run")).against).toEqual([]);
   });
   it("a commit that the evidence leaves out, and evidence that counts it", async () => {
     const before = line.commit();
@@ -475,6 +531,20 @@ describe("what spoils a promotion that was approved", () => {
       "bytes",
       /they were changed/,
     ],
+    [
+      "registered once more, with another commit",
+      async () => {
+        const text = readFileSync(line.ledgerPath);
+        const { entries } = viewOf(text);
+        const entry = entries.findLast((each) => each.kind === "registered" && each.body.version === number);
+        if (entry?.kind !== "registered") throw new Error("nothing is registered");
+        await forge(line, "author", { kind: "registered", body: { ...entry.body, commit: "f".repeat(40) } });
+        await forge(line, "author", { kind: "registered", body: entry.body });
+        return () => writeFileSync(line.ledgerPath, text);
+      },
+      "evidence",
+      /has it registered with commit f{40}, and it is about/,
+    ],
     ["ledger shorter than its anchor", ledger((lines) => lines.slice(0, 4)), "ledger", /entries are missing/],
     ["an entry dropped", ledger((lines) => lines.filter((_, i) => i !== 4)), "ledger", /stands where entry 5 belongs/],
     [
@@ -497,7 +567,14 @@ describe("what spoils a promotion that was approved", () => {
     expect((await promote("--dry-run")).against).toEqual([]);
   });
 
-  it.each(spoils)("%s", async (_, spoil, rule, why, args = () => [number, "prod", "--ticket", "CHG-1"]) => {
+  it.each(
+    covering(
+      spoils,
+      3,
+      ([name]) => name,
+      ([, , rule]) => rule,
+    ),
+  )("%s", async (_, spoil, rule, why, args = () => [number, "prod", "--ticket", "CHG-1"]) => {
     const mend = await spoil();
     try {
       const [version = "", to = "", ...more] = args();

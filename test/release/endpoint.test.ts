@@ -1,9 +1,22 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { outsideError } from "../../src/lib/error.ts";
 import { endpointTwins, twinsFix } from "../../src/project/endpoint-twin.ts";
 import { judgeEndpoint } from "../../src/release/judge-endpoint.ts";
+import { takeRequestsBack } from "../../src/release/serve-release.ts";
 import type { EndpointState, ServingEndpoint } from "../../src/release/serving.ts";
-import { goodFacts, type PolicyDraft, type ProjectDraft, policyOf, projectOf } from "../promotion/good-facts.ts";
+import { withoutLedger } from "../../src/release/without-ledger.ts";
+import {
+  goodFacts,
+  type PolicyDraft,
+  type ProjectDraft,
+  policyDraft,
+  policyOf,
+  projectDraft,
+  projectOf,
+} from "../promotion/good-facts.ts";
 
 const [ONE, OTHER] = ["https://adb-1.azuredatabricks.net", "https://adb-2.azuredatabricks.net"];
 /** Environments by the profile that leads to them, and the host that the policy pins. */
@@ -108,5 +121,51 @@ describe("the plan of a release", () => {
   it("cannot tell while the workspace does not answer", async () => {
     const { verdict } = await judged(() => Promise.reject(outsideError("http", "it answers 503")), apart);
     expect(verdict).toMatchObject({ verdict: "cannot tell", why: "it answers 503" });
+  });
+});
+
+describe("going back", () => {
+  it.each([
+    ["triage", { test: "triage-test" }, { test: "triage-test", prod: "triage" }],
+    [undefined, { prod: "triage" }, { test: undefined, prod: "triage" }],
+  ])("without the ledger takes the environment's own endpoint: %s and %j", (everywhere, own, expected) => {
+    const folder = mkdtempSync(join(tmpdir(), "factory-endpoint-"));
+    try {
+      const project = { ...projectDraft(), policy: "policy.yaml" };
+      serves(everywhere, own)(project);
+      writeFileSync(join(folder, "factory.yaml"), JSON.stringify(project));
+      writeFileSync(join(folder, "policy.yaml"), JSON.stringify(policyDraft()));
+      const of = (environment: string) => withoutLedger(folder, undefined, environment).endpoint;
+      expect({ test: of("test"), prod: of("prod") }).toEqual(expected);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    [["prod.claims.other"], 0],
+    [[], 1],
+  ])("to nothing removes an endpoint only when nothing else is on it: %j", async (strangers, removals) => {
+    let removed = 0;
+    const never = () => Promise.reject(new Error("nothing else is asked"));
+    const endpoint: ServingEndpoint = {
+      place: "endpoint at its host",
+      state: async () => ({ served: [], strangers, phase: "steady", ready: true, trouble: undefined }),
+      ask: never,
+      score: never,
+      remove: async () => {
+        removed++;
+      },
+    };
+    const { environment } = goodFacts();
+    const world = { serving: async () => endpoint, report: () => {}, signal: new AbortController().signal };
+    const back = takeRequestsBack(
+      { endpoint: "triage", model: "claims.triage", version: undefined },
+      environment,
+      world,
+    );
+    if (removals === 0) await expect(back).rejects.toMatchObject({ code: "serving.strangers", exit: 4 });
+    else await back;
+    expect(removed).toBe(removals);
   });
 });

@@ -1,0 +1,148 @@
+import { endpointsOf } from "../ledger/endpoints.ts";
+import type { EntryBody } from "../ledger/entry.ts";
+import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
+import type { Actor } from "../ledger/open-ledger.ts";
+import { FactoryError, outsideError } from "../lib/error.ts";
+import type { Environment } from "../policy/policy.ts";
+import { appendEnd, changed, isOpen } from "../promotion/append.ts";
+import type { Gathered } from "../promotion/gather.ts";
+import type { Line } from "../promotion/line.ts";
+import { type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { type ServingWorld, takeRequestsBack } from "./serve-release.ts";
+import type { ReleaseWorld } from "./world.ts";
+
+/** What a release that is not carried on has moved goes back to where it was: who served, by the ended entries, serves. */
+export async function takeBack(
+  started: EntryOf<"release.started">,
+  state: LineState,
+  registry: ModelRegistry,
+  { name, target }: Gathered,
+  world: ReleaseWorld,
+): Promise<void> {
+  const { body } = started;
+  const model = await registry.model(name);
+  const before = state.environment(body.environment).champion?.version;
+  await takeEndpointBack(started, state, target, world);
+  if (model?.aliases.champion !== body.version || before === body.version) return;
+  if (before === undefined) await registry.removeAlias(name, "champion");
+  else await registry.setAlias(name, "champion", before);
+  if (model.aliases.challenger === undefined) await registry.setAlias(name, "challenger", body.version);
+}
+
+/**
+ * The endpoint of a release answers again with what the ledger says of it. Of one that was never released to it says nothing: it goes back
+ * to who serves where that version is still up there, is removed where the release is all that is, and is left alone else.
+ */
+export async function takeEndpointBack(
+  { body }: EntryOf<"release.started">,
+  state: LineState,
+  environment: Environment,
+  world: ServingWorld,
+): Promise<void> {
+  const { endpoint, model } = body;
+  if (endpoint === undefined) return;
+  const here = state.environment(body.environment);
+  const record = endpointsOf(here).get(endpoint);
+  const back = (version: string | undefined) => takeRequestsBack({ endpoint, model, version }, environment, world);
+  try {
+    if (record?.used === true) return await back(record.version);
+    const serving = await world.serving(environment, endpoint, registeredName(environment.catalog, model));
+    const up = (await serving.state())?.served.map((each) => each.version);
+    const champion = here.champion?.version;
+    if (up === undefined) return;
+    if (champion !== undefined && up.includes(champion)) return await back(champion);
+    if (up.every((each) => each === body.version)) return await back(undefined);
+    const text = `${serving.place} answers what no release gave it: it was left as it is`;
+    world.report({ type: "note", tone: "warning", text });
+  } catch (error) {
+    // Another model is on the endpoint: nothing there is moved, and the release ends all the same.
+    if (!(error instanceof FactoryError) || error.code !== "serving.strangers") throw error;
+    world.report({ type: "note", tone: "warning", text: `${error.message}: it was left as it is` });
+  }
+}
+
+/** Somebody abandoned it in the very moment in which `champion` moved. What another release has made of the environment since stays. */
+export async function undoUnlessAnothers(
+  { environment, version }: EntryBody<"release.started">,
+  line: Line,
+  undo: () => Promise<void>,
+): Promise<void> {
+  const { open, champion } = lineState((await line.ledger.view()).entries).environment(environment);
+  if (open.every((each) => each.kind === "promotion.started") && champion?.version !== version) await undo();
+}
+
+/**
+ * An endpoint takes minutes to come up. Whoever ended the release in that time, or withdrew an approval that it rests on, is heard before
+ * anything moves: exit 5, and what came up goes down again.
+ */
+export async function demandStillAllowed(
+  started: EntryOf<"release.started">,
+  line: Line,
+  undo: () => Promise<void>,
+): Promise<void> {
+  const { body } = started;
+  const state = lineState((await line.ledger.view()).entries);
+  if (!isOpen(state, started)) {
+    await undoUnlessAnothers(body, line, undo);
+    throw changed(
+      "ledger.ended",
+      `entry ${started.seq} (${started.kind}) was ended by somebody else while ${body.endpoint} came up`,
+      "factory history shows by whom",
+    );
+  }
+  const taken = state.approvals.find(
+    (each) => each.withdrawn !== undefined && body.approvals.includes(each.entry.hash),
+  );
+  if (taken === undefined) return;
+  await undo();
+  throw changed(
+    "release.withdrawn",
+    `entry ${taken.withdrawn?.seq} withdrew an approval of this release while ${body.endpoint} came up`,
+    "run the same command again: it is decided anew",
+  );
+}
+
+/** What the endpoint refuses for good: trying it again brings the same. */
+const REFUSED = ["serving.failed", "serving.score", "serving.example", "serving.strangers"];
+
+/**
+ * An endpoint that does not take the version, or does not answer with it, ends the release: who served serves again, the ledger
+ * says why, and the error (exit 4) is the endpoint's. Anything else leaves it begun, to be carried on.
+ */
+export async function orGiveUp(
+  step: () => Promise<void>,
+  {
+    started,
+    line,
+    actor,
+    world,
+    undo,
+  }: {
+    started: EntryOf<"release.started">;
+    line: Line;
+    actor: Actor;
+    world: ReleaseWorld;
+    undo: () => Promise<void>;
+  },
+): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (!(error instanceof FactoryError) || !REFUSED.includes(error.code)) throw error;
+    await undo();
+    const { environment } = started.body;
+    const body = { started: started.seq, environment, reason: oneLine(error.message) };
+    await appendEnd(line.ledger, started, { kind: "abandoned", body }, actor, await line.ledger.view(), world.now);
+    throw outsideError(
+      error.code,
+      `${error.message}; the release was abandoned, who served serves again`,
+      error.hint,
+      error,
+    );
+  }
+}
+
+/** A server's words as the one short line that a ledger entry takes. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").slice(0, 200);
+}
