@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isCommitId } from "../lib/commit-id.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
@@ -124,6 +125,17 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
         throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
       return parseLog(text);
     },
+    async blobs(commit, paths) {
+      if (!isCommitId(commit)) throw usageError("git.commit", `${JSON.stringify(commit)} is not a commit id`);
+      if (paths.length === 0) return new Map();
+      const text = await read(["ls-tree", "-z", commit, "--", ...paths.map((path) => `./${path}`)], MAX_LOG_BYTES);
+      return new Map(
+        text.split("\0").flatMap((line): [string, string][] => {
+          const [, id, path] = /^\d+ blob ([0-9a-f]+)\t(?:\.\/)?(.+)$/s.exec(line) ?? [];
+          return id === undefined || path === undefined ? [] : [[path, id]];
+        }),
+      );
+    },
   };
 }
 
@@ -134,10 +146,6 @@ function failed(args: readonly string[], result: ProcessResult): Error {
     ? "git config --global --add safe.directory <folder>, if you trust it"
     : undefined;
   return outsideError("git.failed", `git ${args[0]} failed: ${said}`, hint);
-}
-
-function isCommitId(text: string): boolean {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
 /** Throws exit 2 when git would look at another folder than the one that is judged (core.worktree, a `.git` file). */

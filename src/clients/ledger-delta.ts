@@ -13,6 +13,7 @@ import {
   describeDetail,
   describeHistory,
   GUARDS,
+  HASH_DIGITS,
   NO_ENTRY,
   optimize,
   readAfter,
@@ -126,7 +127,7 @@ export function openLedgerDelta(request: DeltaLedgerRequest): DeltaLedger {
 
   const write = async (lines: readonly string[], expected: Head): Promise<boolean> => {
     await prepare();
-    const own = lines.at(-1)?.slice(-66, -2) ?? "";
+    const own = lines.at(-1)?.slice(-HASH_DIGITS, -2) ?? "";
     const statement = appendLines(table, lines, expected);
     let lost = 0;
     for (let attempt = 0; attempt < TRIES; attempt++) {

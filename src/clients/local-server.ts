@@ -10,7 +10,7 @@ import { processStart } from "../lib/process-identity.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type LocalHost, type ServerFacts, type ServerRecord, serverRecord } from "../local/server.ts";
 import { claimServer, whoAnswers } from "./local-answer.ts";
-import { isPortFree, portHolder } from "./port.ts";
+import { homeServedAt, isPortFree, portHolder } from "./port.ts";
 import { ensurePythonEnvironment } from "./python-env.ts";
 import { endProcesses, leaderLives, MARK, processesOf } from "./server-processes.ts";
 
@@ -18,6 +18,24 @@ const LOCK_WAIT_MS = 180_000;
 const ABANDONED_UPLOAD = /^\.artifact\.uploading\./;
 /** What a server needs of the user's environment: nothing that could carry a credential. */
 const PASSED_ON = /^(?:HOME|TMPDIR|LANG|LC_\w+|TZ|USER|LOGNAME|LD_LIBRARY_PATH|OPENBLAS_\w+|OMP_\w+)$/;
+
+/**
+ * `mlflow` with its arguments. Its `server` makes ready the database and then starts uvicorn in a process of its own, which imports
+ * MLflow all over again: half of the start, and half of the memory. Here uvicorn runs where MLflow is there already. Left alone it would look
+ * for modules in the working folder first, which lies in the repository: it is told the folder that holds MLflow.
+ */
+const MLFLOW_IN_ONE_PROCESS = `
+import os, sys
+import uvicorn.main, mlflow.cli, mlflow.server
+
+def here(command, extra_env, **_):
+    os.environ.update({name: str(value) for name, value in extra_env.items()})
+    packages = os.path.dirname(os.path.dirname(mlflow.__file__))
+    sys.exit(uvicorn.main.main([*command[command.index("uvicorn") + 1:], "--app-dir", packages]))
+
+mlflow.server._exec_cmd = here
+mlflow.cli.cli(sys.argv[1:], prog_name="mlflow")
+`;
 
 export interface LocalHostOptions {
   /** The platform's data folder for factory. */
@@ -48,6 +66,7 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
     observe,
     isPortFree: (port) => isPortFree(port),
     portHolder: async (port) => portHolder(port),
+    homeServed: async (port) => homeServedAt(port),
     async freeBytes(folder) {
       mkdirSync(folder, { recursive: true });
       // The folder may lie in the repository that holds the policy: a database and models do not belong into that.
@@ -77,9 +96,9 @@ export function openLocalHost({ data, variables }: LocalHostOptions): LocalHost 
       const log = openLog(folder);
       try {
         const child = spawn(
-          join(python.bin, "mlflow"),
+          join(python.bin, "python"),
           [
-            "server",
+            ...["-I", "-c", MLFLOW_IN_ONE_PROCESS, "server"],
             // Relative to the working folder: in a path, `?`, `#` and `%` would be read as parts of a URI.
             ...["--backend-store-uri", "sqlite:///mlflow.db"],
             ...["--artifacts-destination", "./artifacts", "--serve-artifacts"],

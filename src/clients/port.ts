@@ -32,13 +32,22 @@ export function freePort(): Promise<number> {
 
 /** Who listens on a port of this machine, for a message: `process 812 (python3 -m http.server)`; undefined if the system does not tell. */
 export function portHolder(port: number): string | undefined {
-  const pid = platform === "linux" ? linuxListener(port) : lsofListener(port);
+  const pid = listener(port);
   if (pid === undefined) return undefined;
   const other = homeServed(pid);
   if (other !== undefined) return `the MLflow server of ${other} (process ${pid})`;
   const command = commandLineOf(pid);
   return `process ${pid}${command === undefined ? "" : ` (${command})`}`;
 }
+
+/** The home whose server listens on a port of this machine; undefined for anything else, and if the system does not tell. */
+export function homeServedAt(port: number): string | undefined {
+  const pid = listener(port);
+  return pid === undefined ? undefined : homeServed(pid);
+}
+
+const listener = (port: number): number | undefined =>
+  platform === "linux" ? linuxListener(port) : lsofListener(port);
 
 /** The home whose server the process is, when factory started it; known by its working folder. */
 function homeServed(pid: number): string | undefined {

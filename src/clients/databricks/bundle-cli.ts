@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BundleCli, BundleRun } from "../../deploy/bundle-cli.ts";
+import { usageError } from "../../lib/error.ts";
 import { runProcess } from "../../lib/run-process.ts";
 import { makeTemporaryFolder } from "../../lib/work-folder.ts";
 import { cliFailure } from "./cli-output.ts";
@@ -24,6 +25,19 @@ const PASSED_ON = [
   "no_proxy",
 ];
 
+/** Variables as the program takes them. It reads each as a line of CSV: what could bring a variable of its own is refused. */
+export function variableFlags(variables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(variables).flatMap(([name, value]) => {
+    const given = `${name}=${value}`;
+    if (/[,"\r\n]/.test(given))
+      throw usageError(
+        "deploy.variable",
+        `${JSON.stringify(given)} cannot be given as a variable: it holds a comma, a quote or a line break`,
+      );
+    return ["--var", given];
+  });
+}
+
 /**
  * The official program, logged in to this workspace and no other: it is given one token, a home of its own that is empty, and no
  * profile, variable or state of the user's. Throws exit 2 when it is missing or too old.
@@ -34,6 +48,7 @@ export async function openBundleCli(
 ): Promise<BundleCli> {
   const { path, version } = await findCli(variables, signal);
   const run = async (doing: "validate" | "deploy", { folder, target, variables: given }: BundleRun): Promise<void> => {
+    const flags = variableFlags(given);
     const token = await workspace.token();
     const { path: home, remove } = makeTemporaryFolder();
     try {
@@ -42,14 +57,7 @@ export async function openBundleCli(
       mkdirSync(join(home, "cache"));
       const timeoutMs = TIMEOUT_MS[doing];
       const result = await runProcess({
-        argv: [
-          path,
-          "bundle",
-          doing,
-          "--target",
-          target,
-          ...Object.entries(given).flatMap(([name, value]) => ["--var", `${name}=${value}`]),
-        ],
+        argv: [path, "bundle", doing, "--target", target, ...flags],
         cwd: folder,
         env: {
           ...Object.fromEntries(
@@ -62,6 +70,8 @@ export async function openBundleCli(
           DATABRICKS_TOKEN: token,
           DATABRICKS_AUTH_TYPE: "pat",
           DATABRICKS_BUNDLE_ENGINE: "direct",
+          // It runs no script and no Python of a bundle then.
+          DATABRICKS_BUNDLE_RESTRICTED_CODE_EXECUTION: "1",
           NO_COLOR: "1",
         },
         timeoutMs,

@@ -22,7 +22,7 @@ const SETTINGS = new Set([
 ]);
 const SCORE_TIMEOUT_MS = 120_000;
 
-/** A model serving endpoint of a workspace that serves versions of one registered model (full name in Unity Catalog). */
+/** A model serving endpoint of a workspace that serves versions of one registered model, named as its registry does. */
 export function servingEndpoint(workspace: Workspace, name: string, model: string): ServingEndpoint {
   const path = `/api/2.0/serving-endpoints/${encodeURIComponent(name)}`;
   const place = `endpoint ${name} at ${workspace.host}`;
@@ -86,7 +86,10 @@ function stateOf({ state, config, pending_config: pending }: EndpointBody, model
       traffic: routes.get(each.name) ?? (routes.size === 0 && entities.length === 1 ? 100 : 0),
     }))
     .sort((a, b) => b.traffic - a.traffic);
-  const strangers = entities.filter((each) => !isOf(each, model)).map((each) => each.entity_name || each.name);
+  // What is asked for and not up yet is somebody's, too.
+  const strangers = [...entities, ...(pending?.served_entities ?? [])]
+    .filter((each) => !isOf(each, model))
+    .map((each) => each.entity_name || each.name);
   const phase =
     state.config_update === "IN_PROGRESS" ? "changing" : state.config_update === "NOT_UPDATING" ? "steady" : "failed";
   return {

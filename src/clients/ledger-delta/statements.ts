@@ -1,5 +1,5 @@
 import type { Head } from "../../ledger/entry.ts";
-import { sqlName, sqlText } from "../sql/literals.ts";
+import { sqlName, sqlText } from "../../lib/databricks-sql.ts";
 
 /** The statements of a ledger in a Delta table. Every value is a literal of ours, every number comes back as text. All pure. */
 export interface DeltaTable {
@@ -12,7 +12,7 @@ export interface DeltaTable {
 export const NO_ENTRY: Head = { seq: 0, hash: "0".repeat(64) };
 /** All from `,"prev":` on has a fixed length: where its digits and those of the hash begin, counted from the end of a line. */
 const PREV_DIGITS = 237;
-const HASH_DIGITS = 66;
+export const HASH_DIGITS = 66;
 
 /** What the table must have been made with: the first is a guard against accidents, with the second two writers never both win. */
 export const GUARDS: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
-import type { ModelVersion, VERSION_TAGS, VersionRequest } from "../../registry/registry.ts";
+import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
+import { DIGEST_TAG, digestOf } from "../version-tags.ts";
 import { makeOnce, remake } from "./make-once.ts";
 import { accept, attempt, isNotFound, type MlflowApi } from "./mlflow-api.ts";
 import { ensureModel } from "./registered-models.ts";
@@ -6,19 +7,10 @@ import { pairs, tagFilter } from "./runs.ts";
 import { oneModelVersion } from "./schemas.ts";
 import { nameFilter, removeVersion, searchVersions, versionOf } from "./versions.ts";
 
-const DIGEST_TAG: (typeof VERSION_TAGS)["digest"] = "factory.digest";
-
 /** Bytes that the server has already: a logged model, and the run that made it if it is to be shown. */
 export interface VersionSource {
   loggedModelId: string;
   runId?: string;
-}
-
-/** The model digest that a request's tags carry. */
-export function digestOf(request: VersionRequest): string {
-  const digest = request.tags[DIGEST_TAG] ?? "";
-  if (digest === "") throw new TypeError(`a version is created with the tag ${DIGEST_TAG}`);
-  return digest;
 }
 
 /** The version that an earlier try of this request made: the lowest number above `above` with its digest; undefined without one. */

@@ -4,7 +4,8 @@ import { inParallel } from "../../lib/parallel.ts";
 import { type Report, withTask } from "../../lib/progress.ts";
 import type { FetchedModel, RemoteFile } from "../../registry/model-files.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
-import { createVersion, digestOf, earlierVersion } from "./create-version.ts";
+import { DIGEST_TAG, digestOf } from "../version-tags.ts";
+import { createVersion, earlierVersion } from "./create-version.ts";
 import { ensureOwnExperiment } from "./experiments.ts";
 import { remake } from "./make-once.ts";
 import { demand, type MlflowApi } from "./mlflow-api.ts";
@@ -99,7 +100,7 @@ async function ensureLoggedModel(
       experiment_id: experimentId,
       // Neither a dot nor a slash is allowed in it.
       name: modelName.replace(/[^A-Za-z0-9_-]/g, "-"),
-      tags: pairs({ [mark.key]: mark.value, "factory.digest": digestOf(request) }),
+      tags: pairs({ [mark.key]: mark.value, [DIGEST_TAG]: digestOf(request) }),
     };
     return (await demand(api, { method: "POST", path: "logged-models", json }, oneLoggedModel)).model;
   };

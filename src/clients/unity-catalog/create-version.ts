@@ -5,8 +5,9 @@ import type { FetchedModel } from "../../registry/model-files.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import { type Grant, withGrants } from "../databricks/grants.ts";
 import { isUnknownOutcome } from "../databricks/replies.ts";
+import { DIGEST_TAG, digestOf } from "../version-tags.ts";
 import { thisAttempt } from "./attempt.ts";
-import { digestOf, earlierVersion, finished } from "./earlier-version.ts";
+import { earlierVersion, finished } from "./earlier-version.ts";
 import { makeModel } from "./models.ts";
 import { PYTHON_UNKNOWN, type PythonRequest, type PythonWorld, runPython } from "./python.ts";
 import { ATTEMPT_TAG, keptTags } from "./tags.ts";
@@ -23,7 +24,11 @@ export interface VersionBytes {
   files: FetchedModel["files"];
   /** Where it came from, for those who look at it in the workspace. */
   origin?: { run: string; loggedModel: string };
-  /** What the caller, who is then alone here, knows of the target; absent: everything is looked for. */
+  /**
+   * What the caller knows of the target. Given, it holds the line's lock on the environment, so that nobody else makes versions here;
+   * `earlierTry`: a version of this request may be there already; `model`: the registered model is. Absent (`register`, which holds
+   * no lock): everything is looked for, and what somebody else is making is waited for.
+   */
   seen?: { earlierTry: boolean; model: boolean };
 }
 
@@ -122,7 +127,8 @@ async function fill(
   } catch (error) {
     // Refused for good: what was begun goes away. Where it is unknown, the next look finds and removes it.
     const refused =
-      error instanceof FactoryError && ["http.403", "grants.missing", "unity.refused"].includes(error.code);
+      error instanceof FactoryError &&
+      ["http.403", "grants.missing", "unity.refused", "unity.throttled"].includes(error.code);
     if (refused && version !== undefined) await removeUnfinished(world, model, version).catch(() => {});
     throw error;
   }
@@ -147,7 +153,7 @@ async function readBack(
     await sleep(READ_PAUSE_MS, undefined, { signal });
     made = await find();
   }
-  if (made?.ready === true && made.tags["factory.digest"] === digestOf(request)) return finished(made);
+  if (made?.ready === true && made.tags[DIGEST_TAG] === digestOf(request)) return finished(made);
   throw outsideError(
     PYTHON_UNKNOWN,
     `${request.model} v${version} was made, and ${made === undefined ? "is not there" : made.ready ? "carries another digest" : "is not finished"}`,

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { outsideError } from "../../lib/error.ts";
-import type { ModelVersion, VERSION_TAGS, VersionRequest } from "../../registry/registry.ts";
+import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import type { Workspace } from "../databricks/workspace.ts";
+import { DIGEST_TAG, digestOf } from "../version-tags.ts";
 import { isOver, thisAttempt } from "./attempt.ts";
 import { ATTEMPT_TAG } from "./tags.ts";
 import { type AnyVersion, deleteVersion, listVersions, withTags } from "./versions.ts";
 
-const DIGEST_TAG: (typeof VERSION_TAGS)["digest"] = "factory.digest";
 /** After this long nobody on another machine is still sending the bytes of a version. */
 const LEFT_AFTER_MS = 60 * 60_000;
 const PAUSE_MS = 1000;
@@ -18,13 +18,6 @@ export interface Search {
   /** A version that this very command made: only lower ones are of interest. */
   below?: string;
   signal: AbortSignal;
-}
-
-/** The model digest that a request's tags carry. */
-export function digestOf(request: VersionRequest): string {
-  const digest = request.tags[DIGEST_TAG] ?? "";
-  if (digest === "") throw new TypeError(`a version is created with the tag ${DIGEST_TAG}`);
-  return digest;
 }
 
 /**

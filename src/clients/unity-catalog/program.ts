@@ -78,23 +78,56 @@ class Counter:
         return Counted(io.FileIO(path))
 
 
+RETRIES = 4
+# Stands for a call that is not made once more, unless it was certainly turned away.
+ONCE = 0
+LONGEST_PAUSE_S = 60
+
+
+def retry_with_care():
+    """Calls of MLflow wait a minute at most before a retry; those with ONCE are tried again after a 429 alone, after which nothing was done."""
+    import mlflow.utils.request_utils as calls
+    from urllib3.util import Retry
+
+    class Throttled(Retry):
+        RETRY_AFTER_STATUS_CODES = frozenset([429])
+
+    session_of = calls._get_request_session
+
+    def session(retries, *rest, **named):
+        session = session_of(retries, *rest, **named)
+        for adapter in session.adapters.values():
+            if retries == ONCE:
+                # raise_on_status: the last 429 comes back as the workspace said it.
+                adapter.max_retries = Throttled(
+                    total=RETRIES, connect=0, read=0, redirect=0, other=0, status=RETRIES, raise_on_status=False,
+                    status_forcelist=[429], allowed_methods=None, backoff_factor=1, retry_after_max=LONGEST_PAUSE_S,
+                )
+            else:
+                adapter.max_retries = adapter.max_retries.new(retry_after_max=LONGEST_PAUSE_S)
+        return session
+
+    calls._get_request_session = session
+
+
 def store_of(say):
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_uc_registry_messages_pb2 import CreateModelVersionRequest
     from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore, _load_model
 
     counter = Counter(say)
+    retry_with_care()
 
     class Store(UcModelRegistryStore):
         def _call_endpoint(self, api, *rest, **named):
             # What was created by a call whose reply was lost is found by whoever started this, and not made once more.
             if api is CreateModelVersionRequest:
                 say(event="creating")
-                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(ONCE)
             try:
                 response = super()._call_endpoint(api, *rest, **named)
             finally:
-                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "4"
+                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(RETRIES)
             if api is CreateModelVersionRequest:
                 say(event="created", version=str(response.model_version.version))
             return response

@@ -133,10 +133,13 @@ function failure(
 ): FactoryError {
   const text = redact(stripControls(message), [token]).split("\n")[0] ?? "";
   if (code === "PERMISSION_DENIED" || status === 403) return outsideError("http.403", `${code}: ${text}`);
-  // INVALID_STATE is said of a version that is finished already: by a call whose reply was lost, then.
+  // After the retries that a 429 gets. What it was said to did nothing; a version that was made before is found by the next try.
+  if (status === 429)
+    return outsideError("unity.throttled", `${code}: ${text}`, "the workspace is busy: run it again later");
   // A token that ended in the middle: whoever asks next gets another one.
   const ended = status === 401 || code === "UNAUTHENTICATED";
-  const unknown = ended || (sent && (status === null || status === 429 || status >= 500 || code === "INVALID_STATE"));
+  // INVALID_STATE is said of a version that is finished already: by a call whose reply was lost, then.
+  const unknown = ended || (sent && (status === null || status >= 500 || code === "INVALID_STATE"));
   return outsideError(unknown ? PYTHON_UNKNOWN : "unity.refused", `${code}: ${text}`);
 }
 

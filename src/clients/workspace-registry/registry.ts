@@ -1,9 +1,10 @@
 import { inParallel } from "../../lib/parallel.ts";
-import type { ModelRegistry, VERSION_TAGS } from "../../registry/registry.ts";
+import type { ModelRegistry } from "../../registry/registry.ts";
 import { ensureOwnExperiment } from "../mlflow/experiments.ts";
 import { demand, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { bytesOf, demandKeepable } from "../mlflow/own-bytes.ts";
 import { nothing, oneLoggedModel } from "../mlflow/schemas.ts";
+import { DIGEST_TAG, EVIDENCE_TAG } from "../version-tags.ts";
 import { versionFiles } from "./bytes.ts";
 import { ensureModel, findModel } from "./models.ts";
 import { nameInWorkspace } from "./names.ts";
@@ -11,8 +12,6 @@ import { aliasOf, moveTo, stageOf } from "./stages.ts";
 import { allVersions, createVersion, findVersion, removeVersion } from "./versions.ts";
 
 const AT_ONCE = 4;
-const DIGEST_TAG: (typeof VERSION_TAGS)["digest"] = "factory.digest";
-const EVIDENCE_TAG: (typeof VERSION_TAGS)["evidence"] = "factory.evidence";
 /** Rights on a registered model, from the least; each holds those before it. */
 const RIGHTS = ["CAN_READ", "CAN_EDIT", "CAN_MANAGE_STAGING_VERSIONS", "CAN_MANAGE_PRODUCTION_VERSIONS", "CAN_MANAGE"];
 

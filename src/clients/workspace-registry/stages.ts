@@ -4,7 +4,8 @@ import { remake } from "../mlflow/make-once.ts";
 import { accept, attempt, demand, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { nothing } from "../mlflow/schemas.ts";
 import { nameInWorkspace } from "./names.ts";
-import { oneVersion, openRequests, type Stage, type VersionBody } from "./schemas.ts";
+import { readVersion } from "./one-version.ts";
+import { openRequests, type Stage } from "./schemas.ts";
 
 const STAGES: Readonly<Record<string, Stage>> = { challenger: "Staging", champion: "Production" };
 
@@ -26,10 +27,12 @@ export function stageOf(alias: string): Stage {
  */
 export async function moveTo(api: MlflowApi, model: string, version: string, to: Stage, why: string): Promise<void> {
   const name = nameInWorkspace(model);
-  const read = async (): Promise<VersionBody> =>
-    (await demand(api, { method: "GET", path: "model-versions/get", query: { name, version } }, oneVersion))
-      .model_version;
-  if ((await read()).current_stage === to) return;
+  const stageNow = async (): Promise<Stage> => {
+    const found = await readVersion(api, model, version);
+    if (found === undefined) throw outsideError("registry.missing", `${name} v${version} is not there`);
+    return found.current_stage;
+  };
+  if ((await stageNow()) === to) return;
   const what = { name, version, stage: to };
   const isOpen = async () => {
     const query = { name, version };
@@ -42,7 +45,7 @@ export async function moveTo(api: MlflowApi, model: string, version: string, to:
     return true;
   };
   if (!(await isOpen())) await remake(api, isOpen, ask);
-  const isThere = async () => ((await read()).current_stage === to ? true : undefined);
+  const isThere = async () => ((await stageNow()) === to ? true : undefined);
   await remake(api, isThere, async () => {
     const archive_existing_versions = to === "Staging" || to === "Production";
     const json = { ...what, archive_existing_versions, comment: why };
@@ -56,7 +59,7 @@ export async function moveTo(api: MlflowApi, model: string, version: string, to:
     accept(request, reply, nothing);
     return true;
   });
-  const now = (await read()).current_stage;
+  const now = await stageNow();
   if (now !== to)
     throw new FactoryError(
       "stage.moved",

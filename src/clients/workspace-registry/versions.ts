@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
-import type { ModelVersion, VERSION_TAGS, VersionRequest } from "../../registry/registry.ts";
+import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import { makeOnce } from "../mlflow/make-once.ts";
 import { demand, find, type MlflowApi } from "../mlflow/mlflow-api.ts";
 import { pairs } from "../mlflow/runs.ts";
 import { nothing } from "../mlflow/schemas.ts";
 import { nameFilter } from "../mlflow/versions.ts";
+import { DIGEST_TAG } from "../version-tags.ts";
 import { nameInWorkspace } from "./names.ts";
+import { readVersion } from "./one-version.ts";
 import { oneVersion, type VersionBody, versions } from "./schemas.ts";
 import { aliasOf } from "./stages.ts";
 
 const PAGE = 1000;
 const MAX_PAGES = 100;
-const DIGEST_TAG: (typeof VERSION_TAGS)["digest"] = "factory.digest";
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 /** The registry copies the files of a version to a place of its own. */
 const LONGEST_MS = 15 * 60_000;
 
 export async function findVersion(api: MlflowApi, name: string, version: string): Promise<ModelVersion | undefined> {
-  const call = { method: "GET" as const, path: "model-versions/get", query: { name: nameInWorkspace(name), version } };
-  const found = await find(api, call, oneVersion);
-  return found === undefined ? undefined : versionOf(found.model_version, name);
+  const found = await readVersion(api, name, version);
+  return found && versionOf(found, name);
 }
 
 /** Every version, highest number first; its stage as an alias. */
@@ -95,8 +95,9 @@ async function ready(api: MlflowApi, name: string, made: VersionBody): Promise<M
     if (performance.now() - started > LONGEST_MS)
       throw outsideError("registry.slow", `${name} v${version} is still ${now.status}`, "run the same command again");
     await sleep(pauseMs, undefined, api.signal === undefined ? {} : { signal: api.signal });
-    const query = { name: nameInWorkspace(name), version };
-    now = (await demand(api, { method: "GET", path: "model-versions/get", query }, oneVersion)).model_version;
+    const next = await readVersion(api, name, version);
+    if (next === undefined) throw outsideError("registry.failed", `${name} v${version} is gone while it was made`);
+    now = next;
   }
 }
 

@@ -22,7 +22,7 @@ let tokens: string[];
 
 beforeAll(async () => {
   [server, fake] = await Promise.all([startMlflowServer(), startCatalogs()]);
-  line = unityLine(server, fake);
+  line = await unityLine(server, fake);
   tokens = ["factory-test", "factory-prod", "reader@example.com"].flatMap((name) => {
     const { token, clientSecret } = fake.identity(name);
     return [token, ...(clientSecret === undefined ? [] : [clientSecret])];

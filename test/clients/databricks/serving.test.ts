@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { servingEndpoint } from "../../../src/clients/databricks/serving.ts";
 import { rowOf, scoringRequest } from "../../../src/release/scoring-request.ts";
-import { serve } from "../../../src/release/serve.ts";
+import { removeEndpoint, serve } from "../../../src/release/serve.ts";
 import { broughtUp, isServing, routedTo } from "../../../src/release/serving.ts";
 import { serving } from "../../fakes/workspace/serving/state.ts";
 import { MODEL, type Unity, unity, wanted } from "../unity-catalog/parts.ts";
@@ -116,6 +116,15 @@ describe("a serving endpoint", () => {
       code: "serving.strangers",
     });
     expect(await shares()).toEqual(["v1 100"]);
+  });
+
+  test("that serves another model too is not removed", async () => {
+    await up("1");
+    const other = servingEndpoint(place.workspace, name, "acme_test.claims.other");
+    await expect(removeEndpoint(other)).rejects.toMatchObject({ code: "serving.strangers", exit: 4 });
+    expect(await shares()).toEqual(["v1 100"]);
+    await removeEndpoint(endpoint());
+    expect(await endpoint().state()).toBeUndefined();
   });
 
   test("that somebody else changes at the same moment is exit 5", async () => {

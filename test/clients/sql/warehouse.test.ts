@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SqlWarehouse } from "../../../src/clients/sql/warehouse.ts";
 import type { TaskEvent } from "../../../src/lib/progress.ts";
+import { DEEP } from "../../support/sample.ts";
 import { SPARK_READY_MS, type SparkServer, sparkMissing, sparkServer } from "../../support/spark/spark-server.ts";
 import { sqlWorld } from "./world.ts";
 
@@ -108,20 +109,17 @@ describe.skipIf(sparkMissing() !== undefined)("a SQL warehouse", { timeout: 300_
   });
 
   // It takes a server of its own; that the program ends with 4 then is tested with the data gate each time.
-  test.runIf(process.env.FACTORY_TEST_DEEP === "1")(
-    "a server that is killed in the middle of a statement is an error",
-    async () => {
-      const own = await sparkServer({ own: true });
-      const other = sqlWorld(own);
-      const session = await other.warehouse();
-      await session.run("SELECT 1 AS a");
-      const long = session.run(
-        "SELECT CAST(count(*) AS STRING) AS n FROM range(100000000000) WHERE sha2(CAST(id AS STRING), 512) = 'x'",
-      );
-      setTimeout(() => own.kill(), 1500);
-      await expect(long).rejects.toMatchObject({ code: "sql.unreachable", exit: 4, answered: false });
-      await other.end();
-      await own.stop();
-    },
-  );
+  test.runIf(DEEP)("a server that is killed in the middle of a statement is an error", async () => {
+    const own = await sparkServer({ own: true });
+    const other = sqlWorld(own);
+    const session = await other.warehouse();
+    await session.run("SELECT 1 AS a");
+    const long = session.run(
+      "SELECT CAST(count(*) AS STRING) AS n FROM range(100000000000) WHERE sha2(CAST(id AS STRING), 512) = 'x'",
+    );
+    setTimeout(() => own.kill(), 1500);
+    await expect(long).rejects.toMatchObject({ code: "sql.unreachable", exit: 4, answered: false });
+    await other.end();
+    await own.stop();
+  });
 });

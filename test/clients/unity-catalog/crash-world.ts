@@ -94,7 +94,7 @@ export async function catalogWorld(): Promise<CatalogWorld> {
       await met("after", request);
     },
   });
-  const bare = unityLine({ uri: fake.url }, fake, proxy.uri, {}, ENVIRONMENTS);
+  const bare = await unityLine({ uri: fake.url }, fake, proxy.uri, {}, ENVIRONMENTS);
   const trainer = fake.identity("factory-dev");
   const line: SmallLine = {
     ...bare,

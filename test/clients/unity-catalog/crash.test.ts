@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEEP } from "../../support/sample.ts";
 import { type CatalogWorld, catalogWorld, type Killing } from "./crash-world.ts";
 import { CASES, type Case, Story } from "./story.ts";
 
-const DEEP = process.env.FACTORY_TEST_DEEP === "1";
 const MOST_REQUESTS = 14;
 const MOST_ROUNDS = 7;
 const HOLD_MS = 300;

@@ -14,7 +14,7 @@ let line: SmallLine;
 
 beforeAll(async () => {
   [server, fake] = await Promise.all([startMlflowServer(), startCatalogs()]);
-  line = unityLine(server, fake, fake.url, {
+  line = await unityLine(server, fake, fake.url, {
     policy(policy) {
       const stage = policy.riskTiers.medium?.prod;
       if (typeof stage === "object") stage.approvals = [{ role: "model-risk", count: 2 }];

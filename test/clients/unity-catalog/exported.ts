@@ -38,7 +38,7 @@ export async function exported(line: SmallLine, to: string): Promise<Exported> {
   return found;
 }
 
-/** Text without what two lines never share: digests, keys, times, addresses, names of catalogs. */
+/** Text without what two lines never share: digests, keys, times, addresses, names of catalogs; and how bytes were seen, which can change in one of the two alone. */
 export function comparable(text: string, line: SmallLine): string {
   return text
     .replaceAll(line.model, "MODEL")
@@ -47,6 +47,7 @@ export function comparable(text: string, line: SmallLine): string {
     .replaceAll(/("registry":\s*)\{[^}]*\}/g, '$1"REGISTRY"')
     .replaceAll(/http:\/\/127\.0\.0\.1:\d+(?: \(profile \w+\))?/g, "PLACE")
     .replaceAll(/[0-9a-f]{12,64}…?/g, "DIGEST")
+    .replaceAll(/read just now|as recorded when they came there: nobody can change them/g, "SEEN")
     .replaceAll(/ed25519:[A-Za-z0-9+/]{43}=/g, "KEY")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replaceAll(/\b\d+ min old\b/g, "some min old")

@@ -15,7 +15,7 @@ let plain: SmallLine;
 
 beforeAll(async () => {
   [server, fake] = await Promise.all([startMlflowServer(), startCatalogs()]);
-  unity = unityLine(server, fake);
+  unity = await unityLine(server, fake);
   plain = makeLine(server, { signed: true });
 }, 300_000);
 afterAll(async () => {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeWorkspace, startWorkspace, type WorkspaceOptions } from "../../fakes/workspace/server.ts";
+import { quickPython } from "../../support/mlflow-server.ts";
 import { type LineWish, makeLine, type SmallLine } from "../../support/small-line.ts";
 
 export const SCHEMA = "claims";
@@ -38,15 +39,16 @@ export function startCatalogs(
 }
 
 /** A line whose first environment is an MLflow server, unless it is among `places`, and whose others are catalogs. `host`: where the workspace is reached. */
-export function unityLine(
+export async function unityLine(
   server: { uri: string },
   fake: FakeWorkspace,
   host = fake.url,
   wish: LineWish = {},
   places: Places = AFTER_THE_FIRST,
-): SmallLine {
+): Promise<SmallLine> {
   const line = makeLine(server, {
     ...wish,
+    variables: { XDG_DATA_HOME: await quickPython(), ...wish.variables },
     signed: true,
     policy(policy, people) {
       for (const environment of policy.environments) {

@@ -10,7 +10,7 @@ import { type FetchedModel, manifestOfFolder } from "../../../src/registry/model
 import { type ModelRegistry, VERSION_TAGS } from "../../../src/registry/registry.ts";
 import { type FakeWorkspace, startWorkspace, type WorkspaceOptions } from "../../fakes/workspace/server.ts";
 import type { GrantOptions } from "../../fakes/workspace/unity/settle.ts";
-import { processVariables } from "../../support/mlflow-server.ts";
+import { processVariables, quickPython } from "../../support/mlflow-server.ts";
 import { toolsFolder } from "../../support/paths.ts";
 
 export const MODEL = "acme_test.claims.triage";
@@ -36,7 +36,11 @@ export const GRANTS: readonly GrantOptions[] = [
   { on: "volume acme_test.claims.factory_evidence", to: "factory-test", privileges: ["READ_VOLUME", "WRITE_VOLUME"] },
 ];
 
-export async function unity(options: Partial<WorkspaceOptions> = {}): Promise<Unity> {
+/** `ownPython`: factory's managed environment as it is, and not one that answers at once. */
+export async function unity({
+  ownPython = false,
+  ...options
+}: Partial<WorkspaceOptions> & { ownPython?: boolean } = {}): Promise<Unity> {
   const fake = await startWorkspace({
     principals: [{ name: "factory-test" }, { name: "reader@example.com" }],
     catalogs: [{ name: "acme_test", schemas: [{ name: "claims", volumes: ["factory_evidence"] }] }],
@@ -55,7 +59,7 @@ export async function unity(options: Partial<WorkspaceOptions> = {}): Promise<Un
   };
   const place: UnityPlace = { catalog: "acme_test", volume: undefined };
   const signal = new AbortController().signal;
-  const data = join(toolsFolder, "data", "factory");
+  const data = join(ownPython ? join(toolsFolder, "data") : await quickPython(), "factory");
   const parts = (workspace: Workspace) => ({
     workspace,
     registry: openUnityRegistry(place, { workspace, data, cache: places.cache, variables: processVariables(), signal }),

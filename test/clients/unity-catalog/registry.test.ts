@@ -7,6 +7,7 @@ import { sha256 } from "../../../src/lib/hash.ts";
 import { digestModel, fetchModel } from "../../../src/registry/model-files.ts";
 import type { Fault } from "../../fakes/workspace/faults.ts";
 import { unity as unityState } from "../../fakes/workspace/unity/store.ts";
+import { covering } from "../../support/sample.ts";
 import { MODEL, type Unity, unity, wanted } from "./parts.ts";
 
 let it: Unity;
@@ -92,6 +93,7 @@ test("who is not alone waits for what another one is making, and removes what a 
 describe("a reply is lost after its effect", () => {
   const losses: { loss: Fault; route: string }[] = [
     { loss: { kind: "status", status: 500 }, route: "model-versions/create" },
+    { loss: { kind: "status", status: 503, retryAfter: 1 }, route: "model-versions/create" },
     { loss: { kind: "status", status: 504 }, route: "model-versions/create" },
     { loss: { kind: "reset" }, route: "model-versions/create" },
     { loss: { kind: "html" }, route: "model-versions/create" },
@@ -99,7 +101,13 @@ describe("a reply is lost after its effect", () => {
     { loss: { kind: "reset" }, route: "model-versions/finalize" },
     { loss: { kind: "html" }, route: "model-versions/finalize" },
   ];
-  test.each(losses)("$loss.kind $loss.status of $route", { timeout: 120_000 }, async ({ loss, route }) => {
+  const chosen = covering(
+    losses,
+    7,
+    ({ loss, route }) => `${loss.kind} ${loss.status} ${route}`,
+    ({ route }) => route,
+  );
+  test.each(chosen)("$loss.kind $loss.status of $route", { timeout: 120_000 }, async ({ loss, route }) => {
     const text = `lost ${JSON.stringify(loss)} ${route}`;
     const model = await it.model(text);
     const name = `acme_test.claims.lost_${model.digest.slice(0, 12)}`;
@@ -113,6 +121,42 @@ describe("a reply is lost after its effect", () => {
     expect(await all(name)).toEqual({ [made.version]: "READY" });
     expect((await digestModel(it.registry.filesOf(made), report)).digest).toBe(model.digest);
   });
+});
+
+test("a create that was turned away comes again when the server said, by the same client", {
+  timeout: 120_000,
+}, async () => {
+  const model = await it.model("throttled");
+  const name = "acme_test.claims.throttled";
+  const fault = it.fake.fault({ kind: "status", status: 429, retryAfter: 1, route: "model-versions/create", times: 2 });
+  const made = await it.registry.createFromFolder(
+    { ...wanted(model, { name }), seen: { earlierTry: false, model: false } },
+    report,
+  );
+  expect(fault.struck).toBe(2);
+  expect(made.version).toBe("1");
+  const [first = 0, second = 0, third = 0] = it.fake.asked("model-versions/create").map(({ at }) => at);
+  expect(second - first).toBeGreaterThan(980);
+  expect(third - second).toBeGreaterThan(980);
+  // Nobody had to begin anew, and look for what an earlier try may have made.
+  expect(it.fake.asked("model-versions/search")).toEqual([]);
+});
+
+test("a workspace that turns every create away is said to be busy, and nothing is left there", {
+  timeout: 120_000,
+}, async () => {
+  const model = await it.model("busy");
+  const name = "acme_test.claims.busy";
+  const fault = it.fake.fault({ kind: "status", status: 429, retryAfter: 1, route: "model-versions/create", times: 0 });
+  const making = it.registry.createFromFolder(
+    { ...wanted(model, { name }), seen: { earlierTry: false, model: false } },
+    report,
+  );
+  await expect(making).rejects.toMatchObject({ code: "unity.throttled", exit: 4 });
+  // One and four retries, by one client: not begun anew.
+  expect(fault.struck).toBe(5);
+  fault.clear();
+  expect(await all(name)).toEqual({});
 });
 
 test("aliases by one call, tags by the names that Unity Catalog takes", { timeout: 120_000 }, async () => {

@@ -1,15 +1,13 @@
-import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Fault, isRoute, seeded } from "../../fakes/workspace/faults.ts";
 import type { LogEntry } from "../../fakes/workspace/log.ts";
+import { DEEP, hashOf, SEED } from "../../support/sample.ts";
 import { type CatalogWorld, catalogWorld, type End } from "./crash-world.ts";
 import { CASES, type Case, Story, type Undisturbed } from "./story.ts";
 
 // Commands that move a model in catalogs, each with some faults of the workspace in its way: what it says is true, and run again when all
 // is well it ends where an undisturbed one ends.
 
-const DEEP = process.env.FACTORY_TEST_DEEP === "1";
-const SEED = process.env.FACTORY_TEST_SEED ?? new Date().toISOString().slice(0, 13);
 const RUNS = 100;
 const IN_CI = 5;
 
@@ -101,7 +99,7 @@ test.each(chosen)("run %i", { timeout: 1_800_000 }, async (n) => {
   expect.soft(tooOften(world.log(), usual), said).toEqual([]);
   expect.soft(tooSoon(world.log(), usual), said).toEqual([]);
   expect.soft(doubled(world.end()), said).toEqual([]);
-  if (first.status === 0) expect.soft(world.end(), said).toEqual(usual.end);
+  if (first.status === 0) expect.soft(kept(world.end(), first), said).toEqual(kept(usual.end, first));
   await world.calm();
   if (first.status !== 0) {
     const again = await world.run(each.who, each.args);
@@ -162,6 +160,12 @@ test("every kind of fault was met", () => {
   else expect(met.size).toBeGreaterThan(0);
 });
 
+/** A store that is down holds up no rollback: the command says so, and its decision is in the ledger alone. */
+function kept(end: End, { stderr }: { stderr: string }): Partial<End> {
+  const { objects: _, ...rest } = end;
+  return stderr.includes("the decision could not be put into the evidence store") ? rest : end;
+}
+
 /** One fault at one of the requests that an undisturbed run makes. */
 function draw(random: Random, { routes }: Undisturbed): { name: string; fault: Fault } {
   const kind = pick(random, KINDS);
@@ -203,8 +207,4 @@ function doubled({ models }: End): string[] {
 /** An address without what is new in each run. */
 function plain(address: string): string {
   return address.replaceAll(/[0-9a-f]{16,64}/g, "*");
-}
-
-function hashOf(text: string): number {
-  return createHash("sha256").update(`${SEED} ${text}`).digest().readUInt32BE();
 }

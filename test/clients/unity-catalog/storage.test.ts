@@ -6,7 +6,7 @@ import { MODEL, type Unity, unity, wanted } from "./parts.ts";
 const quiet = () => {};
 let it: Unity;
 beforeAll(async () => {
-  it = await unity();
+  it = await unity({ ownPython: true });
   // An older workspace: it does not know the question, and hands bytes out by signed addresses.
   it.fake.fault({
     kind: "status",

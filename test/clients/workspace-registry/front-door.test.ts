@@ -80,6 +80,9 @@ function letRead(name: Name): void {
   const direct = acls.of(workspaces[name].state).objects.get(`registered-models/${registered(name)?.id}`)?.direct;
   const entry = { kind: "user_name", name: "reader@example.com", level: "CAN_READ" } as const;
   if (direct?.some((each) => each.name === entry.name) === false) direct.push(entry);
+  const endpoint = serving.of(workspaces[name].state).endpoints.get("claims-triage")?.id;
+  const seen = acls.of(workspaces[name].state).objects.get(`serving-endpoints/${endpoint}`)?.direct;
+  if (seen?.some((each) => each.name === entry.name) === false) seen.push({ ...entry, level: "CAN_VIEW" });
 }
 
 /** Takes one version from training to the champion of both environments. */
@@ -145,6 +148,7 @@ test("the whole line in workspaces' own registries, with an endpoint in each", {
     expect(shown.data).toBeDefined();
   }
 
+  for (const name of ENVIRONMENTS) letRead(name);
   const status = await say("status", line.run("approver", ["status"]));
   const where = z.object({
     environments: z.array(

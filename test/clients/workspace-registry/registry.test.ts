@@ -181,6 +181,19 @@ describe("the registry of a workspace", () => {
     expect((await registry.versions(name)).map((each) => each.version)).toEqual(["2"]);
   });
 
+  test("an answer about another version is refused, and nothing is moved by it", async () => {
+    const { registry } = await as("factory-prod");
+    for (const [i, text] of ["one", "two"].entries()) await create(registry, text, i);
+    const versions = state().models.get(there())?.versions;
+    const second = versions?.get("2");
+    if (second === undefined) throw new Error("no second version");
+    versions?.set("1", second);
+    const refused = { code: "registry.form", exit: 4 };
+    await expect(registry.version(name, "1")).rejects.toMatchObject(refused);
+    await expect(registry.setAlias(name, "champion", "1")).rejects.toMatchObject(refused);
+    expect(second.current_stage).toBe("None");
+  });
+
   test("a version in a stage is not removed", async () => {
     const { registry } = await as("factory-prod");
     await create(registry, "one");

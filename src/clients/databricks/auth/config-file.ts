@@ -5,6 +5,8 @@ import { errnoOf, usageError } from "../../../lib/error.ts";
 /** Profiles by name, each with its settings by lower-cased key. */
 export interface ConfigFile {
   path: string;
+  /** False: there is no such file. */
+  exists: boolean;
   profiles: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** What `databricks auth switch` chose. */
   defaultProfile: string | undefined;
@@ -24,17 +26,33 @@ export function configFilePath(variables: Readonly<Record<string, string>>, home
 /** The profiles of this machine; none when the file does not exist. */
 export function readConfigFile(path: string): ConfigFile {
   let text = "";
+  let exists = true;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (errnoOf(error) !== "ENOENT")
       throw usageError("databricks.config", `${path} cannot be read (${errnoOf(error) ?? "error"})`);
+    exists = false;
   }
   if (text.length > MAX_BYTES) throw usageError("databricks.config", `${path} is larger than ${MAX_BYTES} bytes`);
   const sections = parse(text, path);
   const defaultProfile = sections.get(SETTINGS)?.get("default_profile") || undefined;
   sections.delete(SETTINGS);
-  return { path, profiles: sections, defaultProfile };
+  return { path, exists, profiles: sections, defaultProfile };
+}
+
+/** Where `factory sandbox start` writes its profiles, in whatever data folder. */
+const OF_SANDBOX = /[\\/]factory[\\/]sandbox[\\/]databrickscfg$/;
+
+/** What to say of a profile that the file has not, and what helps where a login would not. */
+export function lacksProfile({ path, exists }: ConfigFile, profile: string): { message: string; fix?: string } {
+  if (exists) return { message: `${path} has no profile ${profile}` };
+  const message = `there is no file ${path}, and so no profile ${profile}`;
+  if (!OF_SANDBOX.test(path)) return { message };
+  return {
+    message: `${message}: it is the sandbox's, which is stopped`,
+    fix: "factory sandbox start; or unset DATABRICKS_CONFIG_FILE, to go by your own profiles",
+  };
 }
 
 /** INI as the tools of Databricks read it: a comment is a line of its own, or follows a space. Lines are never quoted in errors. */

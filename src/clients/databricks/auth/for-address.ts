@@ -1,7 +1,7 @@
 import { type FactoryError, usageError } from "../../../lib/error.ts";
 import type { WorkspaceAddress } from "../../../policy/policy.ts";
 import { ATTRIBUTES } from "./attributes.ts";
-import { type ConfigFile, configFilePath, readConfigFile } from "./config-file.ts";
+import { type ConfigFile, configFilePath, lacksProfile, readConfigFile } from "./config-file.ts";
 import { workspaceHost } from "./host.ts";
 import { merge, type Settings, settingsOfProfile, settingsOfVariables } from "./settings.ts";
 
@@ -68,12 +68,13 @@ function withoutProfile(
 ): Resolved {
   const { settings, profile, chosen } = settingsOfTools(file, variables);
   const named = settings.get("host");
+  const lacks = lacksProfile(file, address.profile);
   const missing = (why: string, hint: string): FactoryError =>
-    usageError("databricks.profile", `${file.path} has no profile ${address.profile}${why}`, hint);
+    usageError("databricks.profile", `${lacks.message}${why}`, hint);
   const login = `databricks auth login --profile ${address.profile}, or write the profile by hand: docs/authentication.md`;
   if (named === undefined) {
     const lost = credentialsIn(settings);
-    if (lost.length === 0) throw missing("", login);
+    if (lost.length === 0) throw missing("", lacks.fix ?? login);
     throw missing(
       `, and ${lost.join(", ")} ${lost.length === 1 ? "is" : "are"} set without DATABRICKS_HOST`,
       `set DATABRICKS_HOST${address.host === undefined ? "" : `=${address.host}`}: a credential is sent only to the host that it is for`,
@@ -106,7 +107,8 @@ export function settingsOfTools(
     if (named === undefined && file.defaultProfile === undefined)
       return { settings: around, profile: undefined, chosen: true };
     const by = named === undefined ? "default_profile" : "DATABRICKS_CONFIG_PROFILE";
-    throw usageError("databricks.profile", `${file.path} has no profile ${profile}, which ${by} names`);
+    const { message, fix } = lacksProfile(file, profile);
+    throw usageError("databricks.profile", `${message}, which ${by} names`, fix);
   }
   const mine = own.get("host");
   const theirs = around.get("host");
