@@ -3,7 +3,7 @@ import { FactoryError } from "../lib/error.ts";
 import { parseYaml, yamlLines } from "../lib/yaml-document.ts";
 import { type BundleFinding, type Path, pathText } from "./finding.ts";
 import { isPattern, matcher, pathFrom } from "./glob.ts";
-import { at, itemsOf } from "./node.ts";
+import { at, entriesOf, isList, itemsOf } from "./node.ts";
 
 /** What lies in a bundle's folder: the text of every YAML and JSON file, and the path of everything else too. */
 export interface BundleFiles {
@@ -121,6 +121,12 @@ function included(
   entry: string,
   paths: ReadonlySet<string>,
 ): { files: string[] } | { severity: BundleFinding["severity"]; problem: string; hint?: string } {
+  if (entry.includes("\\"))
+    return {
+      severity: "error",
+      problem: `include ${entry} has a backslash, which the Databricks CLI reads in another way on each system`,
+      hint: "folders are set apart by /",
+    };
   if (entry.startsWith("/") || /^[A-Za-z]:/.test(entry))
     return { severity: "error", problem: `include ${entry} is not a relative path` };
   if (pathFrom("databricks.yml", entry) === undefined)
@@ -146,7 +152,23 @@ function included(
 function parse(file: string, text: string): BundleDocument | { findings: BundleFinding[] } {
   try {
     const value = parseYaml(text, file, anyMap);
-    return { file, value, lineOf: yamlLines(text) };
+    const lineOf = yamlLines(text);
+    const merged = mergeKeyIn(value);
+    if (merged === undefined) return { file, value, lineOf };
+    const line = lineOf(merged);
+    return {
+      findings: [
+        {
+          severity: "error",
+          message:
+            "is not read: the merge key << hides what it brings from this check, and the Databricks CLI follows it",
+          file,
+          path: pathText(merged),
+          ...(line !== undefined && { line }),
+          hint: "write it out, or use a variable of type complex",
+        },
+      ],
+    };
   } catch (error) {
     if (!(error instanceof FactoryError) || error.code !== "yaml.invalid") throw error;
     return {
@@ -163,6 +185,16 @@ function parse(file: string, text: string): BundleDocument | { findings: BundleF
         })),
     };
   }
+}
+
+/** Where a map has the key `<<` of YAML 1.1; the parser here is of YAML 1.2 and takes it for a key like any other. */
+function mergeKeyIn(value: unknown, path: Path = []): Path | undefined {
+  for (const [key, item] of isList(value) ? value.entries() : entriesOf(value)) {
+    const here = [...path, key];
+    const found = key === "<<" ? here : mergeKeyIn(item, here);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The value of a top-level key, from each document that has it. */

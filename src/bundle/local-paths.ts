@@ -47,8 +47,14 @@ type Note = (path: Path, value: unknown, built?: boolean) => void;
 
 function noteJob(base: Path, job: unknown, note: Note): void {
   const fromGit = at(job, "git_source") !== undefined;
+  const tasks: [Path, unknown][] = [];
   for (const [i, task] of itemsOf(at(job, "tasks")).entries()) {
     const here: Path = [...base, "tasks", i];
+    tasks.push([here, task]);
+    const each = at(task, "for_each_task", "task");
+    if (each !== undefined) tasks.push([[...here, "for_each_task", "task"], each]);
+  }
+  for (const [here, task] of tasks) {
     for (const [j, library] of itemsOf(at(task, "libraries")).entries()) {
       for (const kind of ["whl", "jar", "egg"]) note([...here, "libraries", j, kind], at(library, kind), true);
       note([...here, "libraries", j, "requirements"], at(library, "requirements"));

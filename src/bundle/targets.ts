@@ -92,17 +92,58 @@ function production({ config, target }: ResolvedBundle, here: Here): BundleFindi
   for (const [name, pipeline] of entriesOf(at(config, "resources", "pipelines")))
     if (at(pipeline, "development") === true)
       findings.push(here([], "error", `pipeline ${name} has development: true in production target ${target}`));
-  for (const [i, permission] of itemsOf(at(config, "permissions")).entries())
-    if (at(permission, "group_name") === "users" && at(permission, "level") !== "CAN_VIEW")
-      findings.push(
-        here(
-          ["permissions", i],
-          "error",
-          `everybody (group users) may change what target ${target} runs: ${String(at(permission, "level"))}`,
-          "CAN_VIEW, or a smaller group",
-        ),
-      );
+  const open = (place: Path, permission: unknown, what: string): BundleFinding[] =>
+    letsEverybodyChange(permission)
+      ? [
+          here(
+            place,
+            "error",
+            `everybody (group ${String(at(permission, "group_name"))}) may change or start ${what}: ${String(at(permission, "level"))}`,
+            "the right to look alone, or a smaller group",
+          ),
+        ]
+      : [];
+  const shared = itemsOf(at(config, "permissions"));
+  findings.push(...shared.flatMap((each, i) => open(["permissions", i], each, `target ${target}`)));
+  for (const [kind, resources] of entriesOf(at(config, "resources")))
+    for (const [name, resource] of entriesOf(resources)) {
+      const what = `${kind}.${name} in target ${target}`;
+      for (const permission of itemsOf(at(resource, "permissions"))) findings.push(...open([], permission, what));
+      for (const grant of itemsOf(at(resource, "grants"))) {
+        const more = itemsOf(at(grant, "privileges")).filter((each) => !READING.includes(each));
+        if (isEverybody(at(grant, "principal")) && more.length > 0)
+          findings.push(
+            here(
+              [],
+              "error",
+              `everybody (group ${String(at(grant, "principal"))}) may change ${what}: ${more.join(", ")}`,
+              "privileges to read alone, or a smaller group",
+            ),
+          );
+      }
+      if (kind === "registered_models" && at(resource, "aliases") !== undefined)
+        findings.push(
+          here(
+            [],
+            "error",
+            `${what} sets aliases: a deployment would move them`,
+            "leave aliases out: factory release moves champion",
+          ),
+        );
+    }
   return findings;
+}
+
+/** Groups that everybody of a workspace, or of the account, is in without being asked; the workspace does not heed capitals. */
+const EVERYBODY: readonly string[] = ["users", "account users"];
+const isEverybody = (group: unknown): boolean => typeof group === "string" && EVERYBODY.includes(group.toLowerCase());
+/** Privileges in Unity Catalog by which nothing is changed. */
+const READING: readonly unknown[] = ["BROWSE", "EXECUTE", "READ_VOLUME", "SELECT", "USE_CATALOG", "USE_SCHEMA"];
+/** To look at something, and to ask it; not to start a job, which takes other parameters from who starts it. */
+const HARMLESS: readonly unknown[] = ["CAN_VIEW", "CAN_READ", "CAN_QUERY", "CAN_USE"];
+
+function letsEverybodyChange(permission: unknown): boolean {
+  return isEverybody(at(permission, "group_name")) && !HARMLESS.includes(at(permission, "level"));
 }
 
 function development({ config, target }: ResolvedBundle, here: Here): BundleFinding[] {

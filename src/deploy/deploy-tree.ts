@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { sha256 } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
 import { outcomeOf } from "../promotion/decide.ts";
-import { manifestOf } from "../registry/manifest.ts";
 import { assemble } from "./assemble.ts";
 import type { BundleCli } from "./bundle-cli.ts";
 import { type JudgedMaterial, judgeMaterial } from "./judge-material.ts";
-import type { Material } from "./material.ts";
+import { filesDigest, type Material } from "./material.ts";
 import { treeFiles } from "./working-tree.ts";
 
 export interface TreeWorld {
@@ -47,7 +46,7 @@ export async function deployTree(
     target,
     isFirst: true,
     host: world.cli.host,
-    known: { model_version: "none", commit: commit ?? "none" },
+    known: { model_version: "none", commit },
   };
   const unbuilt = { path: UNBUILT, sha256: sha256(""), bytes: new Uint8Array() };
   const judged = judgeMaterial({ files, wheel: unbuilt }, ask);
@@ -70,5 +69,5 @@ export async function deployTree(
   await withTask(world.report, "deploy.validate", "the workspace looks at the bundle", () => world.cli.validate(run));
   await withTask(world.report, "deploy.deploy", `deploying to ${world.cli.host}`, () => world.cli.deploy(run));
   const wheels = whole.wheelPaths.map((path) => ({ path, sha256: material.wheel.sha256 }));
-  return { kind: "deployed", judged: whole, filesDigest: sha256(manifestOf([...files, ...wheels])) };
+  return { kind: "deployed", judged: whole, filesDigest: filesDigest([...files, ...wheels]) };
 }

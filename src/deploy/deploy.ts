@@ -111,7 +111,7 @@ async function planOf(
       target: environment.name,
       isFirst: environment.name === first?.name,
       host: cli.host,
-      known: { model_version: version ?? "none", commit: question.candidate.commit },
+      known: { model_version: version ?? "none", commit: gathered.evidence?.facts.commit ?? "none" },
     });
   const tree = whole && world.tree !== undefined ? compareTree(await treeFiles(world.tree), whole.files) : undefined;
   return {

@@ -8,6 +8,7 @@ import { type ResolvedBundle, resolveBundle } from "../bundle/resolve.ts";
 import { declaredVariables, targetsOf } from "../bundle/variables.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
 import { bundleFilesOf, type Material } from "./material.ts";
+import { strangersOf } from "./only-checked.ts";
 
 export interface DeployAsk {
   /** Environment and target of the bundle have one name. */
@@ -60,6 +61,7 @@ export function judgeMaterial(material: Material, ask: DeployAsk): JudgedMateria
           )),
     },
     { rule: "nothing built", ...judgeBuilds(resolved, documents) },
+    { rule: "nothing else", ...judgeStrangers(strangersOf(documents, resolved, material, ask.isFirst)) },
   ];
   return { verdicts, findings, wheelPaths: paths, variables };
 }
@@ -103,6 +105,15 @@ function judgeTarget(
   return yes(`${resolved.mode === "production" ? "production" : (resolved.mode ?? "no mode")}, at ${host}`);
 }
 
+function judgeStrangers(strangers: readonly string[]) {
+  return strangers.length === 0
+    ? yes("what is uploaded, installed and run is what was checked")
+    : no(
+        `the bundle also brings ${strangers.slice(0, 5).join(", ")}${strangers.length > 5 ? " …" : ""}`,
+        "leave it out: code and libraries come from the checked wheel, the bundle's own files and the package index",
+      );
+}
+
 /** Whatever would run on this machine while deploying: it could make something else than what was checked. */
 function judgeBuilds(resolved: ResolvedBundle | undefined, documents: readonly BundleDocument[]) {
   const config = resolved?.config;
@@ -111,7 +122,7 @@ function judgeBuilds(resolved: ResolvedBundle | undefined, documents: readonly B
       ([, artifact]) =>
         at(artifact, "build") !== undefined ||
         at(artifact, "files") === undefined ||
-        at(artifact, "dynamic_version") === true,
+        textOf(at(artifact, "dynamic_version")) === "true",
     )
     .map(([name]) => `artifacts.${name}`);
   const experimental = ["scripts", "python", "pydabs"]
@@ -119,8 +130,10 @@ function judgeBuilds(resolved: ResolvedBundle | undefined, documents: readonly B
     .map((name) => `experimental.${name}`);
   const python = isMap(at(config, "python")) ? ["python"] : [];
   const dynamic =
-    at(config, "presets", "artifacts_dynamic_version") === true ? ["presets.artifacts_dynamic_version"] : [];
-  const running = [...building, ...experimental, ...python, ...dynamic];
+    textOf(at(config, "presets", "artifacts_dynamic_version")) === "true" ? ["presets.artifacts_dynamic_version"] : [];
+  // Another engine than the one that is asked for brings a program and providers of its own.
+  const engine = [undefined, "direct"].includes(textOf(at(config, "bundle", "engine"))) ? [] : ["bundle.engine"];
+  const running = [...building, ...experimental, ...python, ...dynamic, ...engine];
   if (running.length === 0) return yes("nothing is built or run while deploying");
   const [first = ""] = running;
   const path = first.split(".");

@@ -1,16 +1,17 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { viewOf } from "../../src/ledger/view.ts";
 import { startCatalogs } from "../clients/unity-catalog/line-parts.ts";
 import { jobs } from "../fakes/workspace/jobs/state.ts";
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import { workspaceTree } from "../fakes/workspace/workspace-files.ts";
+import { forge } from "../promotion/front-door.ts";
 import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { DEEP } from "../support/sample.ts";
 import type { LineAnswer } from "../support/small-line.ts";
 import { BUNDLE, type DeployLine, deployLine, RUN_AS, WHEEL } from "./world.ts";
-
-const DEEP = process.env.FACTORY_TEST_DEEP === "1";
 
 let server: MlflowServer;
 let fake: FakeWorkspace;
@@ -36,7 +37,7 @@ beforeAll(async () => {
       ],
     }),
   ]);
-  line = deployLine(server, fake);
+  line = await deployLine(server, fake);
   line.tickets({ "CHG-1": { state: "approved", project: "claims-triage" } });
   await line.bring("weights 1");
 }, 300_000);
@@ -165,6 +166,30 @@ describe.sequential("deploy", { timeout: 300_000 }, () => {
       `${sha256(BUNDLE["resources/jobs.yml"] ?? "")}  resources/jobs.yml\n`,
     ].join("");
     expect(readFileSync(line.ledgerPath, "utf8")).toContain(`"files":"${sha256(manifest)}"`);
+  });
+
+  it("is refused, and does not verify, once the ledger names another commit than the evidence", async () => {
+    const text = readFileSync(line.ledgerPath);
+    const entry = viewOf(text).entries.findLast((each) => each.kind === "registered");
+    if (entry?.kind !== "registered") throw new Error("nothing is registered");
+    await forge(line, "author", { kind: "registered", body: { ...entry.body, commit: "f".repeat(40) } });
+    try {
+      const calls = line.cli.calls().length;
+      const answer = await deploy("test");
+      expect(answer.status, said(answer)).toBe(3);
+      expect(answer.against.join("\n")).toContain(`registered with commit ${"f".repeat(40)}`);
+      expect(
+        line.cli
+          .calls()
+          .slice(calls)
+          .filter(({ argv }) => argv.includes("deploy")),
+      ).toEqual([]);
+      const verified = await line.run("approver", ["verify"]);
+      expect(verified.status, said(verified)).toBe(3);
+      expect(said(verified)).toContain(`registered with commit ${"f".repeat(40)}`);
+    } finally {
+      writeFileSync(line.ledgerPath, text);
+    }
   });
 
   it("deploys again onto the same job", async () => {
@@ -335,6 +360,13 @@ describe.sequential("evidence that cannot be deployed", { timeout: 300_000 }, ()
     const answer = await withChange("builds", "databricks.yml", change);
     expect(answer.status, said(answer)).toBe(3);
     expect(answer.against.join()).toContain("nothing built: artifacts.wheel (databricks.yml:5)");
+  });
+
+  it("with folders that nobody checked", async () => {
+    const change = (text: string) => text.replace("include:", "sync:\n  paths: [., ../..]\n\ninclude:");
+    const answer = await withChange("folders", "databricks.yml", change);
+    expect(answer.status, said(answer)).toBe(3);
+    expect(answer.against.join()).toContain("nothing else: the bundle also brings sync.paths ../..");
   });
 });
 

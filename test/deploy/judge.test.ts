@@ -35,6 +35,20 @@ const jobs = (change: (text: string) => string) =>
   material({ "resources/jobs.yml": change(BUNDLE["resources/jobs.yml"] ?? "") });
 const reference = (name: string) => `$\{${name}}`;
 
+const named = (include: string) => (BUNDLE["databricks.yml"] ?? "").replace("resources/*.yml", include);
+const task = (text: string) =>
+  jobs((all) => all.replace(/python_wheel_task:[\s\S]*?environments:/, `${text}\n      environments:`));
+
+const pinned = (task: string) =>
+  jobs((text) =>
+    text
+      .replace(/python_wheel_task:[\s\S]*?environments:/, `${task}\n      environments:`)
+      .replace(
+        "      tags:\n",
+        `      git_source: { git_provider: gitHub, git_url: https://example.com/x, git_commit: ${"d".repeat(40)} }\n      tags:\n`,
+      ),
+  );
+
 describe("what may be deployed", () => {
   it("is a whole bundle with its wheel, told what it declares and no more", () => {
     expect(against(material())).toEqual([]);
@@ -118,6 +132,118 @@ describe("what may be deployed", () => {
       /wheel: the bundle asks for ..\/dist\/other-\*.whl/,
     ],
     [
+      "scripts by a merge key",
+      root(
+        (text) =>
+          `${text.replace("  commit:\n", "  hook:\n    type: complex\n    default: &h { scripts: { preinit: make } }\n  commit:\n")}experimental:\n  <<: *h\n`,
+      ),
+      "prod",
+      /bundle: .*databricks.yml:\d+ is not read: the merge key <</,
+    ],
+    [
+      "an include with a backslash",
+      root((text) => text.replace("resources/*.yml", "resource\\s/*.yml")),
+      "prod",
+      /bundle: .*has a backslash/,
+    ],
+    [
+      "a YAML file that nothing includes",
+      material({ "resources/later.yml": "resources: {}\n", "databricks.yml": named("resources/jobs.yml") }),
+      "prod",
+      /nothing else: .*resources\/later.yml, which nothing includes/,
+    ],
+    ["a file to build from", material({ "setup.py": "" }), "prod", /nothing else: .*the file setup.py/],
+    ["another wheel", material({ "dist/b-2-py3-none-any.whl": "" }), "prod", /nothing else: .*the file dist\/b-2/],
+    [
+      "a folder above",
+      root((text) => `${text}sync: { paths: [., ../..] }\n`),
+      "prod",
+      /nothing else: .*sync.paths ..\/../,
+    ],
+    [
+      "an artifact from elsewhere",
+      root((text) => `${text}artifacts: { x: { files: [{ source: /proc/self/environ }] } }\n`),
+      "prod",
+      /nothing else: .*artifacts.x/,
+    ],
+    ...[
+      "/Volumes/acme/x/evil-1-py3-none-any.whl",
+      `${reference("var.catalog")}/evil.whl`,
+      "-r ../other.txt",
+      "sub/../../x.tar.gz",
+    ].map((library): [string, Material, string, RegExp] => [
+      `the library ${library}`,
+      jobs((text) => text.replace("../dist/*.whl", `../dist/*.whl\n              - "${library}"`)),
+      "prod",
+      /nothing else: .*the library|wheel: the bundle asks for/,
+    ]),
+    [
+      "libraries by a variable",
+      {
+        ...material({
+          "databricks.yml": (BUNDLE["databricks.yml"] ?? "").replace(
+            "  commit:\n",
+            '  spec:\n    type: complex\n    default: { environment_version: "4", dependencies: [../dist/*.whl] }\n  commit:\n',
+          ),
+          "resources/jobs.yml": (BUNDLE["resources/jobs.yml"] ?? "").replace(
+            /spec:\n[\s\S]*$/,
+            `spec: ${reference("var.spec")}\n`,
+          ),
+        }),
+      },
+      "prod",
+      /nothing else: .*the library ..\/dist\/\*.whl of a variable/,
+    ],
+    [
+      "the library of a task for each item",
+      task(
+        "for_each_task: { inputs: '[1]', task: { task_key: one, notebook_task: { notebook_path: /Shared/x }, libraries: [{ whl: /Volumes/a/b.whl }] } }",
+      ),
+      "prod",
+      /nothing else: .*the library \/Volumes\/a\/b.whl, the code at \/Shared\/x/,
+    ],
+    [
+      "the library of a pipeline",
+      jobs((text) => `${text}  pipelines:\n    p:\n      name: p\n      libraries: [{ jar: /Volumes/a/b.jar }]\n`),
+      "prod",
+      /nothing else: .*the library \/Volumes\/a\/b.jar/,
+    ],
+    [
+      "a notebook of somebody's",
+      task("notebook_task: { notebook_path: /Workspace/Users/mallory@example.com/x }"),
+      "prod",
+      /nothing else: .*the code at \/Workspace\/Users/,
+    ],
+    [
+      "a branch",
+      jobs((text) =>
+        text.replace(
+          "      tags:\n",
+          "      git_source: { git_provider: gitHub, git_url: https://example.com/x, git_branch: main }\n      tags:\n",
+        ),
+      ),
+      "prod",
+      /nothing else: .*the code of scoring, from git without a commit/,
+    ],
+    [
+      "a notebook of somebody's beside one commit",
+      pinned("notebook_task: { notebook_path: /Workspace/Users/mallory@example.com/x, source: WORKSPACE }"),
+      "prod",
+      /nothing else: .*the code at \/Workspace\/Users/,
+    ],
+    [
+      "an engine with providers of its own",
+      root((text) => text.replace("name: claims-triage\n", "name: claims-triage\n  engine: terraform\n")),
+      "prod",
+      /nothing built: bundle.engine/,
+    ],
+    [
+      "a version that changes while deploying",
+      root((text) => `${text}presets: { artifacts_dynamic_version: "true" }\n`),
+      "prod",
+      /nothing built: presets.artifacts_dynamic_version/,
+    ],
+    [
       "a file that the evidence does not hold",
       jobs((text) =>
         text.replace(
@@ -130,6 +256,21 @@ describe("what may be deployed", () => {
     ],
   ])("not %s", (_, given, target, why) => {
     expect(against(given, target).join("\n")).toMatch(why);
+  });
+
+  it.each([
+    [
+      "a requirement",
+      jobs((text) => text.replace("../dist/*.whl", `../dist/*.whl\n              - "pandas>=2,<3"`)),
+      "prod",
+    ],
+    ["one commit of a repository", pinned("notebook_task: { notebook_path: notebooks/x }"), "prod"],
+  ])("is %s besides", (_, given, target) => expect(against(given, target)).toEqual([]));
+
+  it("in the first environment people try libraries that lie in the workspace", () => {
+    const given = jobs((text) => text.replace("../dist/*.whl", "../dist/*.whl\n              - /Volumes/acme/x/a.txt"));
+    expect(against(given, "test", true)).toEqual([]);
+    expect(against(given, "test").join()).toMatch(/the library \/Volumes\/acme\/x\/a.txt/);
   });
 
   it("has a digest that sha256sum would give", () => {

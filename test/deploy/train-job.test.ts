@@ -68,6 +68,13 @@ def log(name="model"):
     mlflow.pyfunc.log_model(name=name, python_model=M(), pip_requirements=["mlflow==3.17.2"])
 `;
 
+const PROJECT = {
+  factory: 1 as const,
+  project: "claims-triage",
+  model: { name: "claims.triage", train: "python -m train", seed: 7 },
+  gates: {},
+};
+
 let fake: FakeWorkspace;
 let workspace: Workspace;
 let root = "";
@@ -137,9 +144,9 @@ async function train(signal = new AbortController().signal) {
   const job = await findJob(jobs, wanted, "dev");
   const registry = { kind: "unity-catalog" as const, profile: "dev" };
   const plan = planTraining(
-    { factory: 1, project: "claims-triage", model: { name: "claims.triage", train: "python -m train" }, gates: {} },
+    PROJECT,
     { name: "dev", catalog: "acme_dev", registry },
-    { commit: COMMIT, dirty: false, lock: undefined, data: [] },
+    { commit: COMMIT, dirty: false, lock: undefined, data: [], job: job.name },
     new Date(),
   );
   const tracking = openTracking(workspace);
@@ -175,6 +182,9 @@ describe.sequential("train on a job", { timeout: 280_000 }, () => {
     expect(trained.problems).toEqual([]);
     expect(trained.run).toMatchObject({ status: "FINISHED", metrics: { roc_auc: 0.7 } });
     expect(trained.run.tags).toMatchObject({ "factory.commit": COMMIT, "factory.project": "claims-triage" });
+    // The job trained, not the command of factory.yaml, and was told no seed.
+    expect(trained.run.tags["factory.command"]).toBe("job [dev trainer] claims-triage-training");
+    expect(trained.run.tags).not.toHaveProperty("factory.seed");
     expect(trained.model?.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(trained.job.run).toBeGreaterThan(0);
     expect(events.some((event) => event.type === "note" && event.text.startsWith("the job's run: http"))).toBe(true);

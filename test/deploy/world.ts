@@ -84,9 +84,9 @@ export interface DeployLine extends SmallLine {
 }
 
 /** A line in catalogs with a bundle, whose people find the stand-in as their Databricks CLI. */
-export function deployLine(server: MlflowServer, fake: FakeWorkspace, wish: LineWish = {}): DeployLine {
+export async function deployLine(server: MlflowServer, fake: FakeWorkspace, wish: LineWish = {}): Promise<DeployLine> {
   const variables: Record<string, string> = {};
-  const line = unityLine(server, fake, fake.url, { ...wish, variables });
+  const line = await unityLine(server, fake, fake.url, { ...wish, variables });
   const folder = join(line.root, "cli");
   const cli = standIn(folder);
   for (const person of Object.values(line.people)) {

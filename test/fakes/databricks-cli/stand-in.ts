@@ -39,7 +39,8 @@ export function standIn(folder: string, behaviour: Behaviour = {}): StandIn {
   const told = JSON.stringify({ ...behaviour, record });
   writeFileSync(
     path,
-    `#!${process.execPath}\nimport(${JSON.stringify(PROGRAM)}).then(({ main }) => main(process.argv.slice(2), process.env, process.cwd(), ${told})).then((status) => { process.exitCode = status; });\n`,
+    // As a program in Go, it trusts whom SSL_CERT_FILE names.
+    `#!${process.execPath} --use-openssl-ca\nimport(${JSON.stringify(PROGRAM)}).then(({ main }) => main(process.argv.slice(2), process.env, process.cwd(), ${told})).then((status) => { process.exitCode = status; });\n`,
     { mode: 0o755 },
   );
   return {
