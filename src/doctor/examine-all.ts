@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf, usageError } from "../lib/error.ts";
+import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
 import { findHome } from "../local/home.ts";
 import { localServerStatus } from "../local/local-server.ts";
+import { othersServer } from "../local/others-server.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { readPolicy } from "../policy/read-policy.ts";
 import { environmentsOf, openProject, PROJECT_FILE } from "../project/read-project.ts";
 import { endpointIn } from "../project/rules.ts";
+import type { FoundLine } from "../promotion/find-line.ts";
 import {
   type Check,
   examine,
@@ -22,6 +24,7 @@ import {
   judgeUv,
   type Machine,
 } from "./doctor.ts";
+import { lookAtLine } from "./look-at-line.ts";
 import { lookAtLedger, lookAtWorkspace, lookInPassing, type OpenSight } from "./look-at-workspace.ts";
 
 export interface DoctorRequest {
@@ -30,6 +33,8 @@ export interface DoctorRequest {
   node: string;
   /** Only this environment, with every right that the next commands need there. */
   environment?: string;
+  /** The line here: its ledger is read. Throws what keeps it from being. */
+  line(): Promise<FoundLine>;
   /** Credentials that are meant for an MLflow server, by the names of their variables. */
   credentialsFor(uri: string): readonly string[];
 }
@@ -47,7 +52,7 @@ export async function examineAll(
   const { environments, policy } = environmentsHere(request);
   const whole = request.environment !== undefined;
   const inWorkspaces = environments.map((each) =>
-    lookAtEnvironment(each, { request, policy, whole, machine, openSight }),
+    lookAtEnvironment(each, { request, policy, whole, machine, host, openSight }),
   );
   const here = Promise.all([
     examine("node", () => judgeNode(request.node)),
@@ -64,7 +69,8 @@ export async function examineAll(
     examine("policy", () => lookAtPolicy(request.cwd)),
   ]);
   const ledger = whole && policy !== undefined ? lookAtLedger(policy, openSight) : [];
-  return [...(await here), ...(await Promise.all(inWorkspaces)).flat(), ...(await ledger)];
+  const line = lookAtLine(policy && { policy, path: policyPath(request.cwd) ?? "" }, () => request.line());
+  return [...(await here), ...(await Promise.all(inWorkspaces)).flat(), ...(await ledger), ...(await line)];
 }
 
 interface Around {
@@ -72,15 +78,20 @@ interface Around {
   policy: Policy | undefined;
   whole: boolean;
   machine: Machine;
+  host: LocalHost;
   openSight: OpenSight;
 }
 
 async function lookAtEnvironment(environment: Environment, around: Around): Promise<Check[]> {
-  const { request, policy, whole, machine, openSight } = around;
+  const { request, policy, whole, machine, host, openSight } = around;
   const { registry } = environment;
   const id = `registry.${environment.name}`;
   if (registry.kind === "mlflow") {
-    const check = await examine(id, async () => judgeRegistry(registry.uri, await machine.mlflowServer(registry.uri)));
+    const check = await examine(id, async () => {
+      const others = policy === undefined ? await othersServer(openProject(request.cwd), host) : undefined;
+      if (others !== undefined) return { verdict: "missing", found: others.message, fix: others.fix };
+      return judgeRegistry(registry.uri, await machine.mlflowServer(registry.uri));
+    });
     return whole ? [check, credentialsCheck(environment.name, request.credentialsFor(registry.uri))] : [check];
   }
   const address = { profile: registry.profile, host: registry.host };
@@ -178,8 +189,9 @@ function environmentsHere(request: DoctorRequest): {
     } else if (findUpward(request.cwd, PROJECT_FILE) !== undefined) all = environmentsOf(openProject(request.cwd));
     why = all.length === 0 ? why : `there are: ${all.map((each) => each.name).join(", ")}`;
   } catch (error) {
-    why = messageOf(error);
-    if (request.environment === undefined) return { environments: [], policy };
+    // Asked for one environment, it is all that there is to say.
+    if (request.environment !== undefined) throw error;
+    return { environments: [], policy };
   }
   if (request.environment === undefined) return { environments: all, policy };
   const one = all.find((each) => each.name === request.environment);
