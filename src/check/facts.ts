@@ -4,6 +4,7 @@ import type { ChangedBy } from "../people/changed-by.ts";
 import { commandWords } from "../project/project.ts";
 import { environmentsOf, type OpenProject } from "../project/read-project.ts";
 import { metricsFor, rulesDigest } from "../project/rules.ts";
+import { commandTag, RUN_TAGS } from "../training/plan-training.ts";
 import type { ProjectEnvironment } from "../training/project-environment.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Found } from "./gate-runners.ts";
@@ -35,7 +36,7 @@ export function factsOf(seen: Observed): EvidenceFacts {
   const { open, candidate, champion, code, after } = seen;
   const { run } = candidate;
   const iso = (ms: number) => new Date(ms).toISOString();
-  const seed = Number.parseInt(run.tags["factory.seed"] ?? "", 10);
+  const seed = Number.parseInt(run.tags[RUN_TAGS.seed] ?? "", 10);
   return evidenceFacts.parse({
     v: 1,
     factory: { version: seen.factoryVersion },
@@ -54,7 +55,7 @@ export function factsOf(seen: Observed): EvidenceFacts {
     data: seen.found.data,
     lock: seen.python.lockDigest ?? null,
     seed: Number.isSafeInteger(seed) ? seed : null,
-    train: commandWords(open.project.model.train),
+    train: trainingOf(run.tags[RUN_TAGS.command], commandWords(open.project.model.train)),
     thresholds: metricsFor(open.project, environmentsOf(open)[0]?.name ?? ""),
     champion: championFact(champion),
     people:
@@ -65,6 +66,11 @@ export function factsOf(seen: Observed): EvidenceFacts {
     started: seen.started.toISOString(),
     finished: seen.finished.toISOString(),
   });
+}
+
+/** The words of factory.yaml, unless the run says that something else trained it, such as a job. */
+function trainingOf(said: string | undefined, words: readonly string[]): string[] {
+  return said === undefined || said === commandTag(words) ? [...words] : [said];
 }
 
 function championFact(champion: Champion): EvidenceFacts["champion"] {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { gatesAgainst } from "../evidence/against.ts";
 import { sealEvidence } from "../evidence/seal.ts";
 import type { Champion } from "../gates/baseline.ts";
 import type { CheckContract } from "../gates/data-gate.ts";
@@ -140,7 +141,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   });
   if (wheel instanceof FactoryError) {
     const model = { name: open.project.model.name, digest: candidate.model.digest };
-    const notRegistrable = ["not every gate passed", `no evidence was sealed: ${wheel.message}`];
+    const notRegistrable = [...gatesAgainst(gates), `no evidence was sealed: ${wheel.message}`];
     const { project } = open.project;
     return { project, subject: "candidate", verdict, run: candidate.run.id, model, gates: shown, notRegistrable };
   }
@@ -190,7 +191,6 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
     ...(people && { people: [...people.people] }),
     notRegistrable: [
       ...notRegistrable({
-        verdict,
         gates,
         facts,
         tags: candidate.run.tags,

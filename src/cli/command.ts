@@ -20,7 +20,7 @@ export interface Option {
 export interface Answer<O> {
   ok: boolean;
   data: O;
-  /** Set when the question could not be answered after all: the data is shown on stderr, this error decides the exit status. */
+  /** Set when the question could not be answered after all: the data is shown all the same, this error follows on stderr and decides the exit status. */
   failure?: FactoryError;
 }
 
@@ -48,7 +48,8 @@ export interface Command<I = unknown, O = unknown> extends Usage {
   render(data: O, style: Style): string;
 }
 
-// A run of the program parses each document once; compiling a parser for it costs more than it saves.
+// A run of the program parses each document once; compiling a parser for it costs more than it saves. Heeded by
+// schemas that are made after this module was loaded.
 z.config({ jitless: true });
 
 /** Keeps the types of one command together; the table of commands forgets them. */

@@ -1,5 +1,6 @@
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
+import type { IsListed } from "../people/load-signer.ts";
 import type { Clients } from "./clients.ts";
 import type { Prompts } from "./prompts.ts";
 
@@ -33,9 +34,9 @@ export interface Context {
   clients: Clients;
   /**
    * The key to sign with: given by FACTORY_SIGNING_KEY or FACTORY_SIGNING_KEY_FILE; else the user's key with this name; else the
-   * only one. Asks for its passphrase where a person can answer. Throws exit 2 when there is none, several, or a broken one.
+   * only one, or of several the only one that is listed. Asks for its passphrase where a person can answer. Throws exit 2 when there is none, several, or a broken one.
    */
-  signer(options?: { name?: string | undefined }): Promise<Signer>;
+  signer(options?: { name?: string | undefined; listed?: () => Promise<IsListed> }): Promise<Signer>;
   /** FACTORY_KEY_PASSPHRASE, for a new key. */
   keyPassphrase(): string | undefined;
   report: Report;

@@ -41,7 +41,8 @@ export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: "help", text: help };
-    throw flagError(command, error.message.replace(/^error: /, ""));
+    const message = error.message.replace(/^error: /, "");
+    throw flagError(command, message, error.code === "commander.unknownOption" ? flagsOf(command) : undefined);
   }
   const { json, quiet, yes, dryRun, debug, ...options } = parser.opts<Record<string, unknown>>();
   refuseSwallowedFlag(command, options);
@@ -68,13 +69,16 @@ function refuseSwallowedFlag(command: Usage, options: Record<string, unknown>): 
   }
 }
 
-function flagError(command: Usage, message: string): Error {
+/** What a command takes, where no flag of it is near enough to the one that was given. */
+function flagsOf({ name, options = [], writes }: Usage): string {
+  const own = [...options.map(({ flags }) => flags.replace(/\s.*$/, "")), ...(writes ? ["--dry-run"] : [])];
+  const what = own.length === 0 ? "no flag of its own" : own.join(", ");
+  return `${name} takes ${what}, and those of every command: factory ${name} --help`;
+}
+
+function flagError(command: Usage, message: string, help = `factory ${command.name} --help`): Error {
   const [what, suggestion] = message.split("\n");
-  return usageError(
-    "flags.invalid",
-    what ?? message,
-    suggestion?.replace(/^\(|\)$/g, "") ?? `factory ${command.name} --help`,
-  );
+  return usageError("flags.invalid", what ?? message, suggestion?.replace(/^\(|\)$/g, "") ?? help);
 }
 
 function camelCase(name: string): string {

@@ -16,7 +16,7 @@ export const LINE_OPTIONS: readonly Option[] = [
 ];
 export const KEY_OPTION: Option = {
   flags: "--key <name>",
-  description: "which of your keys signs; default: the only one",
+  description: "which of your keys signs; default: the only one, or the only one that the policy lists",
 };
 
 /** Runs work with the outside systems of a line and a private folder, which is removed whatever happens. */

@@ -1,14 +1,16 @@
 import type * as z from "zod";
+import { choiceProblem } from "../lib/choice.ts";
 import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { setUpHttp } from "../lib/http-settings.ts";
 import type { Signer } from "../lib/signing.ts";
+import type { IsListed } from "../people/load-signer.ts";
 import type { Clients } from "./clients.ts";
 import type { AnyCommand, CommandEntry } from "./command.ts";
 import type { Context, Places, Variables } from "./context.ts";
-import { findCommand, unknownCommand } from "./find-command.ts";
+import { findCommand, slipOfChild, unknownCommand } from "./find-command.ts";
 import type { GlobalFlags } from "./flags.ts";
 import { clean, dataDocument, errorDocument, errorText, plain } from "./output.ts";
-import { overview } from "./overview.ts";
+import { groupOverview, overview } from "./overview.ts";
 import { drawProgress } from "./progress.ts";
 import { NO_PROMPTS, type Prompts } from "./prompts.ts";
 import { makeStyle, type Style } from "./style.ts";
@@ -26,7 +28,7 @@ export interface World {
   version: string;
   clients(): Promise<Clients>;
   /** The key to sign with; a question about it goes to the prompts. */
-  signer(name: string | undefined, prompts: Prompts): Promise<Signer>;
+  signer(name: string | undefined, prompts: Prompts, listed: (() => Promise<IsListed>) | undefined): Promise<Signer>;
   keyPassphrase(): string | undefined;
   signal: AbortSignal;
   stdout: { write(text: string): void; terminal: boolean; columns: number };
@@ -61,6 +63,8 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   try {
     if (found === undefined || flags === undefined)
       return answerWithoutCommand(table, { ...world, argv }, writers, wantsJson);
+    const slip = slipOfChild(table, name, found.rest);
+    if (slip !== undefined) throw slip;
     const usage = USAGES[name] ?? (await found.entry.load());
     const parsed = (await flags).parseFlags(usage, found.rest);
     if (parsed.kind === "help") {
@@ -78,7 +82,7 @@ export async function runCli(table: readonly CommandEntry[], world: World): Prom
   }
 }
 
-const GLOBAL_FLAGS = ["--help", "-h", "--version", "-V", "--json", "--quiet", "--yes", "--debug"];
+const GLOBAL_FLAGS = ["--help", "-h", "--version", "-V", "-v", "--json", "--quiet", "--yes", "--debug"];
 
 /** `factory` by itself, with or without the flags that every command takes. */
 function answerWithoutCommand(
@@ -89,11 +93,18 @@ function answerWithoutCommand(
 ): ErrorExit | typeof EXIT.yes {
   const { argv, version } = world;
   const unknown = argv.find((each) => each.startsWith("-") && !GLOBAL_FLAGS.includes(each));
-  if (argv.some((each) => !each.startsWith("-"))) throw unknownCommand(table, argv);
+  const words = argv.filter((each) => !each.startsWith("-"));
+  const asksHelp = argv.includes("--help") || argv.includes("-h");
+  const group = asksHelp && unknown === undefined && !wantsJson ? groupOverview(table, words) : undefined;
+  if (group !== undefined) {
+    writers.out(group);
+    return EXIT.yes;
+  }
+  if (words.length > 0) throw unknownCommand(table, argv);
   if (unknown !== undefined) throw usageError("flags.invalid", `unknown option '${unknown}'`, "factory --help");
   const commands = table.map(({ name, group, summary }) => ({ name, group, summary }));
   if (wantsJson) writers.document(dataDocument("factory", true, { version, commands }, world.secrets));
-  else if (argv.includes("--version") || argv.includes("-V")) writers.out(version);
+  else if (["--version", "-V", "-v"].some((each) => argv.includes(each))) writers.out(version);
   else writers.out(overview(table));
   return EXIT.yes;
 }
@@ -121,7 +132,7 @@ async function execute(
     world.monotonicMs,
   );
   const interactive = world.stdinTerminal && world.stderr.terminal && !flags.yes && !flags.json;
-  const input = command.input.safeParse(raw);
+  const input = command.input.safeParse(raw, { reportInput: true });
   if (!input.success) throw inputError(command, input.error);
   const prompts = interactive ? await world.prompts() : NO_PROMPTS;
   const context: Context = {
@@ -131,7 +142,7 @@ async function execute(
     places: world.places,
     version: world.version,
     clients,
-    signer: ({ name } = {}) => world.signer(name, prompts),
+    signer: ({ name, listed } = {}) => world.signer(name, prompts, listed),
     keyPassphrase: world.keyPassphrase,
     report: flags.quiet ? () => {} : progress.report,
     prompts,
@@ -148,22 +159,28 @@ async function execute(
     world.signal.throwIfAborted();
     progress.stop();
     const data = command.output.parse(answer.data);
-    if (answer.failure !== undefined) {
-      if (!flags.json) writers.err(`${command.render(data, errStyle)}\n`);
-      throw answer.failure;
-    }
+    if (!flags.json) writers.out(command.render(data, writers.style(world.stdout)));
+    if (answer.failure !== undefined) throw flags.json ? answer.failure : withoutProblems(answer.failure);
     if (flags.json) writers.document(dataDocument(command.name, answer.ok, data, world.secrets));
-    else writers.out(command.render(data, writers.style(world.stdout)));
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
     progress.stop();
   }
 }
 
+/** On a screen the answer has told each of them already; the document of an error holds nothing else. */
+function withoutProblems({ code, exit, message, hint, cause }: FactoryError): FactoryError {
+  return new FactoryError(code, exit, message, { ...(hint !== undefined && { hint }), cause });
+}
+
 function inputError(command: AnyCommand, error: z.ZodError): FactoryError {
   const problems = error.issues.map((issue) => ({
-    message: issue.message,
-    path: `--${issue.path.join(".").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    // Of a list that was one word the place in it says nothing.
+    ...(choiceProblem(issue, issue.input) ?? { message: issue.message }),
+    path: `--${issue.path
+      .filter((each) => typeof each === "string")
+      .join(".")
+      .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
   }));
   return new FactoryError("flags.invalid", EXIT.usage, `wrong flags for factory ${command.name}`, {
     problems,

@@ -56,8 +56,12 @@ export const statusShape = z.object({
       open: z.array(
         z.object({ seq: z.int(), kind: z.string(), by: z.string(), at: z.string(), number, fix: z.string() }),
       ),
-      differences: z.array(z.string()).describe("where the registry is not what the ledger says"),
+      differences: z.array(z.string()).describe("where registry or serving endpoints are not what the ledger says"),
+      remarks: z
+        .array(z.string())
+        .describe("what else is to say of its serving endpoints: not seen, not ready, still answering"),
       unanswered: z.string().optional().describe("why the registry could not be looked at"),
+      fix: z.string().optional().describe("what to do about that"),
     }),
   ),
   approvals: z
@@ -142,6 +146,7 @@ function notes(data: Status, style: Style): string[] {
           ],
     ),
     ...data.environments.flatMap(({ differences }) => differences.map((text) => note(`${text}   factory verify`))),
+    ...data.environments.flatMap(({ remarks }) => remarks.map(note)),
     ...unansweredLines(data).map(note),
     ...(ledger.pending.length === 0
       ? []
@@ -170,7 +175,10 @@ function notes(data: Status, style: Style): string[] {
 /** One line for registries that failed in the same way. */
 function unansweredLines({ environments }: Status): string[] {
   const reasons = new Map<string, string[]>();
-  for (const { environment, unanswered } of environments)
-    if (unanswered !== undefined) reasons.set(unanswered, [...(reasons.get(unanswered) ?? []), environment]);
+  for (const { environment, unanswered, fix } of environments) {
+    if (unanswered === undefined) continue;
+    const reason = fix === undefined ? unanswered : `${unanswered}   ${fix}`;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), environment]);
+  }
   return [...reasons].map(([why, names]) => `the registry of ${names.join(", ")} was not looked at: ${why}`);
 }

@@ -42,6 +42,9 @@ export const verifyShape = z.object({
         champion: z.string().nullable().optional().describe("by the registry"),
         challenger: z.string().nullable().optional().describe("by the registry"),
         anchor: z.string().nullable().optional().describe("seq:hash"),
+        endpoints: z
+          .array(z.string())
+          .describe("serving endpoints that the ledger names and that said what they answer"),
       }),
     )
     .nullable()
@@ -105,9 +108,13 @@ function registryText({ findings }: Verified, registry: NonNullable<Verified["re
   ];
   if (parts.length > 0) return parts.join(", ");
   const read = registry.reduce((sum, each) => sum + (each.read ?? 0), 0);
+  const endpoints = registry.reduce((sum, each) => sum + each.endpoints.length, 0);
   const anchored = registry.filter((each) => (each.anchor ?? null) !== null).length;
   return [
     "champion and challenger are what the ledger says",
+    ...(endpoints > 0
+      ? [`so ${endpoints === 1 ? "is its serving endpoint" : `are ${endpoints} serving endpoints`}`]
+      : []),
     ...(read > 0 ? [`${read} ${read === 1 ? "model" : "models"} read anew`] : []),
     ...(anchored > 0 ? [anchored === 1 ? "its anchor is in the chain" : `${anchored} anchors are in the chain`] : []),
   ].join("; ");

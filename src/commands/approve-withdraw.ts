@@ -6,6 +6,7 @@ import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 
@@ -13,7 +14,7 @@ export const command = defineCommand({
   name: "approve withdraw",
   summary: "take back an approval",
   description:
-    "Puts a signed withdrawal into the ledger; what was approved does not count from then on. You take back your own approvals, a\n" +
+    "Puts a signed withdrawal into the ledger; what was approved does not count from then on. You take back your own approvals, a " +
     "policy owner anyone's. What was promoted or released already stays: roll it back.",
   arguments: [
     { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
@@ -47,7 +48,8 @@ export const command = defineCommand({
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const signer = await context.signer({ name: input.key });
+    const listed = keysListed(where, context.clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
     const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);

@@ -9,6 +9,7 @@ import { usageError } from "../lib/error.ts";
 import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
 import { tellAfterApproval } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
@@ -42,8 +43,8 @@ export const command = defineCommand({
   name: "approve",
   summary: "sign that a version may go to an environment, after seeing its evidence",
   description:
-    "Fetches the evidence by its digest, verifies it, shows what you sign, and puts your signed approval into the ledger. It covers\n" +
-    "promotion into and release in that environment, until it ends. Needs no checkout of the project: policy, ledger and read\n" +
+    "Fetches the evidence by its digest, verifies it, shows what you sign, and puts your signed approval into the ledger. It covers " +
+    "promotion into and release in that environment, until it ends. Needs no checkout of the project: policy, ledger and read " +
     "rights on the registry. Refuses early what promote would refuse (exit 3), and signs nothing then.",
   arguments: [
     { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
@@ -74,7 +75,8 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     const { cwd, clients, dryRun } = context;
     const where = { cwd, policy: input.policy, project: input.project, model };
-    const signer = await context.signer({ name: input.key });
+    const listed = keysListed(where, clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     let agreed = false;
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
       const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
@@ -205,7 +207,7 @@ function renderApproval(data: Output, style: Style): string {
       return `${style.warn(MARK.note)} not approved; nothing was signed`;
     default:
       return [
-        `${style.bad(`${MARK.fail} Refused`)}: ${data.model} ${data.number} for ${data.environment}, evidence ${shortDigest(data.evidence)}; ${verdictCount(data.verdicts)}`,
+        `${data.outcome === "refused" ? style.bad(`${MARK.fail} Refused`) : style.warn(`${MARK.error} Could not tell`)}: ${data.model} ${data.number} for ${data.environment}, evidence ${shortDigest(data.evidence)}; ${verdictCount(data.verdicts)}`,
         ...verdictLines(data.verdicts, style, false),
         "Nothing was signed.",
       ].join("\n");

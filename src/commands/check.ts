@@ -27,7 +27,7 @@ export const command = defineCommand({
   name: "check",
   summary: "run the gates, seal the evidence",
   description:
-    "Runs the project's gates: lint, unit, data, model, baseline, docs, secrets. With a run (default: the last one that `factory train` made)\n" +
+    "Runs the project's gates: lint, unit, data, model, baseline, docs, secrets. With a run (default: the last one that `factory train` made) " +
     "the model that it logged is judged and the evidence is sealed; without one the project alone is judged, which cannot be registered.\n" +
     "A gate that could not run is an error, never a pass. Exit 0: all pass; 3: a gate failed; 4: a gate could not tell.",
   options: [
@@ -205,7 +205,8 @@ function closing(report: CheckReport, style: Style): string {
       ? `${style.ok(`${MARK.pass} The answer is yes`)}: ${of} of ${of} gates pass (${subject}).${evidence}`
       : report.verdict === "fail"
         ? `${style.bad(`${MARK.fail} The answer is no`)}: ${failed} of ${of} gates failed${errors > 0 ? `, ${errors} could not tell` : ""} (${subject}).${evidence}`
-        : `${style.bad(`${MARK.error} Could not tell`)}: ${errors} of ${of} gates ended in an error (${subject}).${evidence}`;
+        : // The error that follows on stderr is the verdict: it is not said twice.
+          style.dim(`  judged: ${subject}.`) + evidence;
   const why =
     report.verdict === "pass" && report.notRegistrable.length > 0
       ? [

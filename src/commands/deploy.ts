@@ -15,6 +15,7 @@ import { makeWorkFolder } from "../lib/work-folder.ts";
 import { projectAround } from "../project/policy-around.ts";
 import { openProject } from "../project/read-project.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { promotedTicket } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -29,8 +30,8 @@ export const command = defineCommand({
   name: "deploy",
   summary: "deploy the jobs of a promoted version: the wheel and the bundle files that were checked",
   description:
-    "Checks the whole bundle without a workspace, decides again by the rules of a release, and has the official Databricks CLI validate\n" +
-    "and deploy the very wheel and bundle files that the evidence is about, from a folder that holds nothing else. A working tree whose\n" +
+    "Checks the whole bundle without a workspace, decides again by the rules of a release, and has the official Databricks CLI validate " +
+    "and deploy the very wheel and bundle files that the evidence is about, from a folder that holds nothing else. A working tree whose " +
     "bundle files differ is refused. --working-tree deploys what you are working on, to the first environment only. Exit 3: a rule says no.",
   arguments: [
     {
@@ -75,7 +76,8 @@ export const command = defineCommand({
     }
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model };
-    const signer = await context.signer({ name: input.key });
+    const listed = keysListed(where, context.clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     const { line, policyFile, folder } = await openForWriting(
       where,
       context.clients.ledger,

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { examineAll } from "../doctor/examine-all.ts";
+import { findLine } from "../promotion/find-line.ts";
 import { trackingCredentials } from "../training/child-environment.ts";
 
 export const command = defineCommand({
@@ -28,6 +29,10 @@ export const command = defineCommand({
     const request = {
       cwd: context.cwd,
       node: versions.node,
+      line: () => {
+        const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
+        return findLine(where, context.clients.ledger, context.now());
+      },
       credentialsFor: (uri: string) => Object.keys(trackingCredentials(context.variables, uri)),
       ...(input.env !== undefined && { environment: input.env }),
     };

@@ -28,7 +28,7 @@ export const command = defineCommand({
   writes: true,
   input: z.object({
     file: z.string().min(1),
-    kind: z.enum(ADDABLE, `is required: one of ${ADDABLE.join(", ")}`),
+    kind: z.enum(ADDABLE),
     name: z.string().min(1).optional(),
   }),
   output: z.object({

@@ -5,8 +5,7 @@ import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
-import { policySchema } from "../policy/policy.ts";
+import { parsePolicy } from "../policy/parse-policy.ts";
 import { starterPolicy } from "../policy/starter-policy.ts";
 import { DEFAULT_LOCAL_URI } from "../project/read-project.ts";
 
@@ -81,7 +80,7 @@ export const command = defineCommand({
       registries: databricks ? { kind: "unity-catalog" } : { kind: "mlflow", uri: server },
       ...(ledgerUrl !== undefined && { ledger: { kind: "git", url: ledgerUrl, branch: "ledger" } }),
     });
-    parseYaml(text, path, policySchema);
+    parsePolicy(text, path);
     if (!context.dryRun) {
       for (const name of ["policy.schema.json", "tickets.schema.json"]) {
         const schema = join(context.places.schemas, name);

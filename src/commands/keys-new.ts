@@ -7,7 +7,7 @@ import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { gitEmail } from "../people/git-email.ts";
 import { keyExists, keyPath, makeKey, passphraseProblem, writeKeyFile, writePublicKey } from "../people/key-file.ts";
-import { normaliseName } from "../policy/address.ts";
+import { normaliseAddress } from "../policy/address.ts";
 import { policyFileAbove } from "../policy/find-policy.ts";
 import { localDate } from "../policy/local-time.ts";
 import { personLine } from "../policy/person-line.ts";
@@ -65,12 +65,12 @@ export const command = defineCommand({
         "factory keys new --help",
       );
     const found = input.address ?? (input.service ? undefined : gitEmail(context.cwd, context.variables));
-    const address = found === undefined ? PLACEHOLDER[kind] : normaliseName(found);
+    const address = found === undefined ? PLACEHOLDER[kind] : normaliseAddress(found);
     if (address === undefined)
       throw usageError(
         "keys.address",
-        `${JSON.stringify(found)} cannot be listed in a policy`,
-        "give a plain ASCII address: factory keys new ADDRESS",
+        `${JSON.stringify(found)}${input.address === undefined ? ", git's user.email," : ""} is no address`,
+        `give a plain ASCII one: factory keys new ${PLACEHOLDER[kind]}`,
       );
     const file =
       input.out === undefined

@@ -78,7 +78,7 @@ export const command = defineCommand({
   },
   render(data, style) {
     const rows = data.entries.map(({ seq, at, kind, by, what }) => [String(seq), second(at), kind, by, what]);
-    const none = data.problems.length > 0 ? [] : [`The ledger of ${data.project} has no such entry yet.`];
+    const none = data.problems.length > 0 ? [] : [nothingShown(data)];
     return [
       data.place,
       ...(rows.length === 0
@@ -97,3 +97,10 @@ export const command = defineCommand({
     ].join("\n");
   },
 });
+
+function nothingShown({ project, head }: { project: string; head: string }): string {
+  const [last = "0"] = head.split(":");
+  return last === "0"
+    ? `Nothing is recorded yet in the ledger of ${project}.`
+    : `The ledger of ${project} has no such entry yet: its last is ${last}.`;
+}

@@ -5,6 +5,7 @@ import { askPolicy, policyLedger } from "../ledger/ask-policy.ts";
 import { policyDifference } from "../policy/difference.ts";
 import { planSignature, signPolicy } from "../policy/sign-policy.ts";
 import { demandPolicy, projectAround } from "../project/policy-around.ts";
+import { listedIn } from "../promotion/listed-keys.ts";
 
 export const command = defineCommand({
   name: "policy sign",
@@ -16,7 +17,10 @@ export const command = defineCommand({
   options: [
     { flags: "--policy <file>", description: "default: the project's, else the nearest policy.yaml upward" },
     { flags: "--project <name>", description: "whose ledger says what is in force; default: the project here" },
-    { flags: "--key <name>", description: "which of your keys; default: the only one" },
+    {
+      flags: "--key <name>",
+      description: "which of your keys; default: the only one, or the only one that the policy lists",
+    },
   ],
   examples: ["factory policy sign", "factory policy sign --policy governance/policy.yaml --key work"],
   writes: true,
@@ -45,8 +49,10 @@ export const command = defineCommand({
     const file = demandPolicy(context.cwd, input.policy);
     const ledger = policyLedger(file.policy.ledger, projectAround(context.cwd), input.project);
     const asked = ledger && (await askPolicy(ledger, context.clients.ledger));
-    const signer = await context.signer({ name: input.key });
     const now = context.now();
+    // Who may sign is told by the policy that is in force before this one.
+    const listed = async () => listedIn(asked?.inForce?.policy ?? file.policy, now);
+    const signer = await context.signer({ name: input.key, listed });
     const plan = context.dryRun
       ? planSignature(file, asked?.inForce, signer.keyId, now)
       : await signPolicy(file, asked?.inForce, signer, now, context.signal);

@@ -11,9 +11,11 @@ import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
+import { takeEndpointBack } from "../release/take-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 const output = z.object({
@@ -47,7 +49,7 @@ export const command = defineCommand({
   name: "promote",
   summary: "take a version to the next environment: the same bytes, by the policy's rules",
   description:
-    "Decides by every rule of the table, then copies the very bytes, evidence and decision to the next environment, proves them\n" +
+    "Decides by every rule of the table, then copies the very bytes, evidence and decision to the next environment, proves them " +
     "there by digest and makes the version challenger; what serves stays. Run again after an interruption it carries on.\n" +
     "Exit 3: a rule says no; nothing is written. Exit 4: a rule could not tell. Exit 5: somebody else was faster.",
   arguments: [{ name: "version", description: "its number in the first environment: 7, or claims.triage/7" }],
@@ -79,13 +81,20 @@ export const command = defineCommand({
   async run(input, context) {
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const { cwd, clients } = context;
-    const signer = await context.signer({ name: input.key });
     const where = { cwd, policy: input.policy, project: input.project, model: named?.model };
+    const listed = keysListed(where, clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
       const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun, {
         registry: clients.registry,
+        takeEndpointBack: (started, environment) =>
+          takeEndpointBack(started, line.state, environment, {
+            serving: clients.serving,
+            report: context.report,
+            signal: context.signal,
+          }),
         report: context.report,
       });
       if ("refused" in result) {

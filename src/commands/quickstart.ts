@@ -23,10 +23,10 @@ export const command = defineCommand({
   name: "quickstart",
   summary: "one model, from a CSV to production and back",
   description:
-    "Makes a folder of its own with two people, their keys, a signed policy and a project; starts a real MLflow server there; trains\n" +
-    "on real health-insurance records, checks, registers, approves, promotes, releases, and rolls back. On the way it shows what is\n" +
-    "refused: approving one's own change, promoting without approval, a worse model. Nothing is left running. A folder that an\n" +
-    "earlier quickstart made is replaced; any other is refused. Exit 3: the model did not pass its gates on this machine.",
+    "Makes a folder of its own with two people, their keys, a signed policy and a project; starts a real MLflow server there; trains " +
+    "on real health-insurance records, checks, registers, approves, promotes, releases, and rolls back. On the way it shows what is " +
+    "refused: approving one's own change, promoting without approval, a worse model. Nothing is left running. A folder that an " +
+    "earlier quickstart made is replaced; any other is refused. Exit 3: the first model did not pass its gates on this machine.",
   arguments: [{ name: "folder", description: "default: ./demo" }],
   options: [
     {

@@ -5,6 +5,7 @@ import { MARK, type Style } from "../cli/style.ts";
 import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -38,7 +39,7 @@ export const command = defineCommand({
   summary: "let a promoted version serve, with its way back fixed first",
   description:
     "Decides again by every rule, reads the bytes again, fixes the rollback target, and moves the alias champion. Strategy direct:\n" +
-    "batch and streaming jobs read the alias and take the new version at their next run. With release.endpoint in factory.yaml the\n" +
+    "batch and streaming jobs read the alias and take the new version at their next run. With release.endpoint in factory.yaml the " +
     "version is brought up at that serving endpoint first, gets all requests, and must answer one. Exit 3: a rule says no.",
   arguments: [
     { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
@@ -64,7 +65,8 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     if (input.strategy !== undefined) demandStrategy(input.strategy);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const signer = await context.signer({ name: input.key });
+    const listed = keysListed(where, context.clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     const { line, policyFile } = await openForWriting(
       where,
       context.clients.ledger,

@@ -6,6 +6,7 @@ import { shortDigest, verdictLines, verdictShape } from "../cli/verdict-lines.ts
 import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
+import { keysListed } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import type { RollbackPlan } from "../release/plan-rollback.ts";
 import { type RollbackResult, rollback } from "../release/rollback.ts";
@@ -39,7 +40,7 @@ export const command = defineCommand({
   name: "rollback",
   summary: "go back to the version that served before, fixed when it was released",
   description:
-    "Reads every byte of the target first, then moves the alias champion back. No freeze, ticket or approval stops it. After a\n" +
+    "Reads every byte of the target first, then moves the alias champion back. No freeze, ticket or approval stops it. After a " +
     "first release there is no version to go back to: champion is removed, and scoring code refuses to score.",
   options: [
     { flags: "--env <environment>", description: "where" },
@@ -72,7 +73,8 @@ export const command = defineCommand({
   async run(input, context) {
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
     const { dryRun, clients } = context;
-    const signer = await context.signer({ name: input.key });
+    const listed = keysListed(where, clients.ledger, context.now);
+    const signer = await context.signer({ name: input.key, listed });
     const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun)).line;
     const line = await find().catch(unlessUnreachable);
     const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;

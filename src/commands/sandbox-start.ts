@@ -15,12 +15,12 @@ export const command = defineCommand({
     "it is told and enforces rights, but runs no job, no query and no model. It has the catalogs dev, test and prod, one service principal for each " +
     "with the least rights that it needs, and an admin; a file with their profiles is written for DATABRICKS_CONFIG_FILE.",
   options: [
-    { flags: "--port <number>", description: "default: a free one" },
+    { flags: "--port <number>", description: "default: with --keep the one of the time before, else a free one" },
     {
       flags: "--schemas <names>",
       description: "schemas of the models, the first part of their names; default: claims",
     },
-    { flags: "--keep", description: "keep the state in a folder, for the next start with --keep" },
+    { flags: "--keep", description: "keep the state in a folder, and the port, for the next start with --keep" },
   ],
   examples: ["factory sandbox start", "factory sandbox start --schemas claims,pricing --keep"],
   input: z.object({
@@ -74,7 +74,7 @@ export const command = defineCommand({
         "  in policy.yaml: registry: { kind: unity-catalog, profile: dev }   (factory init --databricks writes it so)",
       ),
       style.dim(
-        `  ${data.keep ? `state is kept in ${data.folder}` : "state is in memory, gone when it stops"}; stop it: factory sandbox stop`,
+        `  ${data.keep ? `state is kept in ${data.folder}, and port ${data.port}, for the next start with --keep` : "state is in memory, gone when it stops"}; stop it: factory sandbox stop`,
       ),
     ].join("\n"),
 });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { auditEndpoints } from "../audit/audit-endpoints.ts";
 import { lookAtRegistries } from "../audit/look.ts";
 import { pendingEntries } from "../audit/pending.ts";
 import { statusOf } from "../audit/status.ts";
@@ -6,6 +7,8 @@ import { defineCommand } from "../cli/command.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { renderStatus, statusShape } from "../cli/status-lines.ts";
 import { printHead } from "../ledger/entry.ts";
+import { othersServer } from "../local/others-server.ts";
+import { openProject } from "../project/read-project.ts";
 import { findLine } from "../promotion/find-line.ts";
 
 export const command = defineCommand({
@@ -13,7 +16,7 @@ export const command = defineCommand({
   summary: "say where every environment stands, what is open and what waits",
   description:
     "Who serves in each environment, what comes next, where a rollback would go, what is deployed, what is begun and not ended, and " +
-    "which approvals stand. The ledger says it; one look at the registries shows whether they agree. It judges nothing: factory verify does.",
+    "which approvals stand. The ledger says it; one look at the registries and serving endpoints shows whether they agree. It judges nothing: factory verify does.",
   options: LINE_OPTIONS,
   examples: ["factory status", "factory status --policy governance/policy.yaml --project claims-triage --json"],
   input: z.object({ policy: z.string().min(1).optional(), project: z.string().min(1).optional() }),
@@ -22,9 +25,17 @@ export const command = defineCommand({
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
     const { line, policyFile, folder } = await findLine(where, context.clients.ledger, context.now());
     const inForce = line.view.policy;
+    const open = folder === undefined || policyFile !== undefined ? undefined : openProject(folder);
+    const others = open && (await othersServer(open, await context.clients.localHost()));
+    if (others !== undefined)
+      context.report({ type: "note", tone: "warning", text: `${others.message} → ${others.fix}` });
     const policy = inForce?.policy ?? policyFile?.policy;
-    const looks = await lookAtRegistries(policy?.environments ?? [], line.model, context.clients.registry);
-    const { environments, approvals, listed } = statusOf(line, looks, policy, context.now());
+    const asked = policy?.environments ?? [];
+    const [looks, { findings: endpoints }] = await Promise.all([
+      lookAtRegistries(asked, line.model, context.clients.registry),
+      auditEndpoints(asked, line, context.clients.serving),
+    ]);
+    const { environments, approvals, listed } = statusOf(line, { looks, endpoints }, policy, context.now());
     const problem = line.policy.known ? line.policy.value.problem : line.policy.why;
     const fix = line.policy.known ? line.policy.value.fix : line.policy.fix;
     return {
@@ -56,11 +67,13 @@ export const command = defineCommand({
           ...each,
           open: [...each.open],
           differences: [...each.differences],
+          remarks: [...each.remarks],
           champion: champion ?? null,
           challenger: challenger ?? null,
           deployed: deployed ?? null,
           deploying: deploying ?? null,
-          ...(unanswered !== undefined && { unanswered }),
+          ...(unanswered !== undefined && { unanswered: unanswered.why }),
+          ...(unanswered?.fix !== undefined && { fix: unanswered.fix }),
         })),
         approvals: [...approvals],
       },

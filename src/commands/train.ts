@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK, seconds } from "../cli/style.ts";
+import { refuseOthersServer } from "../local/others-server.ts";
 import { openProject } from "../project/read-project.ts";
 import { warnOfKeys } from "../training/child-environment.ts";
 import { rememberRun } from "../training/last-run.ts";
@@ -61,6 +62,7 @@ export const command = defineCommand({
     const open = openProject(context.cwd);
     const { project, folder } = open;
     const environment = trainingEnvironment(open, input.env);
+    await refuseOthersServer(open, context.clients.localHost);
     const isFile = (path: string): boolean => existsSync(join(folder, path)) && statSync(join(folder, path)).isFile();
     const tracking = await context.clients.tracking(environment);
     const atWorkspace = input.env !== undefined && !input.here && environment.registry.kind !== "mlflow";
@@ -79,7 +81,7 @@ export const command = defineCommand({
     const [state, data] = await Promise.all([history.state(), digestData(folder, paths, report)]);
     const here = { dirty: state?.dirty ?? true };
     const { dirty } = job === undefined ? here : codeOfJob(job, state?.commit, here.dirty, environment.name);
-    const facts = { commit: state?.commit, dirty, lock: await lockDigestOf(folder), data };
+    const facts = { commit: state?.commit, dirty, lock: await lockDigestOf(folder), data, job: job?.name };
     const plan = planTraining(project, environment, facts, context.now());
     const shown = {
       environment: environment.name,

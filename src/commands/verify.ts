@@ -8,6 +8,7 @@ import { type Finding, outcomeOf } from "../audit/finding.ts";
 import { placeAsksNetwork } from "../audit/network.ts";
 import { type ObjectSource, objectSource } from "../audit/object-source.ts";
 import { pendingEntries } from "../audit/pending.ts";
+import { unlessMoved } from "../audit/unless-moved.ts";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
@@ -24,7 +25,7 @@ export const command = defineCommand({
   summary: "prove ledger, bundles and registries against each other",
   description:
     "Three questions: is the ledger whole and signed; does every bundle that it names, with its evidence, hold, and every decision " +
-    "when it is made again; are the registries what the ledger says, the bytes of what serves read anew. The first two need no " +
+    "when it is made again; are the registries and serving endpoints what the ledger says, the bytes of what serves read anew. The first two need no " +
     "network when the objects are in the cache.\n" +
     "Exit 3: something does not hold. Exit 4: nothing is wrong, but something could not be told.",
   options: [
@@ -79,15 +80,16 @@ export const command = defineCommand({
     const starts = await auditOpenStarts(line.state, judge);
     // What the third part asks of the stores is no network of the first two.
     const network = source.asked() || (place !== undefined && placeAsksNetwork(place));
+    const { registry: registryOf, serving: servingOf } = context.clients;
     const registry = input.offline
       ? undefined
-      : await auditRegistries(line, context.clients.registry, judge, context.report);
+      : await auditRegistries(line, { registryOf, servingOf }, judge, context.report);
     const findings: Finding[] = [
       ...ledger.findings,
       ...placed,
       ...starts,
       ...bundles.findings,
-      ...(registry?.findings ?? []),
+      ...(registry === undefined ? [] : await unlessMoved(registry.findings, line)),
     ];
     const outcome = outcomeOf(findings);
     const data = {
@@ -105,12 +107,15 @@ export const command = defineCommand({
         ...(given !== undefined && { given }),
       },
       bundles: { named: bundles.named, good: bundles.good, evidence: bundles.evidence },
-      registry: registry === undefined ? null : registry.environments,
+      registry:
+        registry === undefined
+          ? null
+          : registry.environments.map((each) => ({ ...each, endpoints: [...each.endpoints] })),
       network,
       findings,
     };
     if (outcome !== "cannot tell") return { ok: outcome === "yes", data };
-    return { ok: false, data, failure: cannotTell(findings, context.json) };
+    return { ok: false, data, failure: cannotTell(findings) };
   },
   render: renderVerify,
 });
@@ -134,13 +139,12 @@ function bundlesOf(line: Line, source: ObjectSource, context: Context) {
   );
 }
 
-/** On a screen the findings are drawn above it; the document of an error holds nothing else. */
-function cannotTell(findings: readonly Finding[], json: boolean): FactoryError {
+function cannotTell(findings: readonly Finding[]): FactoryError {
   const open = findings.filter((each) => each.verdict === "cannot tell");
   return new FactoryError(
     "verify.cannot-tell",
     EXIT.outside,
     `nothing is wrong, but ${open.length} ${open.length === 1 ? "thing" : "things"} could not be told`,
-    { problems: json ? open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) : [] },
+    { problems: open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) },
   );
 }

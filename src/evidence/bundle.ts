@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { type Envelope, envelopeLine } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
-import { type Policy, policySchema } from "../policy/policy.ts";
+import { parsePolicy } from "../policy/parse-policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import type { PolicyRecord } from "../policy/policy-record.ts";
 import {
   BUNDLE_FILE,
@@ -125,7 +125,7 @@ export function parseBundle(contents: ReadonlyMap<string, Buffer>, digest: strin
     approvals: envelopes("approvals.jsonl"),
     decision,
     policyText,
-    policy: parseYaml(policyText, `policy.yaml in ${where}`, policySchema),
+    policy: parsePolicy(policyText, `policy.yaml in ${where}`),
     policySignatures: envelopes("policy.sigs.jsonl"),
   };
 }

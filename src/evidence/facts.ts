@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { commitId } from "../lib/commit-id.ts";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in lower-case hex");
 const name = z.string().min(1).max(500);
@@ -35,17 +36,13 @@ export const evidenceFacts = z.object({
   project: name,
   run: z.object({ id: name, experiment: z.string().optional(), tracking: z.string().optional() }),
   model: z.object({ name, digest }),
-  commit: z
-    .string()
-    .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)
-    .nullable()
-    .describe("null: the project is not in git"),
+  commit: commitId.nullable().describe("null: the project is not in git"),
   dirty: z.boolean(),
   rules: z.record(z.string(), digest).describe("rules digest by environment, as it stood"),
   data: z.array(z.object({ path: name, sha256: digest })),
   lock: digest.nullable().describe("SHA-256 of uv.lock"),
   seed: z.int().nullable(),
-  train: z.array(z.string()).describe("the training command, in words"),
+  train: z.array(z.string()).describe("the training command, in words; or the job that trained"),
   thresholds: z.json().describe("metric rules as checked"),
   champion: z.union([
     z.literal("first release"),

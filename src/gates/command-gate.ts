@@ -1,10 +1,10 @@
 import { existsSync, lstatSync, rmSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import { FactoryError, messageOf } from "../lib/error.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { commandWords } from "../project/project.ts";
 import type { Finding, GateFile, GateSetting, Outcome } from "./gate.ts";
-import { type JUnitReport, MAX_REPORT_BYTES, parseJUnit } from "./junit.ts";
+import { type JUnitFailure, type JUnitReport, MAX_REPORT_BYTES, parseJUnit } from "./junit.ts";
 import { demandInside, readPlainFile, readTail } from "./plain-file.ts";
 
 export interface CommandGate {
@@ -90,21 +90,22 @@ export async function runCommandGate(gate: CommandGate, setting: GateSetting): P
     };
   }
   const files: GateFile[] = [{ name: `${gate.name}/junit.xml`, content: read.content, mediaType: "application/xml" }];
-  return { ...judgeReport(read.report, result.status), files };
+  return { ...judgeReport(read.report, result.status, setting.folder), files };
 }
 
-/** The verdict on a report and the exit status of what wrote it. Pure. */
-export function judgeReport(report: JUnitReport, status: number | undefined): Omit<CommandOutcome, "files"> {
+/** The verdict on a report and the exit status of what wrote it; files are named from `folder`. Pure. */
+export function judgeReport(
+  report: JUnitReport,
+  status: number | undefined,
+  folder: string,
+): Omit<CommandOutcome, "files"> {
   const ran = report.cases - report.skipped;
-  const findings = report.failures.map(({ name, message, kind }) => ({
-    message: name === "" ? kind : name,
-    detail: message,
-  }));
+  const findings = report.failures.map((each) => findingOf(each, folder));
   const skipped = report.skipped === 0 ? "" : `, ${report.skipped} skipped`;
   if (findings.length > 0)
     return {
       verdict: "fail",
-      summary: `${findings.length} of ${report.cases} tests failed${skipped}`,
+      summary: `${failedText(report)}${skipped}`,
       cases: report.cases,
       findings,
     };
@@ -132,6 +133,25 @@ export function judgeReport(report: JUnitReport, status: number | undefined): Om
       findings: [{ message: "exit status and report disagree: which is right cannot be told" }],
     };
   return { verdict: "pass", summary: `${ran} tests${skipped}`, cases: report.cases, findings: [] };
+}
+
+function findingOf({ name, message, kind, uncollected }: JUnitFailure, folder: string): Finding {
+  const { cause, file, line } = uncollected ?? {};
+  return {
+    message: name === "" ? kind : name,
+    detail: cause ?? message,
+    ...(file !== undefined && { where: `${isAbsolute(file) ? relative(folder, file) : file}:${line}` }),
+  };
+}
+
+/** A file that could not be collected is no test that failed: none of its tests ran. */
+function failedText({ cases, failures }: JUnitReport): string {
+  const uncollected = failures.filter((each) => each.uncollected !== undefined).length;
+  const failed = failures.length - uncollected;
+  const files = `${uncollected} ${uncollected === 1 ? "file" : "files"} could not be collected`;
+  if (uncollected === 0) return `${failed} of ${cases} tests failed`;
+  if (failed > 0) return `${failed} of ${cases - uncollected} tests failed, ${files}`;
+  return cases === uncollected ? `${files}: no test ran` : files;
 }
 
 function readReport(path: string, startedMs: number): { report: JUnitReport; content: Buffer } | string {

@@ -8,7 +8,15 @@ export interface JUnitReport {
   skipped: number;
   /** Names of the cases that passed, at most `MAX_NAMES`. */
   passed: string[];
-  failures: { name: string; message: string; kind: "failure" | "error" }[];
+  failures: JUnitFailure[];
+}
+
+export interface JUnitFailure {
+  name: string;
+  message: string;
+  kind: "failure" | "error";
+  /** A file whose tests could not even be listed, as pytest reports it: why, and where. */
+  uncollected?: { cause: string | undefined; file: string | undefined; line: number | undefined };
 }
 
 export const MAX_REPORT_BYTES = 64 << 20;
@@ -76,10 +84,33 @@ function count(node: Suite, report: JUnitReport): void {
       report.passed.push(stripControls(name).slice(0, MAX_NAME_CHARACTERS));
     for (const failure of each.failure ?? [])
       report.failures.push({ name, message: messageOf(failure), kind: "failure" });
-    for (const error of each.error ?? []) report.failures.push({ name, message: messageOf(error), kind: "error" });
+    for (const error of each.error ?? []) report.failures.push(errorOf(name, error));
     if (each.skipped !== undefined && good) report.skipped += 1;
   }
   for (const child of node.testsuite ?? []) if (typeof child === "object") count(child, report);
+}
+
+function errorOf(name: string, found: z.infer<typeof problem>): JUnitFailure {
+  const message = messageOf(found);
+  const uncollected = message === "collection failure" && typeof found !== "string";
+  return { name, message, kind: "error", ...(uncollected && { uncollected: collectionCause(found["#text"] ?? "") }) };
+}
+
+/** What pytest's text says of a file that it could not collect: the last line marked E is the cause, a place stands in or above it. */
+function collectionCause(text: string): NonNullable<JUnitFailure["uncollected"]> {
+  const lines = text.split("\n");
+  const marked = lines.filter((each) => /^E\s+\S/.test(each)).map((each) => each.replace(/^E\s+/, ""));
+  const places = [
+    // Python names the place of a syntax error itself; of what was raised it is the last step that is not in a library.
+    ...lines.flatMap((each) => [/^E\s+File "([^"]+)", line (\d+)/.exec(each) ?? []]),
+    ...lines.flatMap((each) => [/^(?!.*site-packages)([^\s:</][^:]*\.py):(\d+): /.exec(each) ?? []]).reverse(),
+  ];
+  const [, file, line] = places.find((each) => each.length > 0) ?? [];
+  return {
+    cause: marked.at(-1)?.slice(0, MAX_NAME_CHARACTERS),
+    file: file?.slice(0, MAX_NAME_CHARACTERS),
+    line: line === undefined ? undefined : Number(line),
+  };
 }
 
 function messageOf(found: z.infer<typeof problem>): string {

@@ -62,8 +62,12 @@ export async function judgeLint(setting: GateSetting): Promise<Outcome> {
     const formatted = await ruff("format", "--no-cache", "--check", ".");
     if (formatted.timedOut) return timedOut(setting);
     if (formatted.status === 1) findings.push({ message: "files are not formatted", fix: "uv run ruff format" });
-    else if (formatted.status !== 0)
-      return broken(`ruff format ended with ${formatted.status ?? "a signal"}`, formatted.stderr);
+    else if (formatted.status !== 0) {
+      const summary = `ruff format ended with ${formatted.status ?? "a signal"}`;
+      // A file that cannot be parsed was found above, with its place: that is an answer, and format's trouble follows from it.
+      if (findings.length === 0) return broken(summary, formatted.stderr || formatted.stdout);
+      findings.push({ message: `${summary}: whether the files are formatted cannot be told` });
+    }
     const report = { name: "lint/ruff.json", content, mediaType: "application/json" };
     return {
       verdict: findings.length === 0 ? "pass" : "fail",
@@ -91,8 +95,15 @@ function broken(summary: string, stderr: string, fix?: string): Outcome {
   return {
     verdict: "error",
     summary,
-    findings: [
-      { message: stderr.trim().split("\n").slice(-3).join("\n") || summary, ...(fix !== undefined && { fix }) },
-    ],
+    findings: [{ message: gist(stderr) || summary, ...(fix !== undefined && { fix }) }],
   };
+}
+
+/** The first lines that tell what is wrong, and where; warnings before them and the drawing after them do not. */
+function gist(output: string): string {
+  const lines = output.split("\n").filter((each) => /[\p{L}\d]/u.test(each) && !/^warning\b/i.test(each));
+  return lines
+    .slice(0, 2)
+    .map((each) => each.trim())
+    .join("\n");
 }

@@ -40,6 +40,11 @@ export function secretsInLine(line: string): string[] {
   return found;
 }
 
+/** As it is spoken: an AWS key, an npm token. */
+function article(what: string): string {
+  return /^(?:[aeiou]|npm)/i.test(what) ? "an" : "a";
+}
+
 /** Shannon entropy in bits a character. */
 export function entropyBits(text: string): number {
   const counts = new Map<string, number>();
@@ -64,7 +69,7 @@ export function* searchText(text: string, file: string): Generator<Finding[]> {
       const fresh = secretsInLine(piece).filter((what) => !seen.has(what));
       for (const what of fresh) seen.add(what);
       yield fresh.map((what) => ({
-        message: `looks like a ${what}`,
+        message: `looks like ${article(what)} ${what}`,
         where: `${file}:${number + 1}`,
         fix: "remove it, revoke it at its issuer, and rewrite the history that holds it",
       }));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FactoryError, messageOf, outsideError, usageError } from "../lib/error.ts";
 import { type Report, withTask } from "../lib/progress.ts";
+import { stateFolder } from "../project/local-record.ts";
 import { judgeServer, planDatabase, planStart, type ServerVerdict } from "./decide.ts";
 import type { LocalHost, ManagedPython, ServerRecord } from "./server.ts";
 
@@ -39,11 +40,6 @@ export interface RunningServer {
   started: boolean;
   /** The copy that was made before a newer MLflow migrated the database. */
   backup: string | undefined;
-}
-
-/** Where the server of a home keeps its database, artifacts, log and record. */
-export function stateFolder(home: string): string {
-  return join(home, ".factory", "local");
 }
 
 /**

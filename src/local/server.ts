@@ -64,6 +64,9 @@ export interface LocalHost {
   isPortFree(port: number): Promise<boolean>;
   /** Who holds the port, if the system tells. */
   portHolder(port: number): Promise<string | undefined>;
+  /** The home whose server holds the port, if it is one of factory's and the system tells. */
+  homeServed(port: number): Promise<string | undefined>;
+  /** Of the disk that the folder is on; makes the folder when there is none. */
   freeBytes(folder: string): Promise<number>;
   hasDatabase(folder: string): boolean;
   /** Copies the database into `backups/`; returns the copy's path. */
@@ -73,7 +76,7 @@ export interface LocalHost {
   save(folder: string, record: ServerRecord): void;
   /** Starts the server in a process group of its own and records its pid at once. */
   launch(request: LaunchRequest): Promise<ServerRecord>;
-  /** Undefined while it is not up; true once it is, and is this one. Throws when its process ended. */
+  /** False while it is not up; true once it is, and then it is marked as this one. Throws when its process ended. */
   poll(folder: string, record: ServerRecord): Promise<boolean>;
   /** Ends every process of the server: politely, then not. Returns how many there were. */
   end(record: ServerRecord): Promise<number>;

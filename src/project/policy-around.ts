@@ -1,5 +1,6 @@
 import { findUpward } from "../lib/files.ts";
-import { findPolicyFile, openPolicyFile, POLICY_FILE, type PolicyFile } from "../policy/find-policy.ts";
+import { findPolicyFile, openPolicyFile, type PolicyFile } from "../policy/find-policy.ts";
+import { POLICY_FILE } from "../policy/read-policy.ts";
 import { type OpenProject, openProject, PROJECT_FILE } from "./read-project.ts";
 
 /** The project that holds a folder; undefined outside of one. A broken project is an error (exit 2). */

@@ -5,7 +5,8 @@ import { nearest } from "../lib/nearest.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
-import { policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
+import { POLICY_FILE, policyOfProject, type ReadPolicy } from "../policy/read-policy.ts";
+import { recordedPort } from "./local-record.ts";
 import { type Project, projectSchema } from "./project.ts";
 
 export interface OpenProject {
@@ -54,16 +55,16 @@ export function openProject(start: string): OpenProject {
   return { project, folder, text, policy };
 }
 
-/** Where a local server answers when no policy says otherwise. */
+/** Where a local server answers when neither a policy nor its start says otherwise. */
 export const DEFAULT_LOCAL_URI = "http://127.0.0.1:5210";
 
-/** The environments of a project, in order. Without a policy there is one, on the local server. */
+/** The environments of a project, in order. Without a policy there is one, on the local server that was started for the project. */
 export function environmentsOf(open: OpenProject): readonly Environment[] {
-  return (
-    open.policy?.policy.environments ?? [
-      { name: "dev", catalog: "dev", registry: { kind: "mlflow", uri: DEFAULT_LOCAL_URI } },
-    ]
-  );
+  if (open.policy !== undefined) return open.policy.policy.environments;
+  // As `local start` has it: a policy.yaml above is its place also where the project names none.
+  const port = recordedPort(findUpward(open.folder, POLICY_FILE) ?? open.folder);
+  const uri = port === undefined ? DEFAULT_LOCAL_URI : `http://127.0.0.1:${port}`;
+  return [{ name: "dev", catalog: "dev", registry: { kind: "mlflow", uri } }];
 }
 
 /** The project's place in the policy; `undefined` means pilot: it goes no further than the first environment. */

@@ -27,6 +27,8 @@ export interface TrainingFacts {
   dirty: boolean;
   lock: string | undefined;
   data: readonly DataDigest[];
+  /** Name of the job that trains; absent: the command of factory.yaml does. */
+  job?: string | undefined;
 }
 
 export interface TrainingPlan {
@@ -79,13 +81,14 @@ export function planTraining(
   facts: TrainingFacts,
   now: Date,
 ): TrainingPlan {
-  const argv = commandWords(project.model.train);
+  const argv = facts.job === undefined ? commandWords(project.model.train) : ["job", facts.job];
   if (argv.length === 0) throw usageError("train.command", "model.train in factory.yaml holds no command");
-  const seed = project.model.seed;
+  // A job is told its run and nothing else: a seed of ours would be a claim about what it did not get.
+  const seed = facts.job === undefined ? project.model.seed : undefined;
   const tags: Record<string, string> = {
     [RUN_TAGS.project]: project.project,
     [RUN_TAGS.dirty]: String(facts.dirty),
-    [RUN_TAGS.command]: argv.join(" ").slice(0, 5000),
+    [RUN_TAGS.command]: commandTag(argv),
     ...(facts.commit !== undefined && { [RUN_TAGS.commit]: facts.commit, [RUN_TAGS.mlflowCommit]: facts.commit }),
     ...(facts.lock !== undefined && { [RUN_TAGS.lock]: facts.lock }),
     ...(seed !== undefined && { [RUN_TAGS.seed]: String(seed) }),
@@ -101,6 +104,11 @@ export function planTraining(
     data: facts.data,
     timeoutMs: (project.model.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000,
   };
+}
+
+/** A command as a tag holds it. */
+export function commandTag(argv: readonly string[]): string {
+  return argv.join(" ").slice(0, 5000);
 }
 
 /** The tag for a data file. Characters that MLflow does not take in a key become `_`. */

@@ -3,6 +3,7 @@ import { checkBundle } from "../bundle/check-bundle.ts";
 import { at, entriesOf, textOf } from "../bundle/node.ts";
 import { readBundleFiles } from "../bundle/read-bundle.ts";
 import { resolveBundle } from "../bundle/resolve.ts";
+import { isCommitId } from "../lib/commit-id.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
@@ -67,7 +68,7 @@ export function codeOfJob(
   environment: string,
 ): { dirty: boolean } {
   const [deployed = "", mark] = (job.commit ?? "").split("-");
-  if (job.commit !== undefined && /^[0-9a-f]{40,64}$/.test(deployed) && deployed !== commit)
+  if (job.commit !== undefined && isCommitId(deployed) && deployed !== commit)
     throw usageError(
       "train.commit",
       `job ${job.id} was deployed from commit ${deployed.slice(0, 12)}, and this is ${commit?.slice(0, 12) ?? "no commit"}`,

@@ -70,6 +70,7 @@ export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): P
 
 /** SHA-256 of the training data, with progress. Throws exit 4 when a file cannot be read. */
 export async function digestData(folder: string, paths: readonly string[], report: Report): Promise<DataDigest[]> {
+  if (paths.length === 0) return [];
   return withTask(
     report,
     "data.digest",

@@ -66,6 +66,39 @@ describe("unknown keys", () => {
   });
 });
 
+describe("values that are none of those that may stand there", () => {
+  test("policy.yaml: the value, what may stand there, and the one that was meant", async () => {
+    const error = await refused({
+      policy: `factory: 1
+version: 1
+organisation: X
+environments:
+  - { name: dev, catalog: dev, registry: { kind: mlfow, uri: "http://127.0.0.1:5210" } }
+  - { name: prod, catalog: prod, registry: {} }
+riskTiers: { low: { prod: { gates: [unit, units, zzz], ticket: 7 } } }
+`,
+    });
+    for (const problem of [
+      {
+        line: 5,
+        message: expect.stringMatching(/^"mlfow" is no kind: one of mlflow, /),
+        hint: 'did you mean "mlflow"?',
+      },
+      { line: 6, message: expect.stringMatching(/^is required: one of mlflow, /) },
+      {
+        line: 7,
+        message: expect.stringMatching(/^"units" is no gate: one of lint, unit, /),
+        hint: 'did you mean "unit"?',
+      },
+      { line: 7, message: "7 is none of required, optional" },
+    ])
+      expect(error?.problems).toContainEqual(expect.objectContaining(problem));
+    const far = error?.problems?.find((problem) => problem.message.startsWith('"zzz"'));
+    expect(far).not.toHaveProperty("hint");
+    expect(JSON.stringify(error)).not.toMatch(/Invalid (?:option|discriminator)/);
+  });
+});
+
 const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(", ")}]`);
 const HOSTILE: Record<string, string> = {
   "an alias bomb": `l0: &l0 [x]\n${levels.join("\n")}\n`,

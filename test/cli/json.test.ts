@@ -124,6 +124,34 @@ describe("usage errors", () => {
       hint: "did you mean: factory local start",
     },
     {
+      what: "a slip in the first word of two",
+      command: "factory",
+      args: ["lcoal", "start"],
+      code: "command.unknown",
+      hint: "did you mean: factory local start",
+    },
+    {
+      what: "slips in both words",
+      command: "factory",
+      args: ["ledgr", "verfy"],
+      code: "command.unknown",
+      hint: "did you mean: factory ledger verify",
+    },
+    {
+      what: "a slip in the second word of a command whose first is one too",
+      command: "approve",
+      args: ["approve", "withdrw", "claims.triage/7", "--to", "prod"],
+      code: "command.unknown",
+      hint: "did you mean: factory approve withdraw",
+    },
+    {
+      what: "a flag that no flag of the command is near to",
+      command: "status",
+      args: ["status", "--evn", "prod"],
+      code: "flags.invalid",
+      hint: "status takes --policy, --project,",
+    },
+    {
       what: "an unknown global flag",
       command: "factory",
       args: ["--jsn"],
@@ -155,9 +183,34 @@ describe("usage errors", () => {
     {
       what: "a gate that is not there",
       command: "check",
-      args: ["check", "--only", "nonsense"],
-      code: undefined,
+      args: ["check", "--only", "docs,dta"],
+      code: "flags.invalid",
       hint: undefined,
+      problem: {
+        path: "--only",
+        message: '"dta" is no gate: one of lint, unit, data, model, baseline, docs, secrets',
+        hint: 'did you mean "data"?',
+      },
+    },
+    {
+      what: "a kind that is not there",
+      command: "evidence add",
+      args: ["evidence", "add", "x", "--kind", "raport"],
+      code: "flags.invalid",
+      hint: undefined,
+      problem: {
+        path: "--kind",
+        message: '"raport" is no kind: one of checklist, report, model-card, other',
+        hint: 'did you mean "report"?',
+      },
+    },
+    {
+      what: "a kind that is not given",
+      command: "evidence add",
+      args: ["evidence", "add", "x"],
+      code: "flags.invalid",
+      hint: undefined,
+      problem: { path: "--kind", message: "is required: one of checklist, report, model-card, other" },
     },
     {
       what: "an unknown template",
@@ -166,11 +219,12 @@ describe("usage errors", () => {
       code: "template.unknown",
       hint: "did you mean",
     },
-  ])("$what", async ({ command, args, code, hint }) => {
+  ])("$what", async ({ command, args, code, hint, problem }) => {
     const { status, document } = await runJson(command, args, { cwd: project, variables });
     expect(status).toBe(2);
     if (code !== undefined) expect(document.error?.code).toBe(code);
     if (hint !== undefined) expect(document.error?.hint).toContain(hint);
+    if (problem !== undefined) expect(document.error?.problems).toEqual([problem]);
   });
 
   test("the flag before the command counts too", async () => {

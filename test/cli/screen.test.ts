@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/commands.ts";
@@ -39,6 +39,24 @@ test.each([[[]], [["--help"]], [["-h"]], [["help"]]])(
   },
 );
 
+test("factory GROUP --help lists what the group has; a word that is no group is none", async () => {
+  const { status, stdout, stderr } = await factory(["keys", "--help"], at);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  for (const { name } of COMMANDS) expect(stdout.includes(`factory ${name} `)).toBe(name.startsWith("keys "));
+  expect(await factory(["help", "keys"], at)).toMatchObject({ status: 0, stdout });
+  expect(await factory(["key", "--help"], at)).toMatchObject({ status: 2, stdout: "" });
+});
+
+test.each(COMMANDS)("help of $name breaks its lines where the screen ends, or a sentence does", async ({ name }) => {
+  const { stdout } = await factory([...name.split(" "), "--help"], at);
+  const [, text = ""] = stdout.split("\n\n");
+  const lines = text.split("\n");
+  for (const [i, line] of lines.slice(0, -1).entries()) {
+    const [next = ""] = (lines[i + 1] ?? "").split(" ");
+    if (!/[.:!?]$/.test(line)) expect(line.length + 1 + next.length).toBeGreaterThan(80);
+  }
+});
+
 test("factory help COMMAND is its --help", async () => {
   const [asked, flagged] = [
     await factory(["help", "local", "start"], at),
@@ -47,7 +65,7 @@ test("factory help COMMAND is its --help", async () => {
   expect(asked).toEqual(flagged);
 });
 
-test.each(["--version", "-V"])("%s", async (flag) => {
+test.each(["--version", "-V", "-v"])("%s", async (flag) => {
   const version = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
   expect(await factory([flag], at)).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
   expect(await factory(["--quiet", flag], at)).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
@@ -57,7 +75,7 @@ test("a usage error says what, and how to go on, on stderr only", async () => {
   expect(await factory(["locl"], at)).toEqual({
     status: 2,
     stdout: "",
-    stderr: '✖ there is no command "locl"\n  → did you mean: factory local\n',
+    stderr: '✖ there is no command "locl"\n  → did you mean: factory local start (or stop, status)\n',
   });
   const group = await factory(["local"], at);
   expect(group.status).toBe(2);
@@ -94,6 +112,20 @@ test("--quiet: nothing on stderr when all is well", async () => {
   expect(status).toBe(0);
   expect(stderr).toBe("");
   expect(stdout).toContain("docs");
+});
+
+test("an answer that could not be given: what is known on stdout, the verdict once, on stderr", async () => {
+  const cwd = join(home.folder, "cannot-tell");
+  cpSync(join(home.folder, "proj"), cwd, { recursive: true });
+  const yaml = readFileSync(join(cwd, "factory.yaml"), "utf8");
+  const changed = yaml.replace(/run: uv run pytest tests\/unit/, "run: no-such-program-anywhere");
+  expect(changed).not.toBe(yaml);
+  writeFileSync(join(cwd, "factory.yaml"), changed);
+  const told = await factory(["check", "--project-only", "--only", "unit", "--quiet"], { cwd, variables });
+  expect(told.status).toBe(4);
+  expect(told.stdout).toMatch(/unit +\? error +could not be started/);
+  expect(told.stderr).toBe("✖ Could not tell: 1 of 1 gates ended in an error\n");
+  expect(told.stdout).not.toContain("Could not tell");
 });
 
 test("without a terminal a question names the flag to give instead", async () => {

@@ -25,7 +25,7 @@ describe("JUnit report", () => {
     ["ended by a signal", suites(ONE), undefined, "error"],
     ["a bare testsuite with a nested one", `<testsuite><testsuite>${FAILED}</testsuite></testsuite>`, 1, "fail"],
   ] satisfies [string, string, number | undefined, string][])("%s", (_, xml, status, verdict) => {
-    expect(judgeReport(parseJUnit(xml), status).verdict).toBe(verdict);
+    expect(judgeReport(parseJUnit(xml), status, "/p").verdict).toBe(verdict);
   });
 
   it.each([
@@ -36,6 +36,54 @@ describe("JUnit report", () => {
     ["empty", ""],
   ])("refuses %s", (_, xml) => {
     expect(() => parseJUnit(xml)).toThrow();
+  });
+});
+
+/** As pytest 8 writes it, shortened. */
+const uncollected = (text: string) =>
+  `<testcase classname="" name="tests.unit.test_features"><error message="collection failure">${text}</error></testcase>`;
+const SYNTAX = uncollected(`/p/.venv/lib/python3.11/site-packages/_pytest/python.py:528: in importtestmodule
+    mod = import_path(
+E     File "/p/tests/unit/test_features.py", line 6
+E       def broken(:
+E                  ^
+E   SyntaxError: invalid syntax`);
+const IMPORT = uncollected(`ImportError while importing test module '/p/tests/unit/test_features.py'.
+Traceback:
+/usr/lib/python3.11/importlib/__init__.py:126: in import_module
+tests/unit/test_features.py:1: in &lt;module&gt;
+    import nothere
+E   ModuleNotFoundError: No module named 'nothere'`);
+
+describe("a file that could not be collected", () => {
+  it.each([
+    ["a syntax error", SYNTAX, "tests/unit/test_features.py:6", "SyntaxError: invalid syntax"],
+    [
+      "a module that is missing",
+      IMPORT,
+      "tests/unit/test_features.py:1",
+      "ModuleNotFoundError: No module named 'nothere'",
+    ],
+  ])("%s is told with its place and cause", (_, xml, where, detail) => {
+    expect(judgeReport(parseJUnit(suites(xml)), 2, "/p")).toMatchObject({
+      verdict: "fail",
+      summary: "1 file could not be collected: no test ran",
+      findings: [{ message: "tests.unit.test_features", where, detail }],
+    });
+  });
+  it.each([
+    ["no text", uncollected("")],
+    ["text of another kind", uncollected("it broke")],
+  ])("%s: it is said all the same", (_, xml) => {
+    expect(judgeReport(parseJUnit(suites(xml)), 2, "/p").findings).toEqual([
+      { message: "tests.unit.test_features", detail: "collection failure" },
+    ]);
+  });
+  it("is no test that failed, and is counted beside these", () => {
+    const summary = (...cases: string[]) => judgeReport(parseJUnit(suites(...cases)), 1, "/p").summary;
+    expect(summary(ONE, FAILED)).toBe("1 of 2 tests failed");
+    expect(summary(ONE, SYNTAX)).toBe("1 file could not be collected");
+    expect(summary(ONE, FAILED, SYNTAX, IMPORT)).toBe("1 of 2 tests failed, 2 files could not be collected");
   });
 });
 

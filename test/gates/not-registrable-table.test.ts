@@ -13,7 +13,6 @@ function reasons(tags: Record<string, string>): string[] {
     "factory.lock": DIGEST.lock,
   };
   return notRegistrable({
-    verdict: "pass",
     gates: [{ gate: "data", verdict: "pass" }],
     facts: { ...facts, data: [tableIdentity(name, 12)] },
     tags: { ...base, ...tags },

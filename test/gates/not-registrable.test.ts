@@ -10,7 +10,6 @@ const tags = {
   "factory.data.data/claims.csv": DIGEST.data,
 };
 const good: RegistrableFacts = {
-  verdict: "pass",
   gates: [{ gate: "unit", verdict: "pass" }],
   facts,
   tags,
@@ -38,8 +37,10 @@ describe("what bars registration", () => {
       /extra\.csv, which the run was trained on, is not there/,
     ],
     ["people that are not known", { people: undefined, peopleProblem: "git was slow" }, /cannot be told: git was slow/],
-    ["a failed gate", { verdict: "fail" }, /not every gate/],
-    ["a gate that was left out", { gates: [{ gate: "model", verdict: "not-evaluated" }] }, /not evaluated: model/],
+    ["a failed gate", { gates: [{ gate: "unit", verdict: "fail" }] }, /^failed: unit$/],
+    ["a gate that could not tell", { gates: [{ gate: "unit", verdict: "error" }] }, /^could not tell: unit$/],
+    ["no gate", { gates: [] }, /no gate/],
+    ["a gate that was left out", { gates: [{ gate: "model", verdict: "not-evaluated" }] }, /^not evaluated: model$/],
     ["a run that factory train did not make", { tags: {} }, /does not say from which code/],
     ["a run of another project", { tags: { ...tags, "factory.project": "other" } }, /belongs to other/],
     ["a run without a project", { tags: tagsOf({ ...tags, "factory.project": undefined }) }, /belongs to no project/],

@@ -30,6 +30,12 @@ describe("secrets", () => {
   ])("leaves %s alone", (_, line) => {
     expect(secretsInLine(line)).toEqual([]);
   });
+  it("names what it looks like as it is spoken", () => {
+    const said = (line: string) => secretsInText(line, "a.txt").map((each) => each.message);
+    expect(said(join("AKI", "AQ3EGRXKZ5JW7NT2D"))).toEqual(["looks like an AWS access key"]);
+    expect(said(join("np", "m_", HEX, "ABCD"))).toEqual(["looks like an npm token"]);
+    expect(said(join("dap", "i", HEX))).toEqual(["looks like a Databricks token"]);
+  });
   it("finds a long token wherever it lies on a long line", () => {
     const token = join("ey", "JhbGciOiJIUzI1NiJ9.", "ey", "J", "a".repeat(3000), ".", "b".repeat(600));
     for (let offset = 0; offset < 20_000; offset += 997) {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Context } from "../../src/cli/context.ts";
 import { makeStyle } from "../../src/cli/style.ts";
 import { openHistory } from "../../src/clients/git.ts";
+import { openLocalHost } from "../../src/clients/local-server.ts";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import { command } from "../../src/commands/train.ts";
 import { sendHttp } from "../../src/lib/http.ts";
@@ -224,6 +225,7 @@ describe("the command", () => {
       variables,
       clients: {
         ...world.context().clients,
+        localHost: async () => openLocalHost({ data: join(root, "data"), variables }),
         tracking: async () => open().tracking,
         history: async () => openHistory(folder, variables, new AbortController().signal),
       },
