@@ -77,11 +77,17 @@ export function realClients({ variables, places, signal, version }: ClientWorld)
     uv: async (report) => {
       const { ensureUv } = await import("./clients/uv.ts");
       const { findPython, indexSettings } = await import("./clients/python.ts");
-      const program = await ensureUv({ data: places.data, variables, report, signal });
+      const settings = async () => {
+        const { found } = await findPython(variables, signal);
+        return found === undefined ? {} : indexSettings(variables, found.path, signal);
+      };
+      const [program, told] = await Promise.all([
+        ensureUv({ data: places.data, variables, report, signal }),
+        settings(),
+      ]);
       if (program === undefined)
         throw outsideError("uv.missing", "uv could not be installed", "install uv and put it on PATH: factory doctor");
-      const { found } = await findPython(variables, signal);
-      return { program, settings: found === undefined ? {} : await indexSettings(variables, found.path, signal) };
+      return { program, settings: told };
     },
     tracking: async (environment) => {
       const { registry } = environment;

@@ -18,7 +18,7 @@ async function main(): Promise<number> {
     });
   }
   const version = packageVersion();
-  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+  if (argv.length === 1 && ["--version", "-V", "-v"].includes(argv[0] ?? "")) {
     process.stdout.write(`${version}\n`);
     return 0;
   }
@@ -57,11 +57,18 @@ async function main(): Promise<number> {
         signal: abort.signal,
         version,
       }),
-    signer: async (named, prompts) => {
+    signer: async (named, prompts, listed) => {
       const { loadSigner } = await import("./people/load-signer.ts");
       const askPassphrase = (path: string) =>
         prompts.secret({ message: `Passphrase of ${path}`, flag: "FACTORY_KEY_PASSPHRASE" });
-      return loadSigner({ config: placesOf(variables).config, cwd: process.cwd(), given, named, askPassphrase });
+      return loadSigner({
+        config: placesOf(variables).config,
+        cwd: process.cwd(),
+        given,
+        named,
+        listed,
+        askPassphrase,
+      });
     },
     keyPassphrase: () => given.passphrase,
     signal: abort.signal,

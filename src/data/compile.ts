@@ -79,7 +79,7 @@ export function compileView<S extends { table: FoundTable }>(
   const selected: string[] = [];
   const add = (name: string, sql: string) => {
     // Stores compare names without case; a second `A` beside `a` would make the whole table unreadable.
-    if (name === "" || name.includes("\u0000") || names.has(name.toLowerCase())) return;
+    if (!dialect.canBeNamed(name) || names.has(name.toLowerCase())) return;
     names.add(name.toLowerCase());
     selected.push(`${sql} as ${dialect.identifier(name)}`);
   };

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import type { Contract, ContractTable } from "../contracts/contract.ts";
+import { canBeNamed } from "../lib/databricks-sql.ts";
 import { usageError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
-import { canBeNamed } from "./dialects/databricks.ts";
 
 const servers = z.array(z.looseObject({ type: z.string().optional(), schema: z.string().optional() }).catch({}));
 

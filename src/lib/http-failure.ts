@@ -1,5 +1,6 @@
 import { errnoOf, type FactoryError, messageOf, outsideError } from "./error.ts";
 import type { HttpReply, HttpRequest } from "./http.ts";
+import { isLoopback } from "./loopback.ts";
 import { publicUrl } from "./public-url.ts";
 import { redact, stripControls } from "./redact.ts";
 
@@ -79,7 +80,9 @@ export function noReply(request: Asked, error: unknown): FactoryError {
     return outsideError(
       "http.refused",
       `nothing answers at ${origin}`,
-      "is the server running? for the local one: factory local start",
+      isLoopback(new URL(request.url).hostname)
+        ? "is it running? an MLflow server: factory local start; the sandbox: factory sandbox start, with --keep to go on"
+        : "is the server running, and is that its address?",
       error,
     );
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")

@@ -1,5 +1,6 @@
 import { LineCounter, parseDocument, visit } from "yaml";
 import type * as z from "zod";
+import { choiceProblem } from "./choice.ts";
 import { type Problem, usageError } from "./error.ts";
 import { nearest } from "./nearest.ts";
 
@@ -30,7 +31,8 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
     );
   }
   const value: unknown = toPlain(document, file);
-  const parsed = schema.safeParse(value);
+  // A file is read once: code that zod would generate for it costs more than it saves. Said here, since its schema may be older than the setting.
+  const parsed = schema.safeParse(value, { jitless: true });
   if (parsed.success) return parsed.data;
   const lineOf = lineFinder(document, lines);
   throw invalid(
@@ -141,6 +143,8 @@ export function problemsOf(error: z.ZodError, value: unknown, schema: z.ZodType)
         };
       });
     }
+    const choice = choiceProblem(issue, valueAt(value, issue.path));
+    if (choice !== undefined) return [{ ...choice, path: pathText(issue.path), at: issue.path }];
     const missing = issue.code === "invalid_type" && valueAt(value, issue.path) === undefined;
     const wrongKey = issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;
     const message = missing

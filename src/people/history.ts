@@ -23,4 +23,6 @@ export interface History {
   isAncestor(commit: string): Promise<boolean>;
   /** Every commit in the history of what is checked out that is not in `since`'s. Cut or grafted history is an error (exit 2). */
   commits(since: string | undefined): Promise<readonly Commit[]>;
+  /** Git's object ids of those of the files that the commit holds, by path from the folder. */
+  blobs(commit: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

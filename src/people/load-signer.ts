@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
-import { type Signer, signerOf } from "../lib/signing.ts";
+import { keyIdOf, type Signer, signerOf } from "../lib/signing.ts";
 import { isEncrypted, keyPath, keysFolder, parseKey, readKeyFile } from "./key-file.ts";
-import { listKeys } from "./list-keys.ts";
+import { type ListedKey, listKeys } from "./list-keys.ts";
 
 /** The values of the variables that carry a key; taken out of the process environment at the start. */
 export interface GivenKey {
@@ -14,6 +14,9 @@ export interface GivenKey {
   passphrase: string | undefined;
 }
 
+/** Whether the policy that counts lists the key with this id. */
+export type IsListed = (keyId: string) => boolean;
+
 export interface SignerRequest {
   /** Factory's configuration folder. */
   config: string;
@@ -22,13 +25,15 @@ export interface SignerRequest {
   given: GivenKey;
   /** Name of a key in the user's folder. */
   named: string | undefined;
+  /** Asked only when there are several keys and none is named; absent: no policy is known. */
+  listed?: (() => Promise<IsListed>) | undefined;
   /** Asks a person for the passphrase of a key; throws when nobody can be asked. */
   askPassphrase(path: string): Promise<string>;
 }
 
 /**
  * The key that this process signs with: the one given by variables; else the named one of the user's; else the only one that
- * there is. Throws a usage error (exit 2) when there is none, several, or one that cannot be used.
+ * there is, or the only one of several that the policy lists. Throws a usage error (exit 2) when there is none, several, or one that cannot be used.
  */
 export async function loadSigner(request: SignerRequest): Promise<Signer> {
   const { given } = request;
@@ -41,7 +46,7 @@ export async function loadSigner(request: SignerRequest): Promise<Signer> {
     const path = resolve(request.cwd, given.file);
     return open(readKeyFile(path), path, request);
   }
-  const path = request.named === undefined ? onlyKey(request.config) : keyPath(request.config, request.named);
+  const path = request.named === undefined ? await onlyKey(request) : keyPath(request.config, request.named);
   return open(readKeyFile(path), path, request);
 }
 
@@ -61,7 +66,7 @@ function pemOf(value: string): string {
   return value.includes("\n") ? value : value.replaceAll("\\n", "\n");
 }
 
-function onlyKey(config: string): string {
+async function onlyKey({ config, listed }: SignerRequest): Promise<string> {
   const keys = listKeys(config);
   const [first] = keys;
   if (first === undefined)
@@ -70,11 +75,25 @@ function onlyKey(config: string): string {
       `there is no key to sign with in ${keysFolder(config)}`,
       "factory keys new; in CI, give FACTORY_SIGNING_KEY or FACTORY_SIGNING_KEY_FILE",
     );
-  if (keys.length > 1)
-    throw usageError(
-      "key.several",
-      `there are several keys: ${keys.map((each) => each.name).join(", ")}`,
-      "say which: --key NAME",
-    );
-  return first.path;
+  if (keys.length === 1) return first.path;
+  const isListed = await listed?.();
+  const candidates = isListed === undefined ? keys : keys.filter((each) => isListed(idOf(each)));
+  const [one] = candidates;
+  if (one !== undefined && candidates.length === 1) return one.path;
+  const among =
+    isListed === undefined
+      ? ""
+      : candidates.length === 0
+        ? "; the policy lists none of them"
+        : `; the policy lists ${candidates.map((each) => each.name).join(", ")}`;
+  throw usageError(
+    "key.several",
+    `there are several keys: ${keys.map((each) => each.name).join(", ")}${among}`,
+    "say which: --key NAME",
+  );
+}
+
+/** Of an encrypted key by what is noted beside it; "" where nothing is, which no policy lists. */
+function idOf({ publicKey }: ListedKey): string {
+  return publicKey === undefined ? "" : (keyIdOf(publicKey) ?? "");
 }

@@ -1,6 +1,6 @@
 import { checkPeople, type Found } from "./check-people.ts";
 import { branchProblem, gitUrlProblem } from "./git-url.ts";
-import { isDate } from "./local-time.ts";
+import { isDate, UTC } from "./local-time.ts";
 import type { Policy } from "./policy.ts";
 
 /** What is wrong with a policy beyond the form of its parts; each problem with the path at which it stands. Pure. */
@@ -67,9 +67,9 @@ function checkTiers({ riskTiers, environments }: Policy, found: Found): void {
 function checkProjects({ projects, productLines, riskTiers }: Policy, found: Found): void {
   for (const [project, { productLine, riskTier }] of Object.entries(projects)) {
     if (!Object.hasOwn(productLines, productLine))
-      found(["projects", project, "productLine"], `no product line is called ${productLine}`);
+      found(["projects", project, "productLine"], `no product line is called ${productLine}${listed(productLines)}`);
     if (!Object.hasOwn(riskTiers, riskTier))
-      found(["projects", project, "riskTier"], `no risk tier is called ${riskTier}`);
+      found(["projects", project, "riskTier"], `no risk tier is called ${riskTier}${listed(riskTiers)}`);
   }
 }
 
@@ -81,7 +81,13 @@ function checkLedger({ ledger }: Policy, found: Found): void {
   if (branch !== undefined) found(["ledger", "branch"], branch);
 }
 
+function listed(names: object): string {
+  const all = Object.keys(names);
+  return all.length === 0 ? ", and none is listed" : ` (there are: ${all.join(", ")})`;
+}
+
 function isTimeZone(zone: string): boolean {
+  if (zone === UTC) return true;
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
     return true;

@@ -3,9 +3,8 @@ import { join, resolve } from "node:path";
 import { type Envelope, envelopeLine, envelopeSchema } from "../lib/dsse.ts";
 import { type Problem, usageError } from "../lib/error.ts";
 import { findUpward, readTextFile } from "../lib/files.ts";
-import { type ReadPolicy, readPolicy } from "./read-policy.ts";
+import { POLICY_FILE, type ReadPolicy, readPolicy } from "./read-policy.ts";
 
-export const POLICY_FILE = "policy.yaml";
 /** More lines than any quorum takes. */
 const MAX_SIGNATURES = 200;
 

@@ -1,11 +1,11 @@
 import type { Envelope } from "../lib/dsse.ts";
 import { FactoryError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
 import { countSignatures, ownersOf, type SignatureCount } from "./count-signatures.ts";
 import { policyDifference } from "./difference.ts";
 import { localDate } from "./local-time.ts";
-import { type Policy, policySchema } from "./policy.ts";
+import { parsePolicy } from "./parse-policy.ts";
+import type { Policy } from "./policy.ts";
 import type { PolicyRecord } from "./policy-record.ts";
 
 /** A policy that counts: its owners signed it, and the ledger says so. */
@@ -60,7 +60,7 @@ export function policyFileState(
 ): PolicyFileState {
   const digest = sha256(file.text);
   if (inForce !== undefined && inForce.digest === digest && inForce.text === file.text) return "same";
-  const policy = parseYaml(file.text, "policy.yaml", policySchema);
+  const policy = parsePolicy(file.text, "policy.yaml");
   const judge = inForce?.policy ?? policy;
   const count = countSignatures({ policy, digest }, file.signatures, judge, at);
   const problem = notLater(inForce, { policy, digest, text: file.text }) ?? tooFew(count) ?? lockout(policy, at);
@@ -85,7 +85,7 @@ function readRecord({ digest, version, text }: PolicyRecord): ReadRecord | { pro
   if (sha256(text) !== digest) return { problem: "the text of the policy does not have the digest that is recorded" };
   let policy: Policy;
   try {
-    policy = parseYaml(text, "policy.yaml", policySchema);
+    policy = parsePolicy(text, "policy.yaml");
   } catch (thrown) {
     if (!(thrown instanceof FactoryError)) throw thrown;
     const [first] = thrown.problems;

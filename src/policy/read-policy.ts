@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
-import { readTextFile } from "../lib/files.ts";
+import { findUpward, readTextFile } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
-import { parseYaml } from "../lib/yaml-document.ts";
-import { type Policy, policySchema } from "./policy.ts";
+import { parsePolicy } from "./parse-policy.ts";
+import type { Policy } from "./policy.ts";
+
+export const POLICY_FILE = "policy.yaml";
 
 export interface ReadPolicy {
   policy: Policy;
@@ -23,7 +25,7 @@ export function readPolicy(path: string): ReadPolicy {
   // Bytes that are no text would be replaced by a reader, and two files would share one digest.
   if (text.includes("\ufffd") && !isUtf8(readFileSync(path)))
     throw usageError("policy.utf8", `${path} is not UTF-8`, "save it as UTF-8");
-  return { policy: parseYaml(text, path, policySchema), path: resolve(path), digest: sha256(text), text };
+  return { policy: parsePolicy(text, path), path: resolve(path), digest: sha256(text), text };
 }
 
 /**
@@ -40,5 +42,13 @@ export function policyOfProject(projectFolder: string, named: string | undefined
     );
   }
   const path = isAbsolute(named) ? named : join(projectFolder, named);
-  return existsSync(path) && existsSync(dirname(path)) ? readPolicy(path) : undefined;
+  if (existsSync(path) && existsSync(dirname(path))) return readPolicy(path);
+  // One command would take the project for a pilot, and another one find that file.
+  const folder = findUpward(projectFolder, POLICY_FILE);
+  if (folder === undefined) return undefined;
+  throw usageError(
+    "policy.elsewhere",
+    `factory.yaml names the policy ${named}, which is not there; there is one at ${join(folder, POLICY_FILE)}`,
+    `policy: ${relative(projectFolder, join(folder, POLICY_FILE))} in factory.yaml, if that is the one`,
+  );
 }

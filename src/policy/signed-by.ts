@@ -13,6 +13,19 @@ export function effectiveSignedBy(policy: Policy, environmentName: string): read
   return services.length === 0 ? undefined : services.map(([address]) => address);
 }
 
+/** The environments that take no evidence which only these signed, and whose signature each takes. Pure. */
+export function environmentsRefusing(
+  policy: Policy,
+  addresses: readonly string[],
+): { environment: string; accepts: readonly string[] }[] {
+  return policy.environments.flatMap(({ name }) => {
+    const accepts = effectiveSignedBy(policy, name);
+    return accepts === undefined || accepts.some((each) => addresses.includes(each))
+      ? []
+      : [{ environment: name, accepts }];
+  });
+}
+
 /** The first signer whose signature on evidence an environment accepts; undefined when there is none. Pure. */
 export function acceptedSigner(
   policy: Policy,

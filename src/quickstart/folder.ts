@@ -1,10 +1,13 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 
 /** Marks a folder as made by quickstart, so that the next quickstart may replace it. */
 export const MARKER = ".factory-quickstart.json";
+/** Where the folder before this one goes; when it was not cleared to its end, the next quickstart takes it along. */
+const OLD = ".before";
 const MARKER_TEXT = `${JSON.stringify({ made: "factory quickstart", replace: "the next quickstart replaces this whole folder" })}\n`;
 
 export type FolderState = "absent" | "empty" | "ours" | "foreign";
@@ -18,8 +21,11 @@ export function folderState(folder: string): FolderState {
   return existsSync(marker) && readFileSync(marker, "utf8") === MARKER_TEXT ? "ours" : "foreign";
 }
 
-/** Makes the folder new and marked. Throws a usage error when it holds anything of somebody else's. */
-export function renewFolder(folder: string): void {
+/**
+ * Makes the folder new and marked. Throws a usage error when it holds anything of somebody else's. What was there before are tens
+ * of thousands of files: they are put aside in the new folder, and the promise is of their end. It does not fail.
+ */
+export function renewFolder(folder: string): { cleared: Promise<void> } {
   const state = folderState(folder);
   if (state === "foreign") {
     throw usageError(
@@ -29,6 +35,11 @@ export function renewFolder(folder: string): void {
     );
   }
   if (resolve(folder) === resolve("/")) throw usageError("quickstart.folder", "the root folder cannot be used");
-  rmSync(folder, { recursive: true, force: true });
+  const aside = state === "ours" ? mkdtempSync(join(dirname(folder), `.${basename(folder)}-`)) : undefined;
+  if (aside !== undefined) renameSync(folder, aside);
+  mkdirSync(folder, { recursive: true });
   writeFileAtomic(join(folder, MARKER), MARKER_TEXT);
+  if (aside === undefined) return { cleared: Promise.resolve() };
+  renameSync(aside, join(folder, OLD));
+  return { cleared: rm(join(folder, OLD), { recursive: true, force: true }).catch(() => undefined) };
 }

@@ -27,12 +27,14 @@ import { refuseWorse } from "./worse-model.ts";
 export async function runQuickstart(stage: Stage, host: LocalHost, on: "mlflow" | "sandbox"): Promise<Story> {
   const { folder, author, approver } = stage;
   if (folderState(folder) === "ours") await stopLocal(author, folder);
-  renewFolder(folder);
+  const { cleared } = renewFolder(folder);
   mkdirSync(join(folder, AUTHOR.home), { recursive: true, mode: 0o700 });
   const scene = on === "mlflow" ? await localScene(stage, host) : await sandboxScene(stage);
   const as = (program: Program): Program => ({ ...program, env: { ...program.env, ...scene.variables } });
   try {
-    return await tell({ ...stage, author: as(author), approver: as(approver) }, host, scene);
+    const story = await tell({ ...stage, author: as(author), approver: as(approver) }, host, scene);
+    await cleared;
+    return story;
   } finally {
     await scene.stop({ ...author, signal: new AbortController().signal }).catch(() => undefined);
   }

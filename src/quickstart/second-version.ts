@@ -9,6 +9,9 @@ import { type Stage, TICKETS } from "./stage.ts";
 import { runFactory } from "./step.ts";
 import type { Story, StoryStep } from "./story.ts";
 
+/** Findings of a gate that are told. */
+const SAID = 3;
+
 /** More and smaller trees, in the code and in the model card. */
 const EDITS = [
   { path: "src/claims_triage/config.py", before: '"max_iter": 80', after: '"max_iter": 100' },
@@ -41,8 +44,13 @@ export async function checkSecond(stage: Stage, trained: Trained): Promise<Secon
     throw new FactoryError("quickstart.second", EXIT.outside, "the second version did not pass its gates", {
       problems: checked.data.gates
         .filter((gate) => gate.verdict !== "pass")
-        .map(({ gate, summary }) => ({ message: `${gate}: ${summary}` })),
-      hint: "on a busy machine, try again",
+        .flatMap(({ gate, summary, findings }) => [
+          { message: `${gate}: ${summary}` },
+          ...findings.slice(0, SAID).map(({ message, detail }) => ({
+            message: detail === undefined ? message : `${message}: ${detail}`,
+          })),
+        ]),
+      hint: "too slow is no fault of the model on a busy machine: try again; what there is so far can be looked at: factory status",
     });
   return {
     trained,

@@ -42,7 +42,7 @@ export interface ModelRegistry extends ModelReader {
   readonly local: boolean;
   /**
    * Whether nobody can change the bytes of a version once it is there. Then number, creation time and recorded digest say what they
-   * are, and they are not read again before an alias moves.
+   * are, and they are not read again before `champion` moves.
    */
   readonly bytesAreFixed: boolean;
   /** Absent: it knows no deployment jobs. */
@@ -110,7 +110,7 @@ export function registeredName(catalog: string, modelName: string): string {
   return `${catalog}.${modelName}`;
 }
 
-/** Tags that factory sets on versions and models; their meaning is in docs/tags.md. They are copies and never decide. */
+/** Tags that factory sets on versions and models; their meaning is in docs/tags.md. Where one is believed, docs/tags.md says why. */
 export const VERSION_TAGS = {
   digest: "factory.digest",
   evidence: "factory.evidence",

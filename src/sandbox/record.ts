@@ -23,6 +23,8 @@ export const sandboxRecord = z.object({
   /** `on` as `catalog dev` or `schema dev.claims`; `to` the name of a principal. */
   grants: z.array(z.object({ on: z.string(), to: z.string(), privileges: z.array(z.string()) })),
   process: startedProcess.optional(),
+  /** Of a stopped one: where it was to be found, which a kept one is again, since a policy may pin it. */
+  port: z.int().min(1).max(65_535).optional(),
 });
 export type SandboxRecord = z.infer<typeof sandboxRecord>;
 

@@ -8,7 +8,7 @@ const START_MS = 30_000;
 const POLL_MS = 50;
 
 export interface StartRequest {
-  /** Refused when something holds it; default: a free one. */
+  /** Refused when something holds it; default: that of the time before when the state is kept, else a free one. */
   port?: number;
   schemas: readonly string[];
   keep: boolean;
@@ -67,17 +67,12 @@ async function start(
   host: SandboxHost,
   before: SandboxRecord | undefined,
 ): Promise<RunningSandbox> {
-  const port = request.port ?? (await host.freePort());
-  if (!(await host.isPortFree(port))) {
-    const holder = await host.portHolder(port);
-    throw outsideError(
-      "sandbox.port-taken",
-      `port ${port} is taken${holder === undefined ? "" : ` by ${holder}`}`,
-      "stop that, or choose another port: factory sandbox start --port N",
-    );
-  }
   // Of a sandbox that was not kept nothing is left to go on with.
-  if (before?.keep !== true || !request.keep) host.forget();
+  const goesOn = before?.keep === true && request.keep;
+  const portBefore = goesOn ? portOf(before) : undefined;
+  const port = request.port ?? portBefore ?? (await host.freePort());
+  if (!(await host.isPortFree(port))) throw await portTaken(port, request, host);
+  if (!goesOn) host.forget();
   const plan = planSandbox(request.schemas, request.keep, before);
   const planned: SandboxRecord = { ...plan, process: { port, phase: "starting", at: new Date().toISOString() } };
   // Written before the process exists, so that not even a kill in between leaves one that nobody knows of.
@@ -94,11 +89,35 @@ async function start(
     return described(host, up, true);
   } catch (error) {
     await host.end(launched);
-    host.save(plan);
+    host.save(stopped(plan, portBefore));
     request.signal.throwIfAborted();
     if (error instanceof FactoryError) throw error;
     throw outsideError("sandbox.start", `the sandbox could not be started: ${messageOf(error)}`, undefined, error);
   }
+}
+
+/** Never another port by itself: the profiles and every policy that pins the host would be of no use without a word. */
+async function portTaken(port: number, { keep, port: asked }: StartRequest, host: SandboxHost): Promise<FactoryError> {
+  const holder = await host.portHolder(port);
+  const by = holder === undefined ? "" : ` by ${holder}`;
+  return asked === undefined
+    ? outsideError(
+        "sandbox.port-taken",
+        `port ${port}, which the kept sandbox had before, is taken${by}`,
+        `stop that; or choose another port: factory sandbox start --keep --port N, and a policy that pins ${urlOf(port)} has to name the new one`,
+      )
+    : outsideError(
+        "sandbox.port-taken",
+        `port ${port} is taken${by}`,
+        `stop that, or choose another port: factory sandbox start${keep ? " --keep" : ""} --port N`,
+      );
+}
+
+/** Where it is to be found, or was before it stopped. */
+const portOf = (record: SandboxRecord): number | undefined => record.process?.port ?? record.port;
+
+function stopped({ process: _, port: __, ...rest }: SandboxRecord, port: number | undefined): SandboxRecord {
+  return { ...rest, ...(port !== undefined && { port }) };
 }
 
 async function untilUp(record: SandboxRecord, host: SandboxHost, signal: AbortSignal): Promise<void> {
@@ -124,8 +143,7 @@ export async function stopSandbox(
     const record = host.read();
     if (record === undefined) return { ended: 0, kept: false, folder: host.folder };
     const ended = record.process === undefined ? 0 : await host.end(record);
-    const { process: _, ...rest } = record;
-    host.save(rest);
+    host.save(stopped(record, record.keep ? portOf(record) : undefined));
     if (!record.keep) host.forget();
     return { ended, kept: record.keep, folder: host.folder };
   } finally {
@@ -148,7 +166,11 @@ export async function sandboxStatus(host: SandboxHost): Promise<SandboxStatus> {
   if (record?.process === undefined)
     return {
       state: "stopped",
-      message: `no sandbox runs${record?.keep === true ? "; its state is kept for the next start" : ""}`,
+      message: `no sandbox runs${record?.keep === true ? `; its state${record.port === undefined ? " is" : ` and its port ${record.port} are`} kept for the next start` : ""}`,
+      hint:
+        record?.keep === true
+          ? "factory sandbox start --keep goes on with its state"
+          : "factory sandbox start makes one",
     };
   const { port, at } = record.process;
   if (!host.lives(record)) {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
-import { canonicalJson } from "../../src/lib/canonical-json.ts";
+import { canonicalJson, parseCanonicalJson } from "../../src/lib/canonical-json.ts";
 import { writeFileAtomic } from "../../src/lib/files.ts";
 import { sha256, sha256File } from "../../src/lib/hash.ts";
 import { nearest } from "../../src/lib/nearest.ts";
@@ -39,6 +39,28 @@ describe("canonical JSON", () => {
       expect(() => canonicalJson(value)).toThrow(TypeError);
     },
   );
+
+  test.each([
+    ...['{"a":1,"b":[{"c":"é","d":null}]}', "null", "[]", '"\\u000f\\\\ud"', '{"10":1,"9":2}', '{"__proto__":1,"a":2}'],
+  ])("is read back: %s", (text) => {
+    expect(canonicalJson(JSON.parse(text))).toBe(text);
+    expect(parseCanonicalJson(text)).toEqual(JSON.parse(text));
+  });
+
+  test.each([
+    ...[
+      '{"b":1,"a":2}',
+      '{"a":{"d":1,"c":2}}',
+      '{"9":1,"10":2}',
+      '{"a":1,"a":1}',
+      '{"a": 1}',
+      " 1",
+      "1.0",
+      "1E3",
+      "-0",
+    ],
+    ...['"\\u00e9"', '"\\/"', '"\\ud800"', '{"\\udc00":1}', '"\\ud83d\\ude00"', "", "{", "undefined"],
+  ])("is not what it is read from: %s", (text) => expect(parseCanonicalJson(text)).toBeUndefined());
 });
 
 describe("SHA-256", () => {

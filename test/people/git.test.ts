@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { openHistory, parseLog } from "../../src/clients/git.ts";
+import { sha256 } from "../../src/lib/hash.ts";
 import { peopleSince } from "../../src/people/changed-by.ts";
+import { strangeBundleFiles } from "../../src/promotion/bundle-of-commit.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "factory-git-")));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -72,6 +74,34 @@ test("people: authors, committers, co-authors anywhere in the message; since a c
   expect(await people("f".repeat(40))).toHaveLength(5);
   expect(await history().isAncestor(first)).toBe(true);
   expect(await history().isAncestor("--help")).toBe(false);
+});
+
+test("files of a bundle are those of the commit, whatever git was told to ignore", async () => {
+  const project = join(folder, "models/one");
+  const evidence = join(root, `evidence-${number}`);
+  const put = (base: string, path: string, text: string) => {
+    mkdirSync(dirname(join(base, path)), { recursive: true });
+    writeFileSync(join(base, path), text);
+  };
+  const texts = { "databricks.yml": "bundle: {}\n", "-odd é.yml": "a: 1\r\n", "jobs/extra.yml": "b: 2\n" };
+  for (const [path, text] of Object.entries(texts)) {
+    put(project, path, text);
+    put(evidence, `bundle/${path}`, text);
+  }
+  put(folder, ".git/info/exclude", "jobs/\n");
+  const id = commit("bundle");
+  const files = Object.entries(texts).map(([path, text]) => ({
+    path: `bundle/${path}`,
+    mediaType: "text/yaml",
+    bytes: text.length,
+    sha256: sha256(text),
+  }));
+  const seen = () => strangeBundleFiles(openHistory(project, variables, signal), id, { files, folder: evidence });
+  expect(await seen()).toEqual([expect.stringMatching(/^jobs\/extra.yml of the bundle is not what commit/)]);
+  git("add", "--force", ".");
+  expect(await seen()).toHaveLength(1);
+  put(evidence, "bundle/databricks.yml", "bundle: { name: other }\n");
+  expect(await seen()).toHaveLength(2);
 });
 
 test("a commit on another branch is no ancestor; merged commits all count", async () => {

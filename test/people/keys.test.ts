@@ -177,6 +177,15 @@ describe("keys new", () => {
     expect((await json(["keys", "new", "аnn@example.com"])).document.error?.code).toBe("keys.address");
   });
 
+  test.each(["not an email", "ann", "@example.com"])("%j is no address: exit 2, and no key", async (text) => {
+    const { document, status } = await json(["keys", "new", text]);
+    expect([status, document.error]).toEqual([
+      2,
+      expect.objectContaining({ code: "keys.address", message: `${JSON.stringify(text)} is no address` }),
+    ]);
+    expect(existsSync(keys)).toBe(false);
+  });
+
   test("the address: given, of git, or to be put in", async () => {
     expect((await make(["--name", "a"])).address).toBe("someone@example.com");
     execFileSync("git", ["init", "-q"], { cwd: work, env: variables });

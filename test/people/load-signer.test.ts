@@ -67,6 +67,33 @@ describe("which key it is", () => {
       expect((await loadSigner(request({}, { file }))).keyId).toBe(one.keyId);
   });
 
+  test("of several the only one that the policy lists, also when it is encrypted; else a person says which", async () => {
+    const [first, second] = [keep("default"), keep("work", PHRASE)];
+    const listing = (...ids: string[]) => ({ listed: async () => (id: string) => ids.includes(id) });
+    expect((await loadSigner(request(listing(first)))).keyId).toBe(first);
+    expect((await loadSigner(request(listing(second), { passphrase: PHRASE }))).keyId).toBe(second);
+    expect((await loadSigner(request({ ...listing(first), named: "work" }, { passphrase: PHRASE }))).keyId).toBe(
+      second,
+    );
+    for (const [listed, said] of [
+      [[], "default, work; the policy lists none of them"],
+      [[first, second], "default, work; the policy lists default, work"],
+    ] as const)
+      await expect(loadSigner(request(listing(...listed)))).rejects.toMatchObject({
+        code: "key.several",
+        message: expect.stringContaining(said),
+      });
+  });
+
+  test("nobody asks for the policy where there is nothing to choose", async () => {
+    const id = keep("default");
+    const listed = () => Promise.reject(new Error("asked for the policy"));
+    expect((await loadSigner(request({ listed }))).keyId).toBe(id);
+    keep("work");
+    expect((await loadSigner(request({ listed, named: "default" }))).keyId).toBe(id);
+    expect((await loadSigner(request({ listed }, { key: ONE }))).keyId).toBe(one.keyId);
+  });
+
   test("the only one; the named one of several", async () => {
     const first = keep("default");
     expect((await loadSigner(request())).keyId).toBe(first);

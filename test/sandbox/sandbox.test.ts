@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -7,9 +7,18 @@ import { factory, type Home, makeHome } from "../support/factory.ts";
 
 const answer = z.object({
   ok: z.boolean(),
-  data: z.looseObject({ state: z.string().optional(), url: z.string().optional(), pid: z.int().optional() }).optional(),
-  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  data: z
+    .looseObject({
+      state: z.string().optional(),
+      url: z.string().optional(),
+      pid: z.int().optional(),
+      port: z.int().optional(),
+      message: z.string().optional(),
+    })
+    .optional(),
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).optional(),
 });
+const check = z.object({ verdict: z.string(), found: z.string(), fix: z.string().optional() });
 const token = z.object({ access_token: z.string() });
 
 describe("factory sandbox", () => {
@@ -101,11 +110,14 @@ describe("factory sandbox", () => {
   });
 
   it("keeps its state and its identities when it is asked to", async () => {
-    await run("start", "--keep", "--schemas", "claims,pricing");
+    const first = await run("start", "--keep", "--schemas", "claims,pricing");
     expect(await createModel("dev", "dev.pricing.quotes")).toBe(200);
     const before = profiles().get("dev")?.get("client_secret");
     expect((await run("stop")).data).toMatchObject({ ended: 1, kept: true });
-    await run("start", "--keep", "--schemas", "claims,pricing");
+    expect((await run("status")).data?.message).toContain(`its port ${first.data?.port} are kept`);
+    const again = await run("start", "--keep", "--schemas", "claims,pricing");
+    // A policy that was signed with the host still names it.
+    expect([again.data?.started, again.data?.url]).toEqual([true, first.data?.url]);
     expect(profiles().get("dev")?.get("client_secret")).toBe(before);
     expect(await getModel("dev", "dev.pricing.quotes")).toBe(200);
     expect(await createModel("dev", "dev.pricing.quotes")).toBe(400);
@@ -121,6 +133,50 @@ describe("factory sandbox", () => {
     expect([crashed.status, crashed.data?.state]).toEqual([3, "crashed"]);
     expect((await run("start")).data).toMatchObject({ started: true });
     expect((await run("status")).status).toBe(0);
+  });
+
+  it("does not move a kept one to another port by itself, neither after a stop nor after a crash", async () => {
+    const { data } = await run("start", "--keep");
+    process.kill(data?.pid ?? 0, "SIGKILL");
+    expect((await run("start", "--keep")).data).toMatchObject({ started: true, url: data?.url });
+    await run("stop");
+    const server = createServer().listen(data?.port, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const taken = await run("start", "--keep");
+    expect([taken.status, taken.error?.code]).toEqual([4, "sandbox.port-taken"]);
+    expect(taken.error?.message).toContain(`port ${data?.port}, which the kept sandbox had before, is taken`);
+    expect(taken.error?.hint).toContain("--keep --port N");
+    await new Promise((resolve) => server.close(resolve));
+    expect((await run("start", "--keep")).data).toMatchObject({ started: true, url: data?.url });
+  });
+
+  it("is named as what is missing when its profiles are asked for while it is stopped", async () => {
+    await run("start");
+    await run("stop");
+    const registry = "{ kind: unity-catalog, profile: dev }";
+    writeFileSync(
+      join(home.folder, "policy.yaml"),
+      `factory: 1\nversion: 1\norganisation: Example\nenvironments: [{ name: dev, catalog: dev, registry: ${registry} }]\nriskTiers: { low: {} }\n`,
+    );
+    const asked = async (file: string) => {
+      const doctor = ["doctor", "--env", "dev", "--json"];
+      const ran = await factory(doctor, {
+        cwd: home.folder,
+        variables: { ...variables, DATABRICKS_CONFIG_FILE: file },
+      });
+      const { checks } = z.object({ data: z.object({ checks: z.array(check) }) }).parse(JSON.parse(ran.stdout)).data;
+      return checks.find(({ verdict, found }) => verdict === "missing" && found.includes(file));
+    };
+    const file = join(folder, "databrickscfg");
+    expect(await asked(file)).toMatchObject({
+      found: `there is no file ${file}, and so no profile dev: it is the sandbox's, which is stopped`,
+      fix: expect.stringContaining("factory sandbox start"),
+    });
+    const other = join(home.folder, "none.cfg");
+    expect(await asked(other)).toMatchObject({
+      found: `there is no file ${other}, and so no profile dev`,
+      fix: expect.stringContaining("databricks auth login --profile dev"),
+    });
   });
 
   it("names who holds a port, and leaves that one alone", async () => {

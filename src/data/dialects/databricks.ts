@@ -1,27 +1,8 @@
+import { canBeNamed, sqlIdentifier as identifier, sqlText as text } from "../../lib/databricks-sql.ts";
 import { isTemporal } from "../column-type.ts";
 import type { BoundColumn, Condition, Family } from "../data-check.ts";
 import type { Dialect, TableRef } from "./dialect.ts";
 import { javaPattern } from "./java-pattern.ts";
-
-/** Spark puts variables in for `${…}` before it reads a statement, in literals too; backslashes escape. */
-function text(value: string): string {
-  const escaped = value
-    .replaceAll("\\", "\\\\")
-    .replaceAll("'", "\\'")
-    .replaceAll("\n", "\\n")
-    .replaceAll("\r", "\\r")
-    .replaceAll("${", "$\\u007b");
-  return `'${escaped}'`;
-}
-
-function identifier(name: string): string {
-  return `\`${name.replaceAll("`", "``")}\``;
-}
-
-/** True if a name can stand in a statement: within backticks nothing can be escaped, so `${` would be replaced. */
-export function canBeNamed(name: string): boolean {
-  return name !== "" && !name.includes("${") && !name.includes("\u0000");
-}
 
 function number(value: number, family: Family): string {
   // Files are judged with a FLOAT column's limits read as FLOAT, whole numbers too.
@@ -102,6 +83,7 @@ function badMoment({ family }: BoundColumn, values: readonly string[]): string |
 export const databricksDialect: Dialect<TableRef> = {
   name: "databricks",
   identifier,
+  canBeNamed,
   text,
   number,
   moment,

@@ -5,6 +5,8 @@ export interface Dialect<Source extends { table: FoundTable } = SourceRef> {
   readonly name: string;
   /** A quoted identifier; any text is safe. */
   identifier(name: string): string;
+  /** True if a statement of this engine can hold the name. */
+  canBeNamed(name: string): boolean;
   /** A string literal; any text is safe. */
   text(value: string): string;
   /** A number literal to be compared with values of the family; parenthesised, so that a sign can never form a comment. */

@@ -79,6 +79,7 @@ function scan(source: SourceRef, positions: readonly number[], numbered: boolean
 export const duckdbDialect: FileDialect = {
   name: "duckdb",
   identifier,
+  canBeNamed: (name) => name !== "" && !name.includes("\0"),
   text,
   number,
   moment: (value, { family }) => `try_cast(${text(value)} as ${SQL_TYPE[family] ?? "TIMESTAMP"})`,

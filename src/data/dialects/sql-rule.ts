@@ -1,4 +1,5 @@
-import { canBeNamed, databricksDialect, isDay } from "./databricks.ts";
+import { canBeNamed } from "../../lib/databricks-sql.ts";
+import { databricksDialect, isDay } from "./databricks.ts";
 import { sqlWords, type Word } from "./sql-words.ts";
 
 /**
@@ -30,8 +31,10 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   length: "char_length",
   char_length: "char_length",
 };
-/** Words after which a FROM clause has ended. */
-const AFTER_FROM = new Set(["where", "group", "having", "union", "except", "intersect", "select"]);
+/** Words that put one SELECT behind another. */
+const BETWEEN_SELECTS = new Set(["union", "except", "intersect"]);
+/** Words that are values, or end one. */
+const VALUES = new Set(["null", "true", "false", "end"]);
 
 /** The query in the warehouse's spelling, safe to stand in parentheses; or why it cannot run there. */
 export function warehouseQuery(sql: string, tables: readonly string[]): { sql: string } | { reason: string } {
@@ -42,42 +45,112 @@ export function warehouseQuery(sql: string, tables: readonly string[]): { sql: s
 }
 
 function refusal(words: readonly Word[], tables: readonly string[]): string | undefined {
-  const lower = (i: number) => (words[i]?.kind === "word" ? words[i].value.toLowerCase() : undefined);
-  const sign = (i: number) => (words[i]?.kind === "sign" ? words[i].value : undefined);
-  if (lower(0) !== "select" && lower(0) !== "with") return "it must be one SELECT";
-  const known = new Set(tables.map((name) => name.toLowerCase()));
-  for (const [i, word] of words.entries()) {
-    const isName = word.kind === "name" || (word.kind === "word" && !WORDS.has(word.value.toLowerCase()));
-    if (!isName || lower(i + 1) !== "as" || sign(i + 2) !== "(") continue;
-    if (known.has(word.value.toLowerCase()) && tables.some((name) => name.toLowerCase() === word.value.toLowerCase()))
-      return `the name ${word.value} is the table's own`;
-    known.add(word.value.toLowerCase());
-  }
-  /** For each open parenthesis and the outside: whether a FROM clause is being read. */
+  const lower = (i: number) => keyword(words[i]);
+  const known = readable(words, tables);
+  if (typeof known === "string") return known;
+  const { names, start } = known;
+  if (lower(start) !== "select") return "it must be one SELECT";
+  /** For each open parenthesis and the outside: whether a comma would now join a table. */
   const inFrom: boolean[] = [false];
   for (const [i, word] of words.entries()) {
-    const { value, kind } = word;
-    const small = kind === "word" ? value.toLowerCase() : "";
-    if (value === "(" && kind === "sign") inFrom.push(false);
-    else if (value === ")" && kind === "sign") {
+    const small = lower(i);
+    if (isSign(word, "(")) inFrom.push(false);
+    else if (isSign(word, ")")) {
       inFrom.pop();
       if (inFrom.length === 0) return "a ) has no ( before it";
-    } else if (value === "," && kind === "sign" && inFrom.at(-1) === true)
-      return "tables joined by a comma: write JOIN";
-    else if (AFTER_FROM.has(small)) inFrom[inFrom.length - 1] = false;
-    const table = (small === "from" && lower(i - 1) !== "distinct") || small === "join";
+    } else if (isSign(word, ",") && inFrom.at(-1) === true) return "tables joined by a comma: write JOIN";
+    else if (small === "select" || (small === "group" && lower(i + 1) === "by")) inFrom[inFrom.length - 1] = false;
+    const table = (small === "from" && !isComparison(words, i - 1)) || small === "join";
     if (table) {
       inFrom[inFrom.length - 1] = true;
       const next = words[i + 1];
-      const subquery = sign(i + 1) === "(" && (lower(i + 2) === "select" || lower(i + 2) === "with");
-      const named = next?.kind === "name" || (next?.kind === "word" && !WORDS.has(next.value.toLowerCase()));
-      if (!subquery && !(named && known.has(next.value.toLowerCase()) && sign(i + 2) !== "." && sign(i + 2) !== "("))
+      // A WITH there is refused where it stands.
+      const subquery = isSign(next, "(") && (lower(i + 2) === "select" || lower(i + 2) === "with");
+      const from = next !== undefined && isName(next) ? names.get(next.value.toLowerCase()) : undefined;
+      const own = from !== undefined && i > from && !isSign(words[i + 2], ".") && !isSign(words[i + 2], "(");
+      if (!subquery && !own)
         return `it reads ${next === undefined ? "nothing" : JSON.stringify(next.value)}, which is not the contract's table`;
     }
-    const problem = wordProblem(words, i);
+    const problem = keywordProblem(words, i, start) ?? wordProblem(words, i);
     if (problem !== undefined) return problem;
   }
   return inFrom.length === 1 ? undefined : "a ( is not closed";
+}
+
+function isSign(word: Word | undefined, value: string): boolean {
+  return word?.kind === "sign" && word.value === value;
+}
+
+function isName(word: Word): boolean {
+  return word.kind === "name" || (word.kind === "word" && keyword(word) === undefined);
+}
+
+/** The word of the language in small letters; undefined for a name of the data, a text and the like. */
+function keyword(word: Word | undefined): string | undefined {
+  const small = word?.kind === "word" ? word.value.toLowerCase() : "";
+  return WORDS.has(small) ? small : undefined;
+}
+
+interface Readable {
+  /** The tables that may be read, each with the place behind which its name means it. */
+  names: ReadonlyMap<string, number>;
+  /** Where the SELECT stands that is asked. */
+  start: number;
+}
+
+/** A name of a WITH means its query only behind its end: before it and inside it, it means a table of the store. */
+function readable(words: readonly Word[], tables: readonly string[]): Readable | string {
+  const names = new Map(tables.map((name) => [name.toLowerCase(), -1]));
+  if (keyword(words[0]) !== "with") return { names, start: 0 };
+  for (let i = 1; ; i++) {
+    const name = words[i];
+    const named = name !== undefined && isName(name) && keyword(words[i + 1]) === "as";
+    if (!named || !isSign(words[i + 2], "(") || keyword(words[i + 3]) !== "select")
+      return "a WITH is understood as: with name as (select …), … select …";
+    if (names.has(name.value.toLowerCase())) return `the name ${name.value} is taken: a WITH needs a name of its own`;
+    i = closing(words, i + 2);
+    names.set(name.value.toLowerCase(), i);
+    i++;
+    if (!isSign(words[i], ",")) return { names, start: i };
+  }
+}
+
+/** True if the DISTINCT there compares: `a is distinct from b`, `a is not distinct from b`. Its FROM names no table. */
+function isComparison(words: readonly Word[], i: number): boolean {
+  const is = keyword(words[i - 1]) === "not" ? i - 2 : i - 1;
+  const operand = words[is - 1];
+  if (operand === undefined || keyword(words[i]) !== "distinct" || keyword(words[is]) !== "is") return false;
+  const small = keyword(operand);
+  return operand.kind === "sign" ? operand.value === ")" : small === undefined || VALUES.has(small);
+}
+
+/** A warehouse takes a word of the language for a name where a name may stand: there it would begin or end no clause. */
+function keywordProblem(words: readonly Word[], i: number, start: number): string | undefined {
+  const small = keyword(words[i]);
+  const before = words[i - 1];
+  if (small === undefined) return undefined;
+  if (keyword(before) === "as" || isSign(before, "."))
+    return `${JSON.stringify(words[i]?.value)} is a word of the language; as a name it stands in double quotes`;
+  if (small === "with" && i > 0) return "WITH is understood at the beginning of the query only";
+  const opens = isSign(before, "(");
+  if (
+    small === "distinct" &&
+    keyword(before) !== "select" &&
+    !opens &&
+    !isComparison(words, i) &&
+    !isNextSelect(words, i + 1)
+  )
+    return "DISTINCT is understood behind SELECT, in count and in IS DISTINCT FROM only";
+  if (small === "select" && i !== start && !opens && !isNextSelect(words, i))
+    return "SELECT begins the query, a ( or what stands behind UNION, EXCEPT or INTERSECT";
+  return undefined;
+}
+
+/** True behind `union`, `union all` and the like. */
+function isNextSelect(words: readonly Word[], i: number): boolean {
+  const before = keyword(words[i - 1]);
+  const which = before === "all" || before === "distinct" ? keyword(words[i - 2]) : before;
+  return which !== undefined && BETWEEN_SELECTS.has(which);
 }
 
 function wordProblem(words: readonly Word[], i: number): string | undefined {
