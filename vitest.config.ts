@@ -2,12 +2,12 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Whole files that are exhaustive or long: `npm run test:deep` runs them, docs/testing.md says what CI has in their place. */
 const DEEP_ONLY = [
-  "test/clients/databricks/secrets.test.ts",
   "test/clients/unity-catalog/crash.test.ts",
   "test/clients/unity-catalog/front-door.test.ts",
   "test/clients/unity-catalog/storage.test.ts",
   "test/clients/workspace-registry/front-door.test.ts",
   "test/data/warehouse/gate.test.ts",
+  "test/deploy/whole-story.test.ts",
   "test/ledger/delta-front-door.test.ts",
   "test/ledger/delta-guard.test.ts",
   "test/ledger/delta-load.test.ts",

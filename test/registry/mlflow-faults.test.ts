@@ -5,6 +5,7 @@ import { sha256 } from "../../src/lib/hash.ts";
 import { fetchModel } from "../../src/registry/model-files.ts";
 import { FAULTS, type Fault, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { covering } from "../support/sample.ts";
 import { call, loggedModel, type ModelFolder, open, openThrough, remove, smallModel, temporary } from "./world.ts";
 
 let server: MlflowServer;
@@ -163,11 +164,17 @@ const OPERATIONS: Record<string, Operation> = {
 /** A page instead of an answer, and half an answer, may end a call that would do no harm when repeated: the next run repeats it. */
 const mayEnd = (fault: Fault): boolean => fault.what === "html" || fault.what === "broken";
 
-describe.each(Object.entries(OPERATIONS))("%s", (_, operation) => {
+describe.each(Object.entries(OPERATIONS))("%s", (operationName, operation) => {
   const table = Object.entries(operation.kinds).flatMap(([kind, nth]) =>
     FAULTS.map((fault) => ({ kind, nth, fault, ...fault })),
   );
-  test.concurrent.each(table)("$kind: $what $when its effect", async ({ kind, nth, fault }) => {
+  const chosen = covering(
+    table,
+    4,
+    (row) => `${operationName} ${row.kind} ${row.what} ${row.when}`,
+    ({ kind }) => kind,
+  );
+  test.concurrent.each(chosen)("$kind: $what $when its effect", async ({ kind, nth, fault }) => {
     const name = `fault-${++cases}`;
     const direct = open(server.uri);
     await operation.prepare?.(direct, name);

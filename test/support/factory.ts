@@ -48,6 +48,8 @@ export interface RunOptions {
   variables: Record<string, string>;
   input?: string;
   timeoutMs?: number;
+  /** Another copy of the built program; default: the one of this repository. */
+  program?: string;
   /** Called with the child as soon as it runs. */
   started?(child: { pid: number; kill(signal: NodeJS.Signals): void }): void;
 }
@@ -55,7 +57,7 @@ export interface RunOptions {
 /** Runs the built program as a user would: argv in; stdout, stderr and exit status out. */
 export function factory(args: readonly string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, [options.program ?? program, ...args], {
       cwd: options.cwd,
       env: options.variables,
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

@@ -146,3 +146,15 @@ export function registered(n: number, environment = "dev"): Extract<Fact, { kind
     },
   };
 }
+
+/** The entries of a ledger's text, each checked by itself. */
+export function entriesIn(text: string): Entry[] {
+  return text
+    .split("\n")
+    .filter((each) => each !== "")
+    .map((each) => {
+      const entry = parseLine(Buffer.from(each));
+      if ("problem" in entry) throw new Error(entry.problem);
+      return entry;
+    });
+}

@@ -1,8 +1,11 @@
-"""MLflow servers for tests: MLflow's own `server` command, forked from a process that imported it once.
+"""MLflow for tests, forked from a process that imported it once: to import it takes longer than most tests.
 
-argv: pid of the owner, with whom everything here ends. Working folder: its own; it goes with it.
-Listens on the socket `forks` there. A connection asks for one server by a line of JSON (`folder`, `port`, `variables`), is told its
-`pid`, and its `status` when it ends; a connection that is closed ends its server with all that it started.
+argv: pid of the owner, with whom everything here ends; `servers` or `programs`. Working folder: its own; it goes with it.
+Listens on the socket `forks` there. A connection asks by a line of JSON, is told the `pid`, and the `status` when it ends; a connection
+that is closed ends what it asked for with all that it started.
+
+servers   `folder`, `port`, `variables`: MLflow's own `server` command
+programs  `folder`, `variables`, `code`: what `python -I -c` would run, with the three streams that come with the line
 """
 
 import json
@@ -12,20 +15,30 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 
 # Forked processes need one thread each; they are many.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import uvicorn.main  # noqa: E402 - before MLflow, which asks whether it runs as a server
+if sys.argv[2] == "servers":
+    import uvicorn.main  # before MLflow, which asks whether it runs as a server
 
-import mlflow.cli  # noqa: E402
-import mlflow.server  # noqa: E402
+    import mlflow.cli
+    import mlflow.server
 
-# What the server would import before its first answer.
-import alembic.command  # noqa: E402, F401
-import mlflow.server.fastapi_app  # noqa: E402, F401
-import mlflow.store.model_registry.sqlalchemy_store  # noqa: E402, F401
-import mlflow.store.tracking.sqlalchemy_store  # noqa: E402, F401
+    # What the server would import before its first answer.
+    import alembic.command  # noqa: F401
+    import mlflow.server.fastapi_app  # noqa: F401
+    import mlflow.store.model_registry.sqlalchemy_store  # noqa: F401
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+else:
+    import mlflow
+
+    # What factory's own programs import.
+    import mlflow.store._unity_catalog.registry.rest_store
+    import mlflow.store.artifact.databricks_sdk_models_artifact_repo
+    import mlflow.store.artifact.presigned_url_artifact_repo
+    import mlflow.store.artifact.unity_catalog_models_artifact_repo  # noqa: F401
 
 OWNER = int(sys.argv[1])
 HOME = os.getcwd()
@@ -36,6 +49,23 @@ def run_here(command, extra_env, **_):
     """Stands for the process that MLflow starts uvicorn in: the same command, in this process."""
     os.environ.update({name: str(value) for name, value in extra_env.items()})
     uvicorn.main.main(command[command.index("uvicorn") + 1 :])
+
+
+def run_program(folder, variables, code, streams):
+    """Runs in the child, as `python -I -c` does."""
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    tempfile.tempdir = None
+    sys.argv = ["-c"]
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
+    )
+    exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
 
 
 def serve(folder, port, variables):
@@ -100,10 +130,11 @@ def owner_lives():
     return True
 
 
-_, status = os.waitpid(forked(make_empty), 0)
-if status != 0:
-    sys.exit("no empty database could be made")
-os.rename(f"{EMPTY}.part", EMPTY)
+if sys.argv[2] == "servers":
+    _, status = os.waitpid(forked(make_empty), 0)
+    if status != 0:
+        sys.exit("no empty database could be made")
+    os.rename(f"{EMPTY}.part", EMPTY)
 
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("forks.part")
@@ -116,31 +147,44 @@ os.set_blocking(writer, False)
 signal.set_wakeup_fd(writer)
 signal.signal(signal.SIGCHLD, lambda *_: None)
 
-asking = {}  # connection: what it has said so far
+asking = {}  # connection: what it has said so far, and the streams that came with it
 serving = {}  # connection: pid
 
 while owner_lives():
     ready, _, _ = select.select([listener, reader, *asking, *serving], [], [], 1)
     for each in ready:
         if each is listener:
-            asking[listener.accept()[0]] = b""
+            asking[listener.accept()[0]] = (b"", [])
         elif each is reader:
             os.read(reader, 64)
         elif each in asking:
-            said = each.recv(65536)
-            asking[each] += said
+            said, more, _, _ = socket.recv_fds(each, 65536, 3)
+            line, streams = asking[each]
+            line, streams = asking[each] = (line + said, streams + more)
             if said == b"":
                 del asking[each]
                 each.close()
-            elif asking[each].endswith(b"\n"):
-                request = json.loads(asking.pop(each))
+                for stream in streams:
+                    os.close(stream)
+            elif line.endswith(b"\n"):
+                request = json.loads(line)
+                del asking[each]
 
-                def act(request=request):
+                def act(request=request, streams=streams):
                     for other in [listener, each, *asking, *serving]:
                         other.close()
-                    serve(**request)
+                    # What others wait for the end of is not held open by this program.
+                    for _, held in asking.values():
+                        for stream in held:
+                            os.close(stream)
+                    if "code" in request:
+                        run_program(**request, streams=streams)
+                    else:
+                        serve(**request)
 
                 serving[each] = forked(act)
+                for stream in streams:
+                    os.close(stream)
                 each.sendall(json.dumps({"pid": serving[each]}).encode() + b"\n")
         elif each in serving:
             # Closed, or its sender is gone.

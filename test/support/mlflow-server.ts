@@ -1,9 +1,20 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
@@ -113,7 +124,7 @@ const said = z.union([z.object({ pid: z.int() }), z.object({ status: z.int() })]
  * started once in a test run, by the first who asks.
  */
 async function fork(wish: { folder: string; port: number; variables: Record<string, string> }): Promise<Running> {
-  const socket = connect(join(await forks(), "forks"));
+  const socket = connect(join(await forks("servers"), "forks"));
   socket.on("error", () => {});
   let closed = false;
   const ended = new Promise<void>((resolve) =>
@@ -136,12 +147,45 @@ async function fork(wish: { folder: string; port: number; variables: Record<stri
   return { kill, gone: () => closed, ended };
 }
 
-/** Folder of this test run's process that forks servers. */
-async function forks(): Promise<string> {
+/**
+ * XDG_DATA_HOME in which factory's managed environment runs a program of factory's own in a process that was forked from one that
+ * has imported MLflow: seconds for each. Everything else its interpreter does itself.
+ */
+export async function quickPython(): Promise<string> {
+  const real = await testPython();
+  if (process.platform !== "linux") return join(toolsFolder, "data");
+  const folder = await forks("programs");
+  const data = join(folder, "data");
+  const copy = join(data, "factory", basename(real.folder));
+  if (existsSync(copy)) return data;
+  const half = `${copy}.${process.pid}`;
+  mkdirSync(join(half, "bin"), { recursive: true });
+  const python = join(real.bin, "python");
+  const places = `REAL = ${JSON.stringify(python)}\nFORKS = ${JSON.stringify(join(folder, "forks"))}\n`;
+  const program = readFileSync(join(root, "test/support/quick-python.py"), "utf8");
+  writeFileSync(join(half, "bin/python"), `#!${python} -IS\n${places}${program}`);
+  chmodSync(join(half, "bin/python"), 0o755);
+  symlinkSync(join(real.bin, "mlflow"), join(half, "bin/mlflow"));
+  writeFileSync(join(half, "factory-complete.json"), readFileSync(join(real.folder, "factory-complete.json")));
+  try {
+    renameSync(half, copy);
+  } catch (error) {
+    if (!existsSync(copy)) throw error;
+    rmSync(half, { recursive: true });
+  }
+  return data;
+}
+
+/** Folder of this test run's process that forks these. */
+async function forks(what: "servers" | "programs"): Promise<string> {
   // Test files are processes of their own below one that lives as long as the run.
   const owner = process.env.VITEST === undefined ? process.pid : process.ppid;
-  const folder = join(tmpdir(), `factory-mlflow-of-${owner}`);
-  const release = await acquireLock({ path: `${folder}.lock`, what: "the start of MLflow", waitMs: 2 * START_MS });
+  const folder = join(tmpdir(), `factory-mlflow-${what}-of-${owner}`);
+  const release = await acquireLock({
+    path: `${folder}.lock`,
+    what: `the start of what forks ${what} of MLflow`,
+    waitMs: 2 * START_MS,
+  });
   try {
     if (await accepts(join(folder, "forks"))) return folder;
     rmSync(folder, { recursive: true, force: true });
@@ -150,7 +194,7 @@ async function forks(): Promise<string> {
     const log = join(folder, "log");
     const out = openSync(log, "a");
     const { PYTHONDONTWRITEBYTECODE: _, ...variables } = processVariables();
-    const child = spawn(join(bin, "python"), [join(root, "test/support/mlflow-forks.py"), String(owner)], {
+    const child = spawn(join(bin, "python"), [join(root, "test/support/mlflow-forks.py"), String(owner), what], {
       cwd: folder,
       detached: true,
       stdio: ["ignore", out, out],
@@ -162,7 +206,7 @@ async function forks(): Promise<string> {
       if (await accepts(join(folder, "forks"))) return folder;
     }
     killGroup(child.pid);
-    throw new Error(`nothing forks MLflow servers:\n${readFileSync(log, "utf8").slice(-2000)}`);
+    throw new Error(`nothing forks ${what} of MLflow:\n${readFileSync(log, "utf8").slice(-2000)}`);
   } finally {
     release();
   }

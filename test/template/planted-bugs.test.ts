@@ -6,6 +6,7 @@ import { type JUnitReport, parseJUnit } from "../../src/gates/junit.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { projectEnvironment } from "../../src/training/project-environment.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
+import { covering, DEEP } from "../support/sample.ts";
 import { testUv } from "../support/uv.ts";
 
 /** Bugs that a tired person could write, each caught by the generated project's own untouched tests: which one, is said. */
@@ -46,7 +47,8 @@ describe("the batch-scoring template", () => {
     return { status, report: parseJUnit(readFileSync(path, "utf8")) };
   }
 
-  it("passes its own tests untouched", async () => {
+  // In CI `check/candidate` and the quickstart say so of the same template.
+  it.runIf(DEEP)("passes its own tests untouched", async () => {
     const { status, report } = await runTests("tests/unit", "tests/model");
     expect(report.failures).toEqual([]);
     expect(status).toBe(0);
@@ -55,7 +57,7 @@ describe("the batch-scoring template", () => {
 
   it("has ten planted bugs", () => expect(new Set(bugs.map(({ name }) => name)).size).toBe(10));
 
-  it.each(bugs)("catches: $name", async ({ file, find, replace, caughtBy }) => {
+  it.each(covering(bugs, 2, ({ name }) => name))("catches: $name", async ({ file, find, replace, caughtBy }) => {
     const path = join(project, file.replaceAll("{{package}}", "claims_triage"));
     const text = readFileSync(path, "utf8");
     expect(text.split(find), "the place is there exactly once").toHaveLength(2);

@@ -49,8 +49,8 @@ test("a ticket is what its entry says; one that is not there is undefined", asyn
 describe("a register that is not sound is exit 2, by line", () => {
   const entry = (text: string) => `factory: 1\ntickets:\n  CHG-1: ${text}\n`;
   test.each([
-    ["an unknown state", entry("{ state: done }"), 3, "state"],
-    ["no state", entry("{}"), 3, "expected one of"],
+    ["an unknown state", entry("{ state: done }"), 3, '"done" is no state: one of open, approved'],
+    ["no state", entry("{}"), 3, "is required: one of open, approved"],
     ["an unknown key", entry("{ state: open, projct: x }"), 3, 'did you mean "project"?'],
     ["a day without a time", entry("{ state: open, from: 2026-11-21 }"), 3, "with its zone"],
     ["a time without a zone", entry("{ state: open, from: 2026-11-21T14:00:00 }"), 3, "with its zone"],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { GateName } from "../../../src/policy/policy.ts";
 import { checkAnswer, readyProject, type TestProject } from "../../support/project.ts";
+import { covering, DEEP } from "../../support/sample.ts";
 
 interface Fault {
   name: string;
@@ -79,13 +80,13 @@ const FAULTS: readonly Fault[] = [
     name: "a slow model",
     gate: "model",
     verdict: "fail",
-    says: /latency_p95_ms \S+ > 20/,
+    says: /latency_p95_ms \S+ > 100/,
     // Slow where a single row is scored, as a call to another service would be.
     plant(project) {
       project.edit(
         "src/claims_triage/evaluate.py",
         "                model.predict(row)\n                times",
-        "                model.predict(row)\n                time.sleep(0.03)\n                times",
+        "                model.predict(row)\n                time.sleep(0.12)\n                times",
       );
     },
   },
@@ -166,14 +167,21 @@ function verdicts(gates: readonly { gate: string; verdict: string }[]): Record<s
 const passing = (gates: readonly GateName[]) => Object.fromEntries(gates.map((gate) => [gate, "pass"]));
 
 describe("planted faults", () => {
-  it("the untouched project passes every gate that needs no run", async () => {
+  // In CI `check/candidate` and the quickstart say so, and below no gate fails but the one that is meant.
+  it.runIf(DEEP)("the untouched project passes every gate that needs no run", async () => {
     const answer = checkAnswer(await project.run(["check", "--project-only", "--json"]));
     expect(answer.status).toBe(0);
     expect(verdicts(answer.data?.gates ?? [])).toEqual(passing([...QUICK, ...SLOW]));
     expect(answer.data?.gates.map(({ gate }) => gate)).toContain("baseline");
   });
 
-  it.each(FAULTS)("$name flips $gate to $verdict, and no other quick one", async ({ gate, verdict, says, plant }) => {
+  const chosen = covering(
+    FAULTS,
+    4,
+    ({ name }) => name,
+    ({ gate, verdict }) => `${gate} ${verdict}`,
+  );
+  it.each(chosen)("$name flips $gate to $verdict, and no other quick one", async ({ gate, verdict, says, plant }) => {
     plant(project);
     const asked = [...new Set([...QUICK, gate])];
     const ran = await check(asked);

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseLine } from "../../../src/ledger/line.ts";
 import { policySchema } from "../../../src/policy/policy.ts";
 import { factory, type Ran } from "../../support/factory.ts";
+import { entriesIn } from "../../support/line.ts";
 import { answerOf, type LineAnswer, makeLine, type Name, type PolicyDraft } from "../../support/small-line.ts";
 
 type Person = Name;
@@ -146,14 +146,7 @@ export function makeClones(server: { uri: string }, wish: (policy: PolicyDraft) 
     },
     chain() {
       const text = git(governance, "owner", "show", `ledger:${line.project}.jsonl`);
-      return text
-        .split("\n")
-        .filter((each) => each !== "")
-        .map((each) => {
-          const entry = parseLine(Buffer.from(each));
-          if ("problem" in entry) throw new Error(entry.problem);
-          return { seq: entry.seq, kind: entry.kind, by: entry.by };
-        });
+      return entriesIn(text).map(({ seq, kind, by }) => ({ seq, kind, by }));
     },
     async together(work) {
       const barrier = join(governance, "barrier");

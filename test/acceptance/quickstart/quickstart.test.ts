@@ -6,18 +6,21 @@ import { makeStyle } from "../../../src/cli/style.ts";
 import { command } from "../../../src/commands/quickstart.ts";
 import { type Story, story } from "../../../src/quickstart/story.ts";
 import { factory, type Home, makeHome, type Ran } from "../../support/factory.ts";
+import { installedProgram, packAndInstall } from "../../support/package.ts";
 import { SAID, said, TYPED, typed } from "../../support/quickstart-story.ts";
 
 const AUTHOR = "author@example.com";
 const APPROVER = "approver@example.com";
 const TIMEOUT_MS = 600_000;
 
+// The story runs from the tarball as it was installed; what looks at it afterwards is this repository's own program.
 describe("quickstart", () => {
   let home: Home;
   let ran: Ran;
   let told: Story;
+  let program: string;
   const quickstart = (...args: string[]) =>
-    factory(["quickstart", ...args], { cwd: home.folder, variables: home.variables, timeoutMs: TIMEOUT_MS });
+    factory(["quickstart", ...args], { cwd: home.folder, variables: home.variables, timeoutMs: TIMEOUT_MS, program });
   const inProject = (person: string, ...args: string[]) =>
     factory(args, {
       cwd: join(home.folder, "demo/claims-triage"),
@@ -26,6 +29,7 @@ describe("quickstart", () => {
 
   beforeAll(async () => {
     home = makeHome();
+    program = installedProgram(packAndInstall(home.folder).installed);
     ran = await quickstart("demo", "--json");
     expect(ran.status, `${ran.stderr}\n${ran.stdout}`).toBe(0);
     told = z.object({ ok: z.literal(true), data: story }).parse(JSON.parse(ran.stdout)).data;

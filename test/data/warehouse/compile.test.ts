@@ -153,6 +153,25 @@ describe("queries that a warehouse must not run", () => {
     "select 1; drop table t",
     "drop table t",
     "with t as (select 1) select * from t",
+    "select max(pay) as distinct from cat.hr.salaries",
+    "select count(*) from t cross join (select pay as distinct from cat.hr.salaries) q",
+    "select count(*) distinct from salaries",
+    "select is distinct from salaries",
+    "select max(s.distinct) from t as s where s.distinct from salaries",
+    "select s.is distinct from salaries s",
+    "select s.is not distinct from salaries s",
+    "select count(*) from t as having, salaries",
+    "select count(*) from t where, salaries",
+    "select count(*) from t where (a), salaries",
+    "select count(*) from t as group, salaries",
+    "select count(*) from (select 1 from t) select, salaries",
+    "with a as (select 1 from t) select count(*) from (select 1 from t) select, salaries",
+    "select count(*) from t join (with hr as (select 1 as a from t) select a from hr) q on true join hr on true",
+    "select count(*) from t where exists (with q as (select 1 from t) select 1 from q)",
+    "with a as (select * from b), b as (select 1 as x) select count(*) from a",
+    "with salaries as (select * from salaries) select count(*) from salaries",
+    "with a as (select 1 from t), a as (select 2 from t) select count(*) from a",
+    "with a as (select 1 from t) with b as (select 1 from t) select count(*) from b",
     "select count(*) from t where x::int > 1",
     "select count(*) from t where a // b = 1",
     "select count(*) from t where a || b = 'x'",
@@ -175,6 +194,27 @@ describe("queries that a warehouse must not run", () => {
     "select ? from t",
   ])("%s", (sql) => {
     expect(warehouseQuery(sql, ["t"])).toMatchObject({ reason: expect.any(String) });
+  });
+});
+
+describe("queries that a warehouse runs", () => {
+  test.each([
+    "select count(*) from t where a is distinct from b",
+    "select count(*) from t where (a) is not distinct from null",
+    "select count(*) from t where null is distinct from a and end_day is not distinct from b",
+    "select count(distinct a) from (select distinct a, b from t) as q",
+    "select a from t union distinct select b from t except all select 1, 2",
+    "select max(n) from (select a, b, count(*) as n from t where a in (1, 2) group by a, b having count(*) > 1) as q",
+    "select count(*) from t as o left join t as p on o.a = p.a where exists (select 1, 2 from t)",
+    "with q as (select a from t), r as (select a from q join t on true) select count(*) from r join q using (a)",
+    'with "a b" as (select 1 as x from t) select count(*) from (select x from "a b") as s',
+  ])("%s", (sql) => {
+    expect(warehouseQuery(sql, ["t"])).toEqual({ sql: expect.any(String) });
+  });
+  test("and where WITH is not understood, that is said", () => {
+    expect(warehouseQuery("select 1 from (with q as (select 1 from t) select 1 from q)", ["t"])).toEqual({
+      reason: "WITH is understood at the beginning of the query only",
+    });
   });
 });
 

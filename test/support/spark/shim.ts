@@ -1,7 +1,7 @@
 import { Agent, request as askHttp, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer } from "node:https";
+import { request as askHttps, createServer } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
-import { makeCertificates } from "./certificates.ts";
+import { type Certificates, makeCertificates } from "./certificates.ts";
 import {
   failedWithoutReason,
   operationState,
@@ -32,8 +32,10 @@ export interface ShimOptions {
   token: string;
   warehouse: WarehouseState;
   user: string;
-  /** Address of a fake workspace that answers everything that is not SQL. */
+  /** Address of a fake workspace that answers everything that is not SQL, and judges who asks for it. */
   workspaceUrl?: string | undefined;
+  /** Of a workspace that speaks https, so that one authority is enough. Default: its own. */
+  certificates?: Certificates | undefined;
 }
 
 export interface Shim {
@@ -64,7 +66,7 @@ export type Fault = { matches: RegExp; times: number } & (
 
 /** A workspace's https address with a warehouse in it, which is a Spark Thrift server. */
 export async function startShim(options: ShimOptions): Promise<Shim> {
-  const { caFile, key, cert } = makeCertificates(options.folder);
+  const { caFile, ca, key, cert } = options.certificates ?? makeCertificates(options.folder);
   const agent = new Agent({ keepAlive: true });
   const sql = `/sql/1.0/warehouses/${options.warehouse.id}`;
   const server = createServer({ key, cert }, (incoming, response) => {
@@ -93,14 +95,14 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
   const answer = async (incoming: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> => {
     const path = (incoming.url ?? "").split("?")[0] ?? "";
     shim.requests.push(`${incoming.method} ${path}`);
-    if (incoming.headers.authorization !== `Bearer ${options.token}`) {
+    const isSql = path === sql || path.startsWith("/api/2.0/sql/warehouses/");
+    if (options.workspaceUrl !== undefined && !isSql) await passOn(options.workspaceUrl, ca, incoming, body, response);
+    else if (incoming.headers.authorization !== `Bearer ${options.token}`) {
       response.writeHead(401, { "content-type": "application/json" });
       response.end(
         '{"error_code":"UNAUTHENTICATED","message":"Credential was not sent or was of an unsupported type"}',
       );
     } else if (path === sql && incoming.method === "POST") await thrift(body, response);
-    else if (options.workspaceUrl !== undefined && !path.startsWith("/api/2.0/sql/warehouses/"))
-      await passOn(options.workspaceUrl, incoming, body, response);
     else rest(`${incoming.method} ${path}`, options, response);
   };
   const thrift = async (body: Buffer, response: ServerResponse): Promise<void> => {
@@ -176,11 +178,18 @@ function rest(call: string, { warehouse, user }: ShimOptions, response: ServerRe
   else json(501, { error_code: "NOT_IMPLEMENTED", message: `${call} is not played here` });
 }
 
-async function passOn(base: string, incoming: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
-  const { host, hostname, port } = new URL(base);
+async function passOn(
+  base: string,
+  ca: string,
+  incoming: IncomingMessage,
+  body: Buffer,
+  response: ServerResponse,
+): Promise<void> {
+  const { host, hostname, port, protocol } = new URL(base);
+  const send = protocol === "https:" ? askHttps : askHttp;
   await new Promise<void>((resolve, reject) => {
     const headers = { ...incoming.headers, host };
-    const ask = askHttp({ hostname, port, method: incoming.method, path: incoming.url, headers }, (reply) => {
+    const ask = send({ hostname, port, method: incoming.method, path: incoming.url, headers, ca }, (reply) => {
       response.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.pipe(response).on("finish", resolve);
       reply.on("error", reject);

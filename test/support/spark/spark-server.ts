@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { acquireLock } from "../../../src/lib/lock.ts";
 import { processVariables } from "../mlflow-server.ts";
+import type { Certificates } from "./certificates.ts";
 import { INSTALL_MS, sparkParts } from "./parts.ts";
 import { type Shim, startShim, type WarehouseState } from "./shim.ts";
 
@@ -46,6 +47,7 @@ export interface SparkOptions {
   /** A Spark server of its own, for tests that kill it. Default: the one of this test run. */
   own?: boolean;
   workspaceUrl?: string;
+  certificates?: Certificates;
   user?: string;
   token?: string;
   warehouseId?: string;
@@ -62,8 +64,8 @@ export async function sparkServer(options: SparkOptions = {}): Promise<SparkServ
   const sparkPort = own?.port ?? (await sharedSpark());
   const token = options.token ?? `dapi${randomBytes(16).toString("hex")}`;
   const warehouse: WarehouseState = { id: options.warehouseId ?? "0a1b2c3d4e5f6a7b", states: ["RUNNING"] };
-  const { workspaceUrl, user = "engineer@example.com" } = options;
-  const shim = await startShim({ folder, sparkPort, token, warehouse, user, workspaceUrl });
+  const { workspaceUrl, certificates, user = "engineer@example.com" } = options;
+  const shim = await startShim({ folder, sparkPort, token, warehouse, user, workspaceUrl, certificates });
   const url = `https://localhost:${shim.port}`;
   return {
     host: "localhost",

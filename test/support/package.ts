@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { root, toolsFolder } from "../support/paths.ts";
+import { root, toolsFolder } from "./paths.ts";
 
 /** Runs a program of the package manager; its own cache and settings are the machine's. Throws with what it said. */
 export function npm(args: readonly string[], cwd: string): string {
@@ -31,6 +31,11 @@ export function packAndInstall(folder: string): { packed: string[]; installed: s
       .map((line) => line.replace(/^package\//, "")),
     installed,
   };
+}
+
+/** Its main file, below the folder where it was installed. */
+export function installedProgram(installed: string): string {
+  return join(installed, "node_modules/pilot-to-production/dist/main.js");
 }
 
 /** The Node of a major version, installed once and kept. Fails when it cannot be had. */
