@@ -11,6 +11,9 @@ const reportPath = join(root, "test-results", "vitest.json");
 mkdirSync(join(root, "test-results"), { recursive: true });
 rmSync(reportPath, { force: true });
 const started = Date.now();
+// Says which part of the long tables is run, where not all of them are.
+const seed = process.env.FACTORY_TEST_SEED ?? new Date(started).toISOString().slice(0, 13);
+if (!deep) process.stdout.write(`seed ${seed}: FACTORY_TEST_SEED=${seed} repeats this part of the long tables\n`);
 const args = [
   join(root, "node_modules/vitest/vitest.mjs"),
   "run",
@@ -22,7 +25,7 @@ const args = [
 const child = spawn(process.execPath, args, {
   cwd: root,
   stdio: ["ignore", "inherit", "inherit"],
-  env: { ...process.env, ...(deep && { FACTORY_TEST_DEEP: "1" }) },
+  env: { ...process.env, FACTORY_TEST_SEED: seed, ...(deep && { FACTORY_TEST_DEEP: "1" }) },
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("close", (code) => {
