@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wr
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { asCommonJs } from "./lib/as-commonjs.mjs";
+import { sharedByCommands } from "./lib/shared-by-commands.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const banner =
-  "import{createRequire as __cr}from'module';const require=__cr(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -27,7 +27,7 @@ const common = {
 const fresh = join(root, `.dist-${process.pid}`);
 const { usages, templates } = await schemas();
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-const result = await build({
+const program = {
   ...common,
   define: { FACTORY_VERSION: JSON.stringify(version) },
   plugins: [
@@ -44,17 +44,18 @@ const result = await build({
   minify: true,
   metafile: true,
   chunkNames: "chunks/[name]-[hash]",
-  banner: { js: banner },
-});
-withoutIdleBanner(Object.keys(result.metafile.outputs));
+};
+const result = await build({ ...program, plugins: [...program.plugins, await sharedByCommands(program, root)] });
+await asCommonJs(Object.keys(result.metafile.outputs).map((path) => join(root, path)));
 // The rehearsal workspace is a program of its own, so that nothing of it is loaded, or even looked at, by another command.
 await build({
   ...common,
+  format: "cjs",
   entryPoints: ["test/fakes/workspace/serve.ts"],
   outfile: join(fresh, "sandbox.js"),
   minify: true,
-  banner: { js: banner },
 });
+writeFileSync(join(fresh, "package.json"), `${JSON.stringify({ type: "commonjs" })}\n`);
 chmodSync(join(fresh, "main.js"), 0o755);
 notices(result.metafile);
 rmSync(join(root, "dist"), { recursive: true, force: true });
@@ -101,16 +102,6 @@ function ownData(modules) {
   };
 }
 
-/** Takes the banner out of the files that hold no CommonJS code: each would otherwise make a `require` at every start. */
-function withoutIdleBanner(outputs) {
-  for (const output of outputs) {
-    const path = join(root, output);
-    const text = readFileSync(path, "utf8");
-    const rest = text.replace(`${banner}\n`, "");
-    if (!/\b(?:require|__dirname|__filename)\b/.test(rest)) writeFileSync(path, rest);
-  }
-}
-
 /** Licences of what is bundled, from esbuild's own list of inputs. */
 function notices(metafile) {
   // By folder: the same package may be there in two versions, one of them inside of another package.
@@ -134,6 +125,7 @@ function notices(metafile) {
 /** Writes the JSON schemas of the two YAML files and of every --json document; returns what the program keeps of itself. */
 async function schemas() {
   const out = join(fresh, ".schemas.mjs");
+  const banner = "import{createRequire as __cr}from'module';const require=__cr(import.meta.url);";
   await build({ ...common, entryPoints: ["scripts/schemas.ts"], outfile: out, banner: { js: banner } });
   const { allSchemas, allTemplates, allUsages } = await import(pathToFileURL(out).href);
   mkdirSync(join(root, "schemas/output"), { recursive: true });

@@ -108,4 +108,7 @@ function placesOf(variables: Readonly<Record<string, string>>): Places {
   };
 }
 
-process.exitCode = await main();
+// Not awaited: the built program is CommonJS.
+main().then((status) => {
+  process.exitCode = status;
+});

@@ -8,6 +8,11 @@ import { writeFileAtomic } from "../lib/files.ts";
 export const MARKER = ".factory-quickstart.json";
 /** Where the folder before this one goes; when it was not cleared to its end, the next quickstart takes it along. */
 const OLD = ".before";
+/** Python environments that came to the end of a story, by project: the next story begins with them. */
+const PYTHON = ".python";
+/** Written at the end of a story, and names its folder: an environment works in its own place only, and one half made not at all. */
+const TOLD = ".told";
+const VENV = ".venv";
 const MARKER_TEXT = `${JSON.stringify({ made: "factory quickstart", replace: "the next quickstart replaces this whole folder" })}\n`;
 
 export type FolderState = "absent" | "empty" | "ours" | "foreign";
@@ -40,6 +45,26 @@ export function renewFolder(folder: string): { cleared: Promise<void> } {
   mkdirSync(folder, { recursive: true });
   writeFileAtomic(join(folder, MARKER), MARKER_TEXT);
   if (aside === undefined) return { cleared: Promise.resolve() };
+  keepPython(aside, folder);
   renameSync(aside, join(folder, OLD));
   return { cleared: rm(join(folder, OLD), { recursive: true, force: true }).catch(() => undefined) };
+}
+
+/** To be called when the story is told to its end: its Python environments are then whole. */
+export function keepForNext(folder: string): void {
+  writeFileAtomic(join(folder, TOLD), resolve(folder));
+}
+
+/** Gives a project the environment that it had in the story before this one; installing then finds most of it done. */
+export function takeKeptPython(folder: string, project: string): void {
+  const kept = join(folder, PYTHON, basename(project));
+  if (existsSync(kept) && !existsSync(join(project, VENV))) renameSync(kept, join(project, VENV));
+}
+
+function keepPython(before: string, folder: string): void {
+  const told = join(before, TOLD);
+  if (!existsSync(told) || readFileSync(told, "utf8") !== resolve(folder)) return;
+  mkdirSync(join(folder, PYTHON));
+  for (const { name } of readdirSync(before, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
+    if (existsSync(join(before, name, VENV))) renameSync(join(before, name, VENV), join(folder, PYTHON, name));
 }

@@ -5,6 +5,7 @@ import { type CheckReport, checkReport } from "../check/report.ts";
 import { outsideError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import { projectEnvironment } from "../training/project-environment.ts";
+import { takeKeptPython } from "./folder.ts";
 import type { Stage } from "./stage.ts";
 import { runFactory, type StepResult } from "./step.ts";
 
@@ -45,7 +46,8 @@ export async function checkModel(
 }
 
 /** Installs a project's Python packages. */
-export async function preparePython({ author, uv }: Stage, project: string): Promise<void> {
+export async function preparePython({ author, folder, uv }: Stage, project: string): Promise<void> {
+  takeKeptPython(folder, project);
   await projectEnvironment(project, uv, author.env, withoutNotes(author.report), author.signal);
 }
 

@@ -5,7 +5,7 @@ import type { CheckReport } from "../check/report.ts";
 import type { LocalHost } from "../local/server.ts";
 import { commit } from "./code.ts";
 import { registerModel, releaseFirst, step } from "./first-release.ts";
-import { folderState, renewFolder } from "./folder.ts";
+import { folderState, keepForNext, renewFolder } from "./folder.ts";
 import { checkModel, countRows, preparePython, type Trained, trainModel } from "./model.ts";
 import { makeOrganisation } from "./organisation.ts";
 import { AUTHOR } from "./people.ts";
@@ -34,6 +34,7 @@ export async function runQuickstart(stage: Stage, host: LocalHost, on: "mlflow" 
   try {
     const story = await tell({ ...stage, author: as(author), approver: as(approver) }, host, scene);
     await cleared;
+    keepForNext(folder);
     return story;
   } finally {
     await scene.stop({ ...author, signal: new AbortController().signal }).catch(() => undefined);

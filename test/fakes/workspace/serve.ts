@@ -24,7 +24,7 @@ const save = (): void => {
   if (record.keep) writeFileAtomic(saved, state.bytes(), 0o600);
 };
 
-const workspace = await startWorkspace({
+const starting = startWorkspace({
   port: record.process?.port ?? 0,
   state,
   identity: record.identity,
@@ -42,8 +42,11 @@ const workspace = await startWorkspace({
     timer ??= setTimeout(save, SAVE_MS);
   },
 });
-save();
-console.log(`a rehearsal workspace at ${workspace.url}; nothing of it is Databricks`);
+// Not awaited: the built program is CommonJS.
+starting.then(({ url }) => {
+  save();
+  console.log(`a rehearsal workspace at ${url}; nothing of it is Databricks`);
+});
 
 const end = (): void => {
   save();
