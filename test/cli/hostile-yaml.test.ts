@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeHome } from "../support/factory.ts";
 import { runJson } from "./documents.ts";
 
@@ -9,8 +9,17 @@ afterAll(() => home.remove());
 
 const PROJECT =
   "factory: 1\nproject: proj\npolicy: ../policy.yaml\nmodel:\n  name: claims.triage\n  train: python train.py\n";
-/** Starting the program and loading the command included. */
-const LIMIT_MS = 4000;
+/** How much longer than a small file with a slip in it the worst of files may take; starting the program is in both. */
+const TIMES = 20;
+let usualMs = 0;
+beforeAll(async () => {
+  const started = performance.now();
+  await runJson("check", ["check", "--project-only", "--only", "secrets"], {
+    cwd: world({ project: `${PROJECT}gaets: {}\n` }),
+    variables: home.variables,
+  });
+  usualMs = performance.now() - started;
+});
 
 /** Folder with these two files. */
 function world(files: { policy?: string; project?: string }): string {
@@ -29,7 +38,7 @@ async function refused(files: { policy?: string; project?: string }) {
     cwd,
     variables: home.variables,
   });
-  expect(performance.now() - started).toBeLessThan(LIMIT_MS);
+  expect((performance.now() - started) / usualMs).toBeLessThan(TIMES);
   expect(ran.status).toBe(2);
   return ran.document.error;
 }

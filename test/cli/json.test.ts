@@ -46,7 +46,8 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   doctor: { args: [], in: empty, status: [0, 3] },
   train: { args: ["--dry-run"], in: project, status: [0, 4] },
   check: { args: ["--project-only", "--only", "docs,secrets"], in: project, status: [0] },
-  register: { args: [], in: project, status: [2] },
+  // 4: where this machine runs somebody's MLflow server at the address that a project without a policy has.
+  register: { args: [], in: project, status: [2, 4] },
   approve: { args: ["7", "--to", "prod", "--yes"], in: project, status: [2] },
   "approve withdraw": { args: ["7", "--to", "prod", "--reason", "a complaint"], in: project, status: [2] },
   promote: { args: ["7", "--to", "prod"], in: project, status: [2] },
