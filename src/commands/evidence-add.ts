@@ -3,10 +3,13 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { extendEvidence, readAttachment } from "../evidence/extend.ts";
-import { latestEvidence } from "../evidence/read-evidence.ts";
+import { evidenceOfRun } from "../evidence/find-evidence.ts";
+import type { Evidence } from "../evidence/read-evidence.ts";
 import { attachmentPath } from "../evidence/seal.ts";
+import { requiredGates } from "../gates/plan-gates.ts";
 import { usageError } from "../lib/error.ts";
-import { openProject } from "../project/read-project.ts";
+import type { Report } from "../lib/progress.ts";
+import { listingOf, type OpenProject, openProject } from "../project/read-project.ts";
 
 const ADDABLE = ["checklist", "report", "model-card", "other"] as const;
 
@@ -14,8 +17,9 @@ export const command = defineCommand({
   name: "evidence add",
   summary: "attach a checklist or report to the latest evidence",
   description:
-    "Sealed evidence never changes: this seals new evidence, which holds all of the latest one and the file, and says which one it " +
-    "extends. It has another digest; an approval of the earlier one does not cover it.",
+    "Sealed evidence never changes: this seals new evidence, which holds all of the earlier one and the file, and says which one it " +
+    "extends. It has another digest; an approval of the earlier one does not cover it. What is extended is what factory register " +
+    "would take: the newest evidence of a check of all gates about the run that was checked last.",
   arguments: [{ name: "file", description: "the file to attach, at most 64 MiB", required: true }],
   options: [
     { flags: "--kind <kind>", description: ADDABLE.join(", ") },
@@ -39,11 +43,9 @@ export const command = defineCommand({
     folder: z.string().optional(),
   }),
   async run(input, context) {
-    const { folder } = openProject(context.cwd);
-    const root = join(folder, ".factory", "evidence");
-    const latest = await latestEvidence(root);
-    if (latest === undefined)
-      throw usageError("evidence.none", "there is no evidence yet to attach it to", "factory check");
+    const open = openProject(context.cwd);
+    const root = join(open.folder, ".factory", "evidence");
+    const latest = await extended(open, root, context.report);
     const { name, content } = await readAttachment(resolve(context.cwd, input.file), input.name);
     const attachment = { kind: input.kind, name, content };
     if (context.dryRun)
@@ -71,3 +73,11 @@ export const command = defineCommand({
           style.dim(`  extends sha256:${data.extends} by ${data.added} (${data.bytes} bytes)`),
         ].join("\n"),
 });
+
+/** The evidence that counts. What a newer check of some gates found must not be hidden by a newer seal: throws exit 2. */
+async function extended(open: OpenProject, root: string, report: Report): Promise<Evidence> {
+  const required = requiredGates(open.policy?.policy, listingOf(open)?.riskTier);
+  const { evidence, against } = await evidenceOfRun(root, undefined, required, report);
+  if (against.length > 0) throw usageError("evidence.against", against.join("; "), "mend it, then factory check");
+  return evidence;
+}

@@ -5,8 +5,10 @@ import { makeStyle } from "../../src/cli/style.ts";
 import { command as add } from "../../src/commands/evidence-add.ts";
 import { command as show } from "../../src/commands/evidence-show.ts";
 import { sealEvidence } from "../../src/evidence/seal.ts";
+import type { Verdict } from "../../src/gates/gate.ts";
+import { GATE_NAMES } from "../../src/policy/policy.ts";
 import { makeWorld, type World } from "../scaffold/world.ts";
-import { attachments, facts, gates } from "./sample.ts";
+import { attachments, facts, gate, gates } from "./sample.ts";
 
 let world: World;
 beforeEach(() => {
@@ -70,6 +72,28 @@ test("add from a subfolder: new evidence, the latest; --dry-run writes nothing",
     files: expect.arrayContaining([expect.objectContaining({ path: "checklist/list.md" })]),
   });
   expect((await show.run({ digest: sealed.digest }, world.context())).data).toMatchObject({ digest: sealed.digest });
+});
+
+/** Seals what a check of all gates, or of one, found in this minute. */
+async function checked(minute: number, verdict: Verdict, only?: string): Promise<string> {
+  const of = (name: string) => gate(name, only === undefined || only === name ? verdict : "not-evaluated");
+  const found = { ...facts, finished: `2026-11-25T10:${minute}:00.000Z` };
+  return (await sealEvidence(found, GATE_NAMES.map(of), attachments, join(world.cwd, ".factory/evidence"))).digest;
+}
+
+test("what is extended is the newest of all gates, unless a newer one of some found something against it", async () => {
+  const whole = await checked(10, "pass");
+  await checked(11, "pass", "docs");
+  const { data } = await add.run({ file: "docs/list.md", kind: "checklist" }, world.context());
+  expect(data).toMatchObject({ extends: whole });
+  await checked(12, "fail", "docs");
+  const before = world.snapshot();
+  await expect(add.run({ file: "docs/list.md", kind: "report" }, world.context())).rejects.toMatchObject({
+    exit: 2,
+    code: "evidence.against",
+    message: expect.stringContaining("docs: failed"),
+  });
+  expect(world.snapshot()).toEqual(before);
 });
 
 test("a kind that only check may write cannot be added", async () => {
