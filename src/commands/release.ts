@@ -137,17 +137,18 @@ function renderRelease(data: Output, style: Style): string {
       `  to go back: factory rollback --env ${data.environment} --reason "…"`,
     ].join("\n");
   const all = data.outcome === "planned";
+  const serves = data.before === data.version;
   return [
     style.bold(
       `Release ${data.model} ${data.number} in ${data.environment}: ${data.name}${data.version === "?" ? "" : ` v${data.version}`}, strategy ${data.strategy}`,
     ),
     data.version === "?"
       ? `  version   none was promoted to ${data.environment}`
-      : `  champion  ${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`,
+      : `  champion  ${serves ? `v${data.version} already` : `${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`}`,
     ...(data.endpoint === undefined
       ? []
       : [`  endpoint  ${data.endpoint}: brought up without requests, then all of them, then one is tried`]),
-    `  rollback  ${back}`,
+    ...(serves ? [] : [`  rollback  ${back}`]),
     ...verdictLines(data.verdicts, style, all),
     all
       ? `${style.ok(MARK.pass)} would release. Nothing was written.`
