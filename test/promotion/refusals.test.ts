@@ -125,7 +125,7 @@ describe("approvals that do not count", () => {
 
   it("no approval", () => refused(promote, "approvals", /0 of 1 of role model-risk$/));
 
-  it.each(covering(forged, 6, ([name]) => name))("%s", async (_, who, change, why) => {
+  it.each(covering(forged, 20, ([name]) => name))("%s", async (_, who, change, why) => {
     const envelope = await approvalOf(line, number, line.people[who], await change());
     await forge(line, who, { kind: "approved", body: { envelope } });
     await refused(promote, "approvals", why);
@@ -245,7 +245,7 @@ describe("a candidate whose evidence is not enough for production", () => {
   it.each(
     covering(
       weak,
-      3,
+      12,
       ([name]) => name,
       ([, , rule]) => rule,
     ),
@@ -318,7 +318,7 @@ describe("what cannot be registered", () => {
     expect(said.against.join("\n")).toMatch(why);
     expect(await everything(server, line)).toEqual(before);
   };
-  it.each(covering(weak, 6, ([name]) => name))("%s", async (_, wish, why) => {
+  it.each(covering(weak, 20, ([name]) => name))("%s", async (_, wish, why) => {
     await line.check(await line.train(), wish);
     await reasons(why);
   });
@@ -570,7 +570,7 @@ describe("what spoils a promotion that was approved", () => {
   it.each(
     covering(
       spoils,
-      3,
+      12,
       ([name]) => name,
       ([, , rule]) => rule,
     ),

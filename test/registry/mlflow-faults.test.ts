@@ -170,7 +170,7 @@ describe.each(Object.entries(OPERATIONS))("%s", (operationName, operation) => {
   );
   const chosen = covering(
     table,
-    4,
+    10,
     (row) => `${operationName} ${row.kind} ${row.what} ${row.when}`,
     ({ kind }) => kind,
   );

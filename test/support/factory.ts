@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program, toolsFolder } from "./paths.ts";
+import { uvCache, warmCache } from "./warm-cache.ts";
 
 export interface Ran {
   status: number | null;
@@ -24,8 +25,7 @@ export function makeHome(): Home {
     PATH: process.env.PATH ?? "",
     HOME: join(folder, "home"),
     XDG_DATA_HOME: join(toolsFolder, "data"),
-    // One cache for all suites, so that the same wheels are not fetched per home.
-    UV_CACHE_DIR: process.env.UV_CACHE_DIR ?? join(homedir(), ".cache/uv"),
+    UV_CACHE_DIR: uvCache,
     GIT_AUTHOR_NAME: "Author",
     GIT_AUTHOR_EMAIL: "author@example.com",
     GIT_COMMITTER_NAME: "Author",
@@ -40,7 +40,11 @@ export function makeHome(): Home {
     )
       variables[name] = value;
   }
-  return { folder, variables, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => {
+    warmCache(folder);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { folder, variables, remove };
 }
 
 export interface RunOptions {
