@@ -1,3 +1,5 @@
+// Before any schema is made: it counts from then on.
+import "./zod-settings.ts";
 import type * as z from "zod";
 import { choiceProblem } from "../lib/choice.ts";
 import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
