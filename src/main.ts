@@ -108,7 +108,14 @@ function placesOf(variables: Readonly<Record<string, string>>): Places {
   };
 }
 
+// A command may wait for what never comes, such as an answer when the terminal's input was closed: that is no success.
+process.exitCode = 1;
+const unfinished = (): void => {
+  process.stderr.write("✖ factory ended before its command did: was the input closed?\n");
+};
+process.once("beforeExit", unfinished);
 // Not awaited: the built program is CommonJS.
 main().then((status) => {
+  process.off("beforeExit", unfinished);
   process.exitCode = status;
 });

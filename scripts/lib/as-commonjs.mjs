@@ -8,7 +8,7 @@ import { transform } from "esbuild";
 export async function asCommonJs(paths) {
   for (const path of paths) {
     const code = readFileSync(path, "utf8");
-    const { code: rewritten } = await transform(code, {
+    const { code: rewritten, warnings } = await transform(code, {
       format: "cjs",
       platform: "node",
       target: "node20.19",
@@ -19,6 +19,9 @@ export async function asCommonJs(paths) {
         banner: 'const __url=require("node:url").pathToFileURL(__filename).href;',
       }),
     });
+    // Others are about third-party code as it is.
+    const lost = warnings.find(({ id }) => id === "empty-import-meta");
+    if (lost !== undefined) throw new Error(`${path}: ${lost.text}`);
     writeFileSync(path, rewritten);
   }
 }

@@ -8,7 +8,7 @@ const COMMAND = /^src\/commands\/[^/]+\.ts$/;
 const NAME = "shared-by-commands";
 
 /**
- * A plugin that puts what many commands need into one file. Left alone, esbuild makes a file for each set of commands that share
+ * A plugin that puts what many commands need into one file, for those that need most of it. Left alone, esbuild makes a file for each set of commands that share
  * something, and a command then opens twice as many, each of which costs a start about as much as the code in it.
  */
 export async function sharedByCommands(program, root) {
@@ -21,21 +21,28 @@ export async function sharedByCommands(program, root) {
     return found;
   };
   const atEveryStart = needs(program.entryPoints[0]);
-  const users = new Map();
-  for (const command of Object.keys(inputs).filter((path) => COMMAND.test(path)))
-    for (const path of needs(command)) users.set(path, (users.get(path) ?? 0) + 1);
-  const shared = [...users]
-    .filter(([path, count]) => count >= MANY && path.startsWith("src/") && !atEveryStart.has(path))
-    .map(([path]) => `import ${JSON.stringify(join(root, path))};`);
+  const commands = new Map(
+    Object.keys(inputs).flatMap((path) => (COMMAND.test(path) ? [[join(root, path), needs(path)]] : [])),
+  );
+  const users = (path) => [...commands.values()].filter((needed) => needed.has(path)).length;
+  const shared = Object.keys(inputs).filter(
+    (path) => path.startsWith("src/") && !atEveryStart.has(path) && users(path) >= MANY,
+  );
+  // Who needs little of it is better off with the few files that esbuild makes for that.
+  const needsMost = (needed) => shared.filter((path) => needed.has(path)).length > shared.length / 2;
   return {
     name: NAME,
     setup(build) {
       build.onResolve({ filter: new RegExp(`^${NAME}$`) }, () => ({ path: NAME, namespace: NAME, sideEffects: true }));
-      build.onLoad({ filter: /.*/, namespace: NAME }, () => ({ contents: shared.join("\n"), resolveDir: root }));
-      build.onLoad({ filter: /src\/commands\/[^/]+\.ts$/ }, async ({ path }) => ({
-        contents: `import "${NAME}";\n${await readFile(path, "utf8")}`,
-        loader: "ts",
+      build.onLoad({ filter: /.*/, namespace: NAME }, () => ({
+        contents: shared.map((path) => `import ${JSON.stringify(join(root, path))};`).join("\n"),
+        resolveDir: root,
       }));
+      build.onLoad({ filter: /src\/commands\/[^/]+\.ts$/ }, async ({ path }) =>
+        needsMost(commands.get(path) ?? new Set())
+          ? { contents: `import "${NAME}";\n${await readFile(path, "utf8")}`, loader: "ts" }
+          : undefined,
+      );
     },
   };
 }

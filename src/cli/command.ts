@@ -1,4 +1,4 @@
-import * as z from "zod";
+import type * as z from "zod";
 import type { FactoryError } from "../lib/error.ts";
 import type { Context } from "./context.ts";
 import type { Style } from "./style.ts";
@@ -47,10 +47,6 @@ export interface Command<I = unknown, O = unknown> extends Usage {
   /** The text form of the data; what stdout shows without `--json`. */
   render(data: O, style: Style): string;
 }
-
-// A run of the program parses each document once; compiling a parser for it costs more than it saves. Heeded by
-// schemas that are made after this module was loaded.
-z.config({ jitless: true });
 
 /** Keeps the types of one command together; the table of commands forgets them. */
 export function defineCommand<I, O>(command: Command<I, O>): AnyCommand {

@@ -19,7 +19,7 @@ export const command = defineCommand({
   description:
     "Sealed evidence never changes: this seals new evidence, which holds all of the earlier one and the file, and says which one it " +
     "extends. It has another digest; an approval of the earlier one does not cover it. What is extended is what factory register " +
-    "would take: the newest evidence of a check of all gates about the run that was checked last.",
+    "would take: about the run that was checked last the newest evidence of a check of all required gates, else the newest.",
   arguments: [{ name: "file", description: "the file to attach, at most 64 MiB", required: true }],
   options: [
     { flags: "--kind <kind>", description: ADDABLE.join(", ") },
@@ -45,20 +45,20 @@ export const command = defineCommand({
   async run(input, context) {
     const open = openProject(context.cwd);
     const root = join(open.folder, ".factory", "evidence");
-    const latest = await extended(open, root, context.report);
     const { name, content } = await readAttachment(resolve(context.cwd, input.file), input.name);
+    const earlier = await extended(open, root, context.report);
     const attachment = { kind: input.kind, name, content };
     if (context.dryRun)
       return {
         ok: true,
-        data: { extends: latest.digest, added: attachmentPath(attachment), bytes: content.byteLength },
+        data: { extends: earlier.digest, added: attachmentPath(attachment), bytes: content.byteLength },
       };
-    const sealed = await extendEvidence(latest, attachment, root, context.now());
+    const sealed = await extendEvidence(earlier, attachment, root, context.now());
     return {
       ok: true,
       data: {
         digest: sealed.digest,
-        extends: latest.digest,
+        extends: earlier.digest,
         added: sealed.added,
         bytes: content.byteLength,
         folder: sealed.folder,

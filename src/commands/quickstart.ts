@@ -26,7 +26,8 @@ export const command = defineCommand({
     "Makes a folder of its own with two people, their keys, a signed policy and a project; starts a real MLflow server there; trains " +
     "on real health-insurance records, checks, registers, approves, promotes, releases, and rolls back. On the way it shows what is " +
     "refused: approving one's own change, promoting without approval, a worse model. Nothing is left running. A folder that an " +
-    "earlier quickstart made is replaced; any other is refused. Exit 3: the first model did not pass its gates on this machine.",
+    "earlier quickstart made is replaced, but for the Python packages installed there; any other is refused. Exit 3: the first model " +
+    "did not pass its gates on this machine.",
   arguments: [{ name: "folder", description: "default: ./demo" }],
   options: [
     {

@@ -31,8 +31,7 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
     );
   }
   const value: unknown = toPlain(document, file);
-  // A file is read once: code that zod would generate for it costs more than it saves. Said here, since its schema may be older than the setting.
-  const parsed = schema.safeParse(value, { jitless: true });
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const lineOf = lineFinder(document, lines);
   throw invalid(

@@ -11,9 +11,7 @@ import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
 import { strangeBundleFiles } from "./bundle-of-commit.ts";
 import { momentOfDecision } from "./clock.ts";
 import type { Line } from "./line.ts";
-import { notRegistrable } from "./not-registrable.ts";
 import { recorderOf } from "./recorder.ts";
-import { anchorProblem } from "./registry-differences.ts";
 import type { LineWorld } from "./world.ts";
 
 export interface RegisterRequest {
@@ -56,7 +54,7 @@ export interface RegistrationFacts {
   recording: ReturnType<typeof recorderOf>;
 }
 
-/** Reads it all, writes nothing. Throws exit 2 where a run or a history is no such thing, exit 4 where the time cannot be known. */
+/** Reads it all, writes nothing. Throws exit 2 where a run or a history is no such thing, exit 4 where rights are missing or the time cannot be known. */
 export async function gatherRegistration(request: RegisterRequest, world: RegisterWorld): Promise<RegistrationFacts> {
   const { evidence, environment, line } = request;
   const { facts } = evidence;
@@ -81,41 +79,6 @@ export async function gatherRegistration(request: RegisterRequest, world: Regist
   const recording = recorderOf(line, world.signer.keyId, now.value);
   const model = { files, digest, folder };
   return { tracking, run, logged, model, registry, name, current, known, taken, history, now: now.value, recording };
-}
-
-/** Every reason against registering it, each once; empty when there is none. Pure. */
-export function reasonsAgainst(request: RegisterRequest, found: RegistrationFacts): string[] {
-  const { evidence, environment, line } = request;
-  const { facts } = evidence;
-  const { name, known, taken, model } = found;
-  // A chain that was cut, or is missing, must not get a new end here: the anchor that tells of it would be written over.
-  const cut = anchorProblem(found.current, environment.name, line.view.entries);
-  const reasons = [
-    ...request.against,
-    ...(facts.project === line.project ? [] : [`the evidence is about project ${facts.project}`]),
-    ...(facts.model.name === line.model ? [] : [`the evidence is about model ${facts.model.name}`]),
-    ...found.history,
-    ...notRegistrable({
-      gates: evidence.gates,
-      facts,
-      tags: found.run.tags,
-      trainedOn: undefined,
-      people: facts.people === null ? undefined : { ...facts.people, since: facts.people.since ?? undefined },
-      peopleProblem: "the history was incomplete when it was checked",
-      why: undefined,
-    }),
-    ...(model.digest === facts.model.digest
-      ? []
-      : [
-          `the run's model has bytes sha256:${model.digest.slice(0, 12)}…, checked were sha256:${facts.model.digest.slice(0, 12)}…: check again`,
-        ]),
-    ...(known !== undefined && taken === undefined
-      ? [`${name} v${known} has these bytes by the ledger, and is not in the registry any more: train again`]
-      : []),
-    ...(cut === undefined ? [] : [`${cut}; factory ledger restore brings back a whole copy`]),
-    ...(found.recording.refused === undefined ? [] : [found.recording.refused]),
-  ];
-  return [...new Set(reasons)];
 }
 
 /** The one model of a run that is ready. Throws exit 2 for none and for several, with the list. */

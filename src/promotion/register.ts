@@ -13,10 +13,11 @@ import {
   type RegisterRequest,
   type RegisterWorld,
   type RegistrationFacts,
-  reasonsAgainst,
 } from "./gather-registration.ts";
 import type { Line } from "./line.ts";
+import { notRegistrable } from "./not-registrable.ts";
 import { type NotAccepted, notAcceptedFrom } from "./recorder.ts";
+import { anchorProblem } from "./registry-differences.ts";
 
 export type Registration =
   | { kind: "refused"; reasons: readonly string[] }
@@ -58,6 +59,41 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   const notAccepted = await notAcceptedFrom(recording.by, evidence.digest, line, store, found.now);
   const recorded = recording.by !== undefined;
   return { kind: "planned", name, version: known, recorded, why: recording.why, notAccepted };
+}
+
+/** Every reason against registering it, each once; empty when there is none. Pure. */
+function reasonsAgainst(request: RegisterRequest, found: RegistrationFacts): string[] {
+  const { evidence, environment, line } = request;
+  const { facts } = evidence;
+  const { name, known, taken, model } = found;
+  // A chain that was cut, or is missing, must not get a new end here: the anchor that tells of it would be written over.
+  const cut = anchorProblem(found.current, environment.name, line.view.entries);
+  const reasons = [
+    ...request.against,
+    ...(facts.project === line.project ? [] : [`the evidence is about project ${facts.project}`]),
+    ...(facts.model.name === line.model ? [] : [`the evidence is about model ${facts.model.name}`]),
+    ...found.history,
+    ...notRegistrable({
+      gates: evidence.gates,
+      facts,
+      tags: found.run.tags,
+      trainedOn: undefined,
+      people: facts.people === null ? undefined : { ...facts.people, since: facts.people.since ?? undefined },
+      peopleProblem: "the history was incomplete when it was checked",
+      why: undefined,
+    }),
+    ...(model.digest === facts.model.digest
+      ? []
+      : [
+          `the run's model has bytes sha256:${model.digest.slice(0, 12)}…, checked were sha256:${facts.model.digest.slice(0, 12)}…: check again`,
+        ]),
+    ...(known !== undefined && taken === undefined
+      ? [`${name} v${known} has these bytes by the ledger, and is not in the registry any more: train again`]
+      : []),
+    ...(cut === undefined ? [] : [`${cut}; factory ledger restore brings back a whole copy`]),
+    ...(found.recording.refused === undefined ? [] : [found.recording.refused]),
+  ];
+  return [...new Set(reasons)];
 }
 
 /** Evidence first, then the version, then alias and entry: what is cut off in between is no version without its evidence. */

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
@@ -10,7 +11,7 @@ export const MARKER = ".factory-quickstart.json";
 const OLD = ".before";
 /** Python environments that came to the end of a story, by project: the next story begins with them. */
 const PYTHON = ".python";
-/** Written at the end of a story, and names its folder: an environment works in its own place only, and one half made not at all. */
+/** Written at the end of a story, and names its folder: an environment works in its own place only. */
 const TOLD = ".told";
 const VENV = ".venv";
 const MARKER_TEXT = `${JSON.stringify({ made: "factory quickstart", replace: "the next quickstart replaces this whole folder" })}\n`;
@@ -63,8 +64,26 @@ export function takeKeptPython(folder: string, project: string): void {
 
 function keepPython(before: string, folder: string): void {
   const told = join(before, TOLD);
-  if (!existsSync(told) || readFileSync(told, "utf8") !== resolve(folder)) return;
+  if (!isOwn(told) || readFileSync(told, "utf8") !== resolve(folder)) return;
   mkdirSync(join(folder, PYTHON));
-  for (const { name } of readdirSync(before, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
-    if (existsSync(join(before, name, VENV))) renameSync(join(before, name, VENV), join(folder, PYTHON, name));
+  const { mtimeMs } = lstatSync(told);
+  for (const { name } of readdirSync(before, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+    const venv = join(before, name, VENV);
+    if ([before, join(before, name), venv].every(isOwn) && !isChangedSince(mtimeMs, venv))
+      renameSync(venv, join(folder, PYTHON, name));
+  }
+}
+
+/** There, no link, and of this user: what lies here will be run. */
+function isOwn(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !found.isSymbolicLink() && found.uid === userInfo().uid;
+}
+
+/** Whether packages were put in or taken out: perhaps not to the end, which nobody would see again. */
+function isChangedSince(toldMs: number, venv: string): boolean {
+  const pythons = join(venv, "lib");
+  if (!existsSync(pythons)) return true;
+  const folders = readdirSync(pythons).map((python) => join(pythons, python, "site-packages"));
+  return folders.some((packages) => !existsSync(packages) || lstatSync(packages).mtimeMs > toldMs);
 }

@@ -13,12 +13,13 @@ const PROJECT =
 const TIMES = 20;
 let usualMs = 0;
 beforeAll(async () => {
-  const started = performance.now();
-  await runJson("check", ["check", "--project-only", "--only", "secrets"], {
-    cwd: world({ project: `${PROJECT}gaets: {}\n` }),
-    variables: home.variables,
-  });
-  usualMs = performance.now() - started;
+  const cwd = world({ project: `${PROJECT}gaets: {}\n` });
+  const once = async () => {
+    const started = performance.now();
+    await runJson("check", ["check", "--project-only", "--only", "secrets"], { cwd, variables: home.variables });
+    return performance.now() - started;
+  };
+  usualMs = Math.min(await once(), await once(), await once());
 });
 
 /** Folder with these two files. */

@@ -32,7 +32,7 @@ test("each command has a published schema, and no schema is left over", () => {
 });
 
 /** One honest use of each command that needs neither a server nor Python. */
-const USES: Record<string, { args: string[]; in?: string; status: readonly number[] }> = {
+const USES: Record<string, { args: string[]; in?: string; status: readonly number[]; codes?: readonly string[] }> = {
   init: { args: ["governance", "--yes"], status: [0] },
   new: { args: ["claims-two", "--yes", "--no-git"], status: [0] },
   templates: { args: [], status: [0] },
@@ -47,7 +47,7 @@ const USES: Record<string, { args: string[]; in?: string; status: readonly numbe
   train: { args: ["--dry-run"], in: project, status: [0, 4] },
   check: { args: ["--project-only", "--only", "docs,secrets"], in: project, status: [0] },
   // 4: where this machine runs somebody's MLflow server at the address that a project without a policy has.
-  register: { args: [], in: project, status: [2, 4] },
+  register: { args: [], in: project, status: [2, 4], codes: ["evidence.none", "local.others"] },
   approve: { args: ["7", "--to", "prod", "--yes"], in: project, status: [2] },
   "approve withdraw": { args: ["7", "--to", "prod", "--reason", "a complaint"], in: project, status: [2] },
   promote: { args: ["7", "--to", "prod"], in: project, status: [2] },
@@ -77,12 +77,13 @@ test("every command has a use in this suite", () => {
 
 describe.each(names)("factory %s --json", (name) => {
   const words = name.split(" ");
-  const use = USES[name] ?? { args: [], status: [] };
+  const use: (typeof USES)[string] = USES[name] ?? { args: [], status: [] };
   const cwd = use.in ?? home.folder;
 
   test("answers with one document", async () => {
     const ran = await runJson(name, [...words, ...use.args], { cwd, variables });
     expect(use.status).toContain(ran.status);
+    if (use.codes !== undefined) expect(use.codes).toContain(ran.document.error?.code);
     expect(ran.stdout + ran.stderr).not.toContain("\u001b");
   });
 

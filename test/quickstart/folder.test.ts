@@ -6,12 +6,16 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { keepForNext, renewFolder, takeKeptPython } from "../../src/quickstart/folder.ts";
+
+const PACKAGES = ".venv/lib/python3.11/site-packages";
 
 let base = "";
 let folder = "";
@@ -25,8 +29,8 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 async function tell(where: string, toItsEnd: boolean): Promise<void> {
   await renewFolder(where).cleared;
   for (const project of ["one", "two"]) {
-    mkdirSync(join(where, project, ".venv"), { recursive: true });
-    writeFileSync(join(where, project, ".venv", "installed"), project);
+    mkdirSync(join(where, project, PACKAGES), { recursive: true });
+    writeFileSync(join(where, project, PACKAGES, "installed"), project);
     writeFileSync(join(where, project, "code.py"), "");
   }
   if (toItsEnd) keepForNext(where);
@@ -36,7 +40,7 @@ async function tell(where: string, toItsEnd: boolean): Promise<void> {
 function again(where: string, project: string): string | undefined {
   mkdirSync(join(where, project));
   takeKeptPython(where, join(where, project));
-  const file = join(where, project, ".venv", "installed");
+  const file = join(where, project, PACKAGES, "installed");
   return existsSync(file) ? readFileSync(file, "utf8") : undefined;
 }
 
@@ -61,6 +65,23 @@ describe("the Python environments of a story", () => {
     renameSync(folder, elsewhere);
     await renewFolder(elsewhere).cleared;
     expect(again(elsewhere, "one")).toBe(undefined);
+  });
+
+  it("are not, when packages were put in since: an install may have been cut off", async () => {
+    await tell(folder, true);
+    await pause(20);
+    writeFileSync(join(folder, "one", PACKAGES, "more"), "");
+    await renewFolder(folder).cleared;
+    expect([again(folder, "one"), again(folder, "two")]).toEqual([undefined, "two"]);
+  });
+
+  it("are not, when they are a link to somewhere else", async () => {
+    await tell(folder, true);
+    renameSync(join(folder, "one", ".venv"), join(base, "venv"));
+    symlinkSync(join(base, "venv"), join(folder, "one", ".venv"));
+    await renewFolder(folder).cleared;
+    expect([again(folder, "one"), again(folder, "two")]).toEqual([undefined, "two"]);
+    expect(existsSync(join(base, "venv", "lib"))).toBe(true);
   });
 
   it("do not take the place of one that is there", async () => {

@@ -1,4 +1,13 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoOf } from "../../src/lib/error.ts";
 import { sha256 } from "../../src/lib/hash.ts";
@@ -24,13 +33,13 @@ function linkBytecode(installed: string): void {
   const cached = new Map(
     filesBelow(join(uvCache, "archive-v0"))
       .filter((path) => path.endsWith(".py"))
-      .map((path) => [statSync(path).ino, dirname(path)]),
+      .map((path) => [keyOf(statSync(path)), dirname(path)]),
   );
   for (const path of filesBelow(installed)) {
     const [, sources, name, module] = /^(.*)\/__pycache__\/(([^/]+?)\.[^/]*\.pyc)$/.exec(path) ?? [];
     if (sources === undefined || name === undefined) continue;
     const source = statSync(join(sources, `${module}.py`), { throwIfNoEntry: false });
-    const to = source && cached.get(source.ino);
+    const to = source && cached.get(keyOf(source));
     if (to === undefined) continue;
     mkdirSync(join(to, "__pycache__"), { recursive: true });
     try {
@@ -41,6 +50,8 @@ function linkBytecode(installed: string): void {
     }
   }
 }
+
+const keyOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
 /** Folders with an environment of their own, two levels down at most. */
 function projectsBelow(folder: string): string[] {
