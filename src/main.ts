@@ -108,8 +108,8 @@ function placesOf(variables: Readonly<Record<string, string>>): Places {
   };
 }
 
-// A command may wait for what never comes, such as an answer when the terminal's input was closed: that is no success.
-process.exitCode = 1;
+// A command may wait for what never comes, such as an answer when the terminal's input was closed: that is an interruption.
+process.exitCode = 130;
 const unfinished = (): void => {
   process.stderr.write("✖ factory ended before its command did: was the input closed?\n");
 };

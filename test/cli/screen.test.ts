@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/commands.ts";
@@ -150,3 +150,38 @@ test.each([[["--help"]], [["templates", "--json"]], [["new", "--help"]], [["locl
     expect([0, 2]).toContain(status);
   },
 );
+
+/** Runs a program in a terminal of its own, types once its question stands, and ends with its exit status. */
+const TERMINAL = `
+import os, pty, select, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+seen = b""
+typed = False
+try:
+    while select.select([fd], [], [], 60)[0]:
+        part = os.read(fd, 4096)
+        if not part:
+            break
+        seen += part
+        if not typed and b"?" in seen:
+            typed = True
+            os.write(fd, sys.argv[1].encode())
+except OSError:
+    pass  # how Linux says that the other end is closed
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+test.each([
+  ["its input is closed", "\u0004", /factory ended before its command did: was the input closed\?/],
+  ["Ctrl-C", "\u0003", /./],
+])("a question that is not answered is no success: %s", (_, typed, says) => {
+  const cwd = mkdtempSync(join(home.folder, "unanswered-"));
+  const argv = ["-c", TERMINAL, typed, process.execPath, program, "new", "claims-triage"];
+  const ran = spawnSync("python3", argv, { cwd, env: variables, encoding: "utf8", timeout: 90_000 });
+  expect(ran.status, ran.stdout + ran.stderr).toBe(130);
+  expect(ran.stdout).toMatch(says);
+  expect(readdirSync(cwd)).toEqual([]);
+});
