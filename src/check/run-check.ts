@@ -7,7 +7,8 @@ import type { Champion } from "../gates/baseline.ts";
 import type { CheckContract } from "../gates/data-gate.ts";
 import { overall } from "../gates/gate.ts";
 import { demandInside } from "../gates/plain-file.ts";
-import { planGates, requiredGates } from "../gates/plan-gates.ts";
+import { planGates } from "../gates/plan-gates.ts";
+import { requiredOfProject } from "../gates/required-of-project.ts";
 import { type GateEvent, runGates } from "../gates/run-gates.ts";
 import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { sha256File } from "../lib/hash.ts";
@@ -15,7 +16,7 @@ import type { Report } from "../lib/progress.ts";
 import { peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
-import { environmentsOf, listingOf, type OpenProject } from "../project/read-project.ts";
+import { environmentsOf, type OpenProject } from "../project/read-project.ts";
 import { gatesFor } from "../project/rules.ts";
 import { notRegistrable } from "../promotion/not-registrable.ts";
 import type { ModelReader } from "../registry/registry.ts";
@@ -108,11 +109,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
         );
   const found: Found = { metrics: [], data: [], contracts: [] };
   const gates = await runGates({
-    plan: planGates(
-      gatesFor(open.project, first.name),
-      requiredGates(open.policy?.policy, listingOf(open)?.riskTier),
-      request.only,
-    ),
+    plan: planGates(gatesFor(open.project, first.name), requiredOfProject(open), request.only),
     runners: gateRunners(open, first, candidate, champion, found, world.checkContract),
     folder: open.folder,
     work,

@@ -6,10 +6,10 @@ import { extendEvidence, readAttachment } from "../evidence/extend.ts";
 import { evidenceOfRun } from "../evidence/find-evidence.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { attachmentPath } from "../evidence/seal.ts";
-import { requiredGates } from "../gates/plan-gates.ts";
+import { requiredOfProject } from "../gates/required-of-project.ts";
 import { usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
-import { listingOf, type OpenProject, openProject } from "../project/read-project.ts";
+import { type OpenProject, openProject } from "../project/read-project.ts";
 
 const ADDABLE = ["checklist", "report", "model-card", "other"] as const;
 
@@ -76,7 +76,7 @@ export const command = defineCommand({
 
 /** The evidence that counts. What a newer check of some gates found must not be hidden by a newer seal: throws exit 2. */
 async function extended(open: OpenProject, root: string, report: Report): Promise<Evidence> {
-  const required = requiredGates(open.policy?.policy, listingOf(open)?.riskTier);
+  const required = requiredOfProject(open);
   const { evidence, against } = await evidenceOfRun(root, undefined, required, report);
   if (against.length > 0) throw usageError("evidence.against", against.join("; "), "mend it, then factory check");
   return evidence;

@@ -9,10 +9,10 @@ import { MARK } from "../cli/style.ts";
 import { shortDigest } from "../cli/verdict-lines.ts";
 import { evidenceAt, evidenceOfRun } from "../evidence/find-evidence.ts";
 import type { Picked } from "../evidence/pick-evidence.ts";
-import { requiredGates } from "../gates/plan-gates.ts";
+import { requiredOfProject } from "../gates/required-of-project.ts";
 import { usageError } from "../lib/error.ts";
 import { refuseOthersServer } from "../local/others-server.ts";
-import { environmentsOf, listingOf, type OpenProject, openProject } from "../project/read-project.ts";
+import { environmentsOf, type OpenProject, openProject } from "../project/read-project.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
 import { register } from "../promotion/register.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -155,7 +155,7 @@ async function chosenEvidence(
 ): Promise<Picked> {
   const root = join(open.folder, ".factory", "evidence");
   if (evidence !== undefined) return { evidence: await evidenceAt(cwd, root, evidence), against: [], newer: undefined };
-  const required = requiredGates(open.policy?.policy, listingOf(open)?.riskTier);
+  const required = requiredOfProject(open);
   return evidenceOfRun(root, run, required, report);
 }
 
