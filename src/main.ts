@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import type { Places } from "./cli/context.ts";
 import { COMMANDS } from "./commands.ts";
@@ -75,7 +76,8 @@ async function main(): Promise<number> {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
     prompts: async () => (await import("./cli/terminal-prompts.ts")).terminalPrompts(process.stderr),
-    stdinTerminal: process.stdin.isTTY === true,
+    // `process.stdin` would be opened for it, streams and all.
+    stdinTerminal: isatty(0),
     now: () => new Date(),
     monotonicMs: () => performance.now(),
   });

@@ -148,7 +148,7 @@ describe("imports", () => {
 
 function staticImports(path: string): string[] {
   const text = readFileSync(join(root, "src", path), "utf8");
-  return [...text.matchAll(/^(?:import|export)\s+(?!type\s)([^;"]*?)\s*from\s+"([^"]+)"/gm)]
+  return [...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:([^;"]*?)\s*from\s+)?"([^"]+)"/gm)]
     .filter((match) => !onlyTypes(match[1] ?? ""))
     .map((match) => match[2] ?? "");
 }
