@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { findingFact } from "../evidence/facts.ts";
 import { gateName } from "../policy/policy.ts";
 
 /** What one check found; the data of `factory check --json`. */
@@ -14,14 +15,7 @@ export const checkReport = z.object({
       gate: gateName,
       verdict: z.enum(["pass", "fail", "error", "not-evaluated"]),
       summary: z.string(),
-      findings: z.array(
-        z.object({
-          message: z.string(),
-          where: z.string().optional(),
-          detail: z.string().optional(),
-          fix: z.string().optional(),
-        }),
-      ),
+      findings: z.array(findingFact),
       cases: z.int(),
       startedAt: z.string(),
       finishedAt: z.string(),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ownPort } from "../cli/background-server.ts";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { findHome } from "../local/home.ts";
@@ -19,12 +20,7 @@ export const command = defineCommand({
   ],
   examples: ["factory local start", "factory local start --port 5300 --dir ~/models"],
   input: z.object({
-    port: z.coerce
-      .number<unknown>("a whole number")
-      .int("a whole number")
-      .min(1024, "1024 or more")
-      .max(65_535, "at most 65535")
-      .optional(),
+    port: ownPort,
     dir: z.string().min(1).optional(),
   }),
   output: z.object({

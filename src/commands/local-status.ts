@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { stateLine } from "../cli/background-server.ts";
 import { defineCommand } from "../cli/command.ts";
-import { MARK } from "../cli/style.ts";
 import { findHome } from "../local/home.ts";
 import { localServerStatus } from "../local/local-server.ts";
 
@@ -39,15 +39,9 @@ export const command = defineCommand({
     return { ok: status.state === "running", data };
   },
   render(data, style) {
-    const running = data.state === "running";
-    const mark = running
-      ? style.ok(MARK.pass)
-      : data.state === "stopped"
-        ? style.dim(MARK.skipped)
-        : style.bad(MARK.fail);
     return [
-      `${mark} ${data.state}: ${data.message}`,
-      ...(running
+      stateLine(data, style),
+      ...(data.state === "running"
         ? [
             style.dim(
               `  ${data.uri}  MLflow ${data.mlflow ?? "?"}, process ${data.pid ?? "?"}, since ${data.since ?? "?"}`,

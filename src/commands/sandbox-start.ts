@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ownPort } from "../cli/background-server.ts";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
@@ -24,12 +25,7 @@ export const command = defineCommand({
   ],
   examples: ["factory sandbox start", "factory sandbox start --schemas claims,pricing --keep"],
   input: z.object({
-    port: z.coerce
-      .number<unknown>("a whole number")
-      .int("a whole number")
-      .min(1024, "1024 or more")
-      .max(65_535, "at most 65535")
-      .optional(),
+    port: ownPort,
     schemas: z.string().min(1).default("claims"),
     keep: z.boolean().default(false),
   }),

@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { stateLine } from "../cli/background-server.ts";
 import { defineCommand } from "../cli/command.ts";
-import { MARK } from "../cli/style.ts";
 import { sandboxStatus } from "../sandbox/sandbox.ts";
 
 export const command = defineCommand({
@@ -39,14 +39,8 @@ export const command = defineCommand({
     return { ok: state === "running", data };
   },
   render(data, style) {
-    const mark =
-      data.state === "running"
-        ? style.ok(MARK.pass)
-        : data.state === "stopped"
-          ? style.dim(MARK.skipped)
-          : style.bad(MARK.fail);
     return [
-      `${mark} ${data.state}: ${data.message}`,
+      stateLine(data, style),
       ...(data.url === undefined
         ? []
         : [style.dim(`  ${data.url}  process ${data.pid ?? "?"}, since ${data.since ?? "?"}`)]),

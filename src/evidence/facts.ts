@@ -5,20 +5,21 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in lower-case hex")
 const name = z.string().min(1).max(500);
 const time = z.iso.datetime();
 
+/** What a gate found, and where; a fix, where it knows one. */
+export const findingFact = z.object({
+  message: z.string(),
+  where: z.string().optional(),
+  detail: z.string().optional(),
+  fix: z.string().optional(),
+});
+
 /** One gate's part of a check: what a gate reports, without the places of its files. */
 export const gateFact = z.object({
   gate: name,
   verdict: z.enum(["pass", "fail", "error", "not-evaluated"]),
   /** One line, as on the screen. */
   summary: z.string(),
-  findings: z.array(
-    z.object({
-      message: z.string(),
-      where: z.string().optional(),
-      detail: z.string().optional(),
-      fix: z.string().optional(),
-    }),
-  ),
+  findings: z.array(findingFact),
   /** How many cases, checks or files the verdict rests on. */
   cases: z.int().min(0),
   startedAt: time,

@@ -55,13 +55,7 @@ export async function startLocalServer(request: StartRequest, host: LocalHost): 
   // Before a long install, not after it.
   if (early.do === "start" && !early.cleanFirst) await refuseTakenPort(early.port, host);
   const python = await host.python(request.report, request.signal);
-  const release = await host.lock(folder, request.signal, (pid) =>
-    request.report({
-      type: "note",
-      tone: "info",
-      text: `process ${pid} is starting or stopping this server; waiting for it`,
-    }),
-  );
+  const release = await lockFolder(folder, request, host);
   try {
     const facts = await host.observe(folder, request.port ?? defaultPort);
     const plan = planStart(facts, request.port, defaultPort);
@@ -172,6 +166,16 @@ async function waitUntilUp(
   signal.throwIfAborted();
 }
 
+function lockFolder(folder: string, { report, signal }: LocalRequest, host: LocalHost): Promise<() => void> {
+  return host.lock(folder, signal, (pid) =>
+    report({
+      type: "note",
+      tone: "info",
+      text: `process ${pid} is starting or stopping this server; waiting for it`,
+    }),
+  );
+}
+
 export interface StoppedServer {
   /** Living processes that were ended; 0 when it had stopped already. */
   ended: number;
@@ -183,13 +187,7 @@ export async function stopLocalServer(request: LocalRequest, host: LocalHost): P
   const folder = stateFolder(request.home);
   const { record: known } = await host.observe(folder, DEFAULT_PORT);
   if (known?.process === undefined) return { ended: 0, folder };
-  const release = await host.lock(folder, request.signal, (pid) =>
-    request.report({
-      type: "note",
-      tone: "info",
-      text: `process ${pid} is starting or stopping this server; waiting for it`,
-    }),
-  );
+  const release = await lockFolder(folder, request, host);
   try {
     const { record } = await host.observe(folder, DEFAULT_PORT);
     if (record?.process === undefined) return { ended: 0, folder };

@@ -7,7 +7,7 @@ import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
 import { setAnchor } from "./anchor.ts";
 import { appendEnd, changed } from "./append.ts";
-import { decisionBundle } from "./decision-bundle.ts";
+import { decisionBundle, decisionOf } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
 import type { Line } from "./line.ts";
@@ -47,19 +47,7 @@ export async function applyPromotion(
   const [registry, objects] = await Promise.all([world.registry(target), world.objects(target, line.model)]);
   const bundle = decisionBundle(
     started,
-    {
-      action: "promote",
-      model: body.target,
-      digest: body.digest,
-      environment: body.environment,
-      project: line.project,
-      factory: world.factoryVersion,
-      policy: body.policy,
-      rules: body.rules,
-      evidence: body.evidence,
-      ticket: body.ticket,
-      verdicts: body.verdicts,
-    },
+    decisionOf("promote", body, { model: body.target, project: line.project, factory: world.factoryVersion }),
     { manifest: model.manifest, entries: view.entries },
     actor,
   );

@@ -2,7 +2,7 @@ import { planBundle } from "../evidence/bundle.ts";
 import type { PlannedBundle } from "../evidence/bundle-index.ts";
 import { type Decision, decisionStatement } from "../evidence/decision.ts";
 import { envelopeDigest, signStatement } from "../evidence/signed-statement.ts";
-import type { Entry } from "../ledger/entry.ts";
+import type { Entry, EntryBody } from "../ledger/entry.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import type { Envelope } from "../lib/dsse.ts";
 import { outsideError } from "../lib/error.ts";
@@ -42,6 +42,16 @@ export function decisionBundle(
     decision: signStatement(statement, actor.signer),
     policy: policyRecordAt(parts.entries, started.seq),
   });
+}
+
+/** What was decided when a model moved up or was let serve: all of it stands in the entry that started the step. */
+export function decisionOf(
+  action: "promote" | "release",
+  body: EntryBody<"promotion.started"> | EntryBody<"release.started">,
+  names: Pick<Decision, "model" | "project" | "factory">,
+): Parameters<typeof decisionBundle>[1] {
+  const { digest, environment, policy, rules, evidence, ticket, verdicts } = body;
+  return { action, ...names, digest, environment, policy, rules, evidence, ticket, verdicts };
 }
 
 function approvalIn(entries: readonly Entry[], hash: string): Envelope {

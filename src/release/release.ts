@@ -6,7 +6,7 @@ import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { FactoryError, usageError } from "../lib/error.ts";
 import { catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
-import { decisionBundle } from "../promotion/decision-bundle.ts";
+import { decisionBundle, decisionOf } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
@@ -175,19 +175,7 @@ async function applyRelease(
     throw changed("release.bytes", "the bytes changed after the release was started", "factory verify");
   const bundle = decisionBundle(
     started,
-    {
-      action: "release",
-      model: name,
-      digest: body.digest,
-      environment: body.environment,
-      project: line.project,
-      factory: world.factoryVersion,
-      policy: body.policy,
-      rules: body.rules,
-      evidence: body.evidence,
-      ticket: body.ticket,
-      verdicts: body.verdicts,
-    },
+    decisionOf("release", body, { model: name, project: line.project, factory: world.factoryVersion }),
     { manifest: model.manifest, entries: view.entries },
     actor,
   );

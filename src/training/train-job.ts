@@ -12,7 +12,7 @@ import { fetchModel } from "../registry/model-files.ts";
 import type { FoundJob, JobRun, TrainingJobs } from "./job-run.ts";
 import type { TrainingPlan } from "./plan-training.ts";
 import type { Tracking } from "./tracking.ts";
-import { modelProblems, type Trained, tagProblems } from "./train.ts";
+import { modelProblems, openRun, type Trained, tagProblems } from "./train.ts";
 
 /** The name of the job's parameter that takes the MLflow run which factory opened. */
 export const RUN_PARAMETER = "run";
@@ -96,13 +96,7 @@ export interface TrainedOnJob extends Trained {
 export async function trainOnJob(plan: TrainingPlan, job: FoundJob, world: JobWorld): Promise<TrainedOnJob> {
   const { jobs, tracking } = world;
   const started = performance.now();
-  const experimentId = await tracking.ensureExperiment(plan.experiment);
-  const opened = await tracking.createRun({
-    experimentId,
-    name: plan.runName,
-    tags: plan.tags,
-    startedAt: world.now(),
-  });
+  const opened = await openRun(plan, world);
   const close = (status: "FAILED" | "KILLED") => tracking.finishRun(opened.id, status, world.now()).catch(() => {});
   let ended: JobRun;
   try {

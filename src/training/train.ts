@@ -33,19 +33,19 @@ export interface Trained {
   model: { id: string; digest: string; files: number; bytes: number } | undefined;
 }
 
+/** A run of the plan's experiment, with the plan's tags on it before anything is trained. */
+export async function openRun(plan: TrainingPlan, world: Pick<TrainingWorld, "tracking" | "now">): Promise<Run> {
+  const experimentId = await world.tracking.ensureExperiment(plan.experiment);
+  return world.tracking.createRun({ experimentId, name: plan.runName, tags: plan.tags, startedAt: world.now() });
+}
+
 /**
  * Runs the training command inside a run that factory opened, and looks at what came of it. A failing command, a number of
  * logged models other than one, and data that changed meanwhile are answers (`problems`), not errors.
  */
 export async function applyTraining(plan: TrainingPlan, world: TrainingWorld): Promise<Trained> {
   const { tracking } = world;
-  const experimentId = await tracking.ensureExperiment(plan.experiment);
-  const opened = await tracking.createRun({
-    experimentId,
-    name: plan.runName,
-    tags: plan.tags,
-    startedAt: world.now(),
-  });
+  const opened = await openRun(plan, world);
   const logFile = join(".factory", "cache", "train", `${opened.id}.log`);
   const { result, until } = await runCommand(plan, world, opened.id, join(world.folder, logFile));
   const failure = commandProblem(plan, result);

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, EntryBody, Fact } from "../../src/ledger/entry.ts";
 import { formatEntry, parseLine } from "../../src/ledger/line.ts";
-import { decisionBundle } from "../../src/promotion/decision-bundle.ts";
+import { decisionBundle, decisionOf } from "../../src/promotion/decision-bundle.ts";
 import type { LinePerson } from "../support/small-line.ts";
 
 /**
@@ -37,19 +37,7 @@ export function forgedPromotion(
   if (started.kind !== "promotion.started") throw new Error("a start came back as another kind");
   const bundle = decisionBundle(
     started,
-    {
-      action: "promote",
-      model: body.target,
-      digest: body.digest,
-      environment: body.environment,
-      project: "claims-triage",
-      factory: "0.1.0",
-      policy: body.policy,
-      rules: body.rules,
-      evidence: body.evidence,
-      ticket: body.ticket,
-      verdicts: body.verdicts,
-    },
+    decisionOf("promote", body, { model: body.target, project: "claims-triage", factory: "0.1.0" }),
     { manifest: readFileSync(join(cache, body.evidence, "model/manifest.sha256"), "utf8"), entries },
     { by: ci.address, signer: ci.signer },
   );
