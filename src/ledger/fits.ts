@@ -69,7 +69,8 @@ export function deployedProblem(
   return other && `says another ${other} than entry ${ended.started}, which began it`;
 }
 
-function wayBackProblem(champion: PlacedVersion | undefined, rollback: RollbackTarget): string | undefined {
+/** The way back of a release is what served before it. */
+export function wayBackProblem(champion: PlacedVersion | undefined, rollback: RollbackTarget): string | undefined {
   const fits = rollback === "none" ? champion === undefined : champion !== undefined && isSame(champion, rollback);
   return fits
     ? undefined

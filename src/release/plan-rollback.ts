@@ -1,5 +1,6 @@
 import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
-import type { EnvironmentState, LineState } from "../ledger/line-state.ts";
+import { wayBackProblem } from "../ledger/fits.ts";
+import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Identity } from "../policy/identity.ts";
 import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
@@ -58,7 +59,7 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
           )
         : serving === undefined
           ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
-          : yes(`v${serving.version} serves`)),
+          : yes(servesText(serving.version, facts.alias, to))),
     },
     { rule: "once", ...onceVerdict(request, facts) },
     {
@@ -102,6 +103,13 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   };
 }
 
+function servesText(version: string, alias: string | undefined, to: RollbackTarget | undefined): string {
+  const back = to === undefined || to === "none" ? undefined : to.version;
+  return alias === version || (to !== undefined && alias === back)
+    ? `v${version} serves`
+    : `v${version} serves by the ledger; champion was put on ${alias === undefined ? "nothing" : `v${alias}`} by hand`;
+}
+
 function onceVerdict({ further }: RollbackRequest, { serving, since }: RollbackFacts) {
   if (since === undefined) return yes("it serves by a release");
   const told = `v${serving?.version ?? "?"} serves since the rollback of ${since.by} at ${since.at} (entry ${since.seq})`;
@@ -143,23 +151,33 @@ function targetVerdict(
 }
 
 /**
- * Who serves in an environment by the ledger, with what a rollback needs of it. A release that was begun and has moved the alias
- * already serves too, with the way back that it fixed. Pure.
+ * Who serves in an environment by the ledger, with what a rollback needs of it. A release that was not ended and has moved the
+ * alias serves too, with the way back that it fixed. Pure.
  */
 export function servingOf(state: LineState, environment: string, alias: string | undefined): RollbackFacts["serving"] {
-  const { champion, open } = state.environment(environment);
-  for (const { kind, body } of open) {
-    if (kind !== "release.started" || body.version !== alias || alias === champion?.version) continue;
-    const { version, digest, rollback } = body;
-    return {
-      version,
-      digest,
-      createdAt: createdAtOf(state, environment, version, digest),
-      rollback,
-      released: undefined,
-    };
-  }
-  return champion && { ...champion, released: champion.released.seq };
+  const here = state.environment(environment);
+  const moved = releaseThatMoved(here, alias);
+  if (moved === undefined) return here.champion && { ...here.champion, released: here.champion.released.seq };
+  const { version, digest, rollback } = moved.body;
+  const createdAt = createdAtOf(state, environment, version, digest);
+  return { version, digest, createdAt, rollback, released: undefined };
+}
+
+/**
+ * The release to which `champion` points though it was never ended: one that is open, or one that was abandoned for a rollback
+ * that was cut off before it began. Pure.
+ */
+export function releaseThatMoved(
+  { champion, open, abandoned }: EnvironmentState,
+  alias: string | undefined,
+): EntryOf<"release.started"> | undefined {
+  if (alias === champion?.version) return undefined;
+  return [...abandoned, ...open].findLast(
+    (each): each is EntryOf<"release.started"> =>
+      each.kind === "release.started" &&
+      each.body.version === alias &&
+      wayBackProblem(champion, each.body.rollback) === undefined,
+  );
 }
 
 function createdAtOf(state: LineState, environment: string, version: string, digest: string): number {

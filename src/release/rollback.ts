@@ -21,7 +21,14 @@ import { giveUp } from "../promotion/resume.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { holdsThisLine } from "./holds-this-line.ts";
-import { planRollback, type RollbackPlan, type RollbackRequest, rolledBackSince, servingOf } from "./plan-rollback.ts";
+import {
+  planRollback,
+  type RollbackPlan,
+  type RollbackRequest,
+  releaseThatMoved,
+  rolledBackSince,
+  servingOf,
+} from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import { planOf, rolledBackAlready } from "./rolled-back-already.ts";
 import { takeRequestsBack } from "./serve-release.ts";
@@ -102,7 +109,7 @@ async function tryOnce(
     since: resumed === undefined && unmoved === undefined ? rolledBackSince(state) : undefined,
     alias,
     halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
-    endpoint: endpointOf(state, serving, halfDone),
+    endpoint: endpointOf(state, serving),
     actor: actorIn(line, world.signer.keyId, at.value),
     firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
     target,
@@ -145,15 +152,11 @@ async function tryOnce(
   return { kind: "rolledback", plan, entry, resumed: resumed !== undefined };
 }
 
-/** Where requests go to who serves now: by the release that is half done, else by those that were ended. */
-function endpointOf(
-  state: EnvironmentState,
-  serving: ReturnType<typeof servingOf>,
-  halfDone: readonly EntryOf<"release.started">[],
-): string | undefined {
+/** Where requests go to who serves now: by the release that was not ended, else by those that were. */
+function endpointOf(state: EnvironmentState, serving: ReturnType<typeof servingOf>): string | undefined {
   if (serving === undefined) return undefined;
   if (serving.released !== undefined) return endpointsAnswering(state, serving.version)[0];
-  return halfDone.find((each) => each.body.version === serving.version)?.body.endpoint;
+  return releaseThatMoved(state, serving.version)?.body.endpoint;
 }
 
 /** The plan of a rollback that was cut off is kept: where it came from and where it goes. */

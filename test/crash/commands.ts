@@ -47,6 +47,13 @@ export const COMMANDS: readonly Case[] = [
     writes: RELEASED,
   },
   { name: "rollback", from: "second released", who: "ci", args: back, writes: ROLLED_BACK },
+  {
+    name: "rollback of a release that is half done",
+    from: "second half released",
+    who: "ci",
+    args: back,
+    writes: ["abandoned", ...ROLLED_BACK],
+  },
 ];
 
 /** The same commands in other situations. */
@@ -112,6 +119,10 @@ export async function keepStates(world: CrashWorld, until?: string): Promise<voi
   if (await reached("second approved")) return;
   await step("ci", "promote", "2", "--to", "prod", "--ticket", "CHG-2");
   if (await reached("second")) return;
+  const alias = { kind: "POST registered-models/alias", nth: 1 };
+  await run("ci", ["release", "2", "--env", "prod", "--yes"], { killing: { at: alias, when: "after" } });
+  if (await reached("second half released")) return;
+  await world.back("second");
   await step("ci", "release", "2", "--env", "prod");
   await reached("second released");
 }
