@@ -75,7 +75,7 @@ export const command = defineCommand({
     const { dryRun, clients } = context;
     const listed = keysListed(where, clients.ledger, context.now);
     const signer = await context.signer({ name: input.key, listed });
-    const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun)).line;
+    const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun, "leave")).line;
     const line = await find().catch(unlessUnreachable);
     const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
     const alone = () => withoutLedger(context.cwd, input.policy, input.env);
@@ -92,8 +92,11 @@ export const command = defineCommand({
           try {
             return await rollback(request, line ?? missing(), find, world, dryRun);
           } catch (error) {
-            // An entry that somebody dated ahead must not keep what is wrong in production. Nothing is written by then.
+            // An entry that somebody dated ahead must not keep what is wrong in production.
             if (!(error instanceof FactoryError) || !CLOCK.includes(error.code)) throw error;
+            // What is begun may have moved the alias: the way round the ledger would go back from there.
+            if ((await find()).state.environment(environment).open.some((each) => each.kind === "rollback.started"))
+              throw error;
             context.report({ type: "note", tone: "warning", text: `${error.message}; going on without the ledger` });
             about = alone();
           }

@@ -81,69 +81,103 @@ function parse(path: string): z.infer<typeof signed> {
 
 /**
  * Puts what waits into the ledger, if this signer wrote it. True: something was appended, and the line has to be read again.
- * Throws exit 5 when it does not fit what the ledger says by now.
+ * Throws exit 5 when it does not fit what the ledger says by now, and for one that was cut off before it was done: whether it moved
+ * anything only another rollback can settle, for which it is left (`unfinished`).
  */
-export async function appendPending(folder: string | undefined, line: Line, actor: Actor, now: Date): Promise<boolean> {
+export async function appendPending(
+  folder: string | undefined,
+  line: Line,
+  actor: Actor,
+  now: Date,
+  unfinished: "refuse" | "leave",
+): Promise<boolean> {
   if (folder === undefined) return false;
-  const waiting = readPending(pendingFolder(folder)).filter(
-    (each) => each.pending.publicKey === actor.signer.publicKey,
-  );
-  const [first] = waiting;
-  if (first === undefined) return false;
-  const { pending, path } = first;
-  const remove = (): true => {
+  for (const { path, pending } of readPending(pendingFolder(folder))) {
+    if (pending.publicKey !== actor.signer.publicKey) continue;
+    const { environment } = pending.started;
+    if (!isSettled(line, pending)) {
+      if (!pending.done && unfinished === "leave") continue;
+      if (!pending.done)
+        throw changed(
+          "pending.unfinished",
+          `a rollback in ${environment} was begun without the ledger at ${pending.at} and not finished`,
+          `factory rollback --env ${environment} --reason "…" ends it; if champion was never moved (factory status), remove ${path}`,
+        );
+      await recordPending(path, pending, line, actor, now);
+    }
     rmSync(path);
     syncFolder(pendingFolder(folder));
     return true;
-  };
-  // Recorded by a command that was killed before it could remove the file.
-  const isRecorded = line.state
-    .environment(pending.started.environment)
-    .served.some(({ entry }) => entry.kind === "rolledback" && entry.body.effectiveAt === pending.at);
-  if (isRecorded) return remove();
-  const { environment, model, digest, to, reason, incident, detectedAt } = pending.started;
+  }
+  return false;
+}
+
+/** By the ledger it is over: recorded by a command that was killed before it could remove the file, or ended by a later rollback. */
+function isSettled(line: Line, { at, done, started }: PendingRollback): boolean {
+  return line.state
+    .environment(started.environment)
+    .rolledback.some(({ entry }) => entry.body.effectiveAt === at || (!done && entry.at > at));
+}
+
+async function recordPending(
+  path: string,
+  pending: PendingRollback,
+  line: Line,
+  actor: Actor,
+  now: Date,
+): Promise<void> {
+  const { environment, model, digest, from, to, reason, incident, detectedAt } = pending.started;
   const here = line.state.environment(environment);
+  // What it went back from may be a release that is half done: the rollback ends that.
+  const halfDone = here.open.filter((each) => each.kind === "release.started" && each.body.version === from.version);
   // Also one whose target was taken from a tag that somebody changed: it was not the way back.
-  const misfit = pending.done ? rollbackProblem(here, pending.started) : undefined;
+  const misfit = rollbackProblem({ ...here, abandoned: [...here.abandoned, ...halfDone] }, pending.started);
   if (misfit !== undefined)
     throw changed(
       "pending.fit",
       `${path} cannot be recorded: by the ledger it ${misfit}`,
       "look at factory history and at the registry, then move that file away",
     );
-  if (pending.done) {
-    // Begun by a command that was killed between the two entries.
-    const begun = here.open.find(
-      (each) => each.kind === "rollback.started" && each.key === actor.signer.keyId && each.body.reason === reason,
+  // Begun by a command that was killed between the entries.
+  const begun = here.open.find(
+    (each) => each.kind === "rollback.started" && each.key === actor.signer.keyId && each.body.reason === reason,
+  );
+  const undoes = here.champion?.version === from.version ? here.champion.released.seq : undefined;
+  const before: Fact[] = [
+    ...halfDone.map(({ seq }) => abandonedFor(reason, seq, environment)),
+    ...(begun === undefined
+      ? [
+          {
+            kind: "rollback.started" as const,
+            body: { ...pending.started, ...(undoes !== undefined && { undoes }) },
+          },
+        ]
+      : []),
+  ];
+  const end: Fact = {
+    kind: "rolledback",
+    body: {
+      model,
+      digest,
+      environment,
+      started: begun?.seq ?? line.view.head.seq + before.length + (line.first === undefined ? 0 : 1),
+      ...(undoes !== undefined && { undoes }),
+      to,
+      reason,
+      ...(incident !== undefined && { incident }),
+      ...(detectedAt !== undefined && { detectedAt }),
+      effectiveAt: pending.at,
+    },
+  };
+  if ((await appendOnLine(line, [...before, end], actor, now)) === undefined)
+    throw changed(
+      "ledger.moved",
+      "the ledger moved while a pending rollback was recorded",
+      "run the same command again",
     );
-    const undoes = here.champion?.released.seq;
-    const start: Fact = {
-      kind: "rollback.started",
-      body: { ...pending.started, ...(undoes !== undefined && { undoes }) },
-    };
-    const started = begun?.seq ?? line.view.head.seq + (line.first === undefined ? 1 : 2);
-    const end: Fact = {
-      kind: "rolledback",
-      body: {
-        model,
-        digest,
-        environment,
-        started,
-        ...(undoes !== undefined && { undoes }),
-        to,
-        reason,
-        ...(incident !== undefined && { incident }),
-        ...(detectedAt !== undefined && { detectedAt }),
-        effectiveAt: pending.at,
-      },
-    };
-    if ((await appendOnLine(line, [...(begun === undefined ? [start] : []), end], actor, now)) === undefined)
-      throw changed(
-        "ledger.moved",
-        "the ledger moved while a pending rollback was recorded",
-        "run the same command again",
-      );
-  }
-  // What never moved the alias is nothing to record.
-  return remove();
+}
+
+/** The entry that ends a half-done release for a rollback. */
+export function abandonedFor(reason: string, started: number, environment: string): Fact {
+  return { kind: "abandoned", body: { started, environment, reason: `rolled back: ${reason}`.slice(0, 200) } };
 }

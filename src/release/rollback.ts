@@ -21,6 +21,7 @@ import { giveUp } from "../promotion/resume.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { holdsThisLine } from "./holds-this-line.ts";
+import { abandonedFor } from "./pending.ts";
 import {
   planRollback,
   type RollbackPlan,
@@ -121,14 +122,7 @@ async function tryOnce(
   if ("problem" in identity) throw new TypeError("nobody acts");
   const actor: Actor = { by: identity.address, signer: world.signer };
   const facts: Fact[] = [
-    ...halfDone.map((each): Fact => {
-      const body = {
-        started: each.seq,
-        environment: environment.name,
-        reason: `rolled back: ${request.reason}`.slice(0, 200),
-      };
-      return { kind: "abandoned", body };
-    }),
+    ...halfDone.map(({ seq }) => abandonedFor(request.reason, seq, environment.name)),
     { kind: "rollback.started", body: plan.start },
   ];
   const entries = resumed === undefined ? await appendOnLine(line, facts, actor, at.value, world.report) : [];
@@ -208,7 +202,8 @@ async function carryOut(
     await takeRequestsBack({ endpoint, model: body.model, version: expected }, environment, world);
   const before = body.to === "none" ? undefined : releaseOf(line, body.environment, body.to.version);
   // The way back from here, for a rollback that cannot ask the ledger.
-  const tag = before === undefined ? "" : JSON.stringify({ of: before.version, to: before.rollback });
+  const since = { seq: started.seq, at: started.at, by: started.by };
+  const tag = before === undefined ? "" : JSON.stringify({ of: before.version, to: before.rollback, since });
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: tag });
   const bundle = await writeDecision(started, line, await world.objects(environment, line.model), name, actor, world);
   const { reason, incident, detectedAt, undoes, to, model, digest } = body;

@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { rollbackTarget } from "../ledger/entry.ts";
+import { type RollbackTarget, rollbackTarget } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
+import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -15,7 +16,7 @@ import {
   registeredName,
   VERSION_TAGS,
 } from "../registry/registry.ts";
-import { type PendingRollback, pendingFolder, writePending } from "./pending.ts";
+import { type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
 import { planRollback, type RollbackFacts, type RollbackPlan, type RollbackRequest } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import { takeRequestsBack } from "./serve-release.ts";
@@ -80,15 +81,18 @@ export async function rollbackWithoutLedger(
   const registry = await world.registry(environment);
   const name = registeredName(environment.catalog, about.model);
   const model = await registry.model(name);
-  const serving = await servingByTags(model, name, registry);
+  const alias = model?.aliases.champion;
+  const folder = pendingFolder(about.folder);
+  const cutOff = cutOffAfterAlias(folder, request.environment, alias, world.signer);
+  const serving = cutOff === undefined ? await servingByTags(model, name, registry) : servedBefore(cutOff);
   const at = world.now();
   const actor = identityOfKey(about.policy, world.signer.keyId, at);
   const lastPolicy = model?.tags[MODEL_TAGS.policy];
   const plan = planRollback(request, {
     model: about.model,
     serving,
-    since: undefined,
-    alias: model?.aliases.champion,
+    since: serving?.since,
+    alias,
     halfDone: undefined,
     endpoint: about.endpoint,
     // The file's owners cannot be asked for: it has to be the one under which the registry was last written to.
@@ -103,7 +107,7 @@ export async function rollbackWithoutLedger(
   });
   if (plan.start === undefined || "problem" in actor) return { kind: "refused", plan };
   if (dryRun) return { kind: "planned", plan };
-  const record: PendingRollback = {
+  const record: PendingRollback = cutOff ?? {
     v: 1,
     project: about.project,
     at: at.toISOString(),
@@ -112,9 +116,8 @@ export async function rollbackWithoutLedger(
     publicKey: world.signer.publicKey,
     started: plan.start,
   };
-  const folder = pendingFolder(about.folder);
   writePending(folder, record, world.signer);
-  const { to } = plan.start;
+  const { to } = record.started;
   const version = to === "none" ? undefined : to.version;
   const read = await moveAlias(registry, name, "champion", version, world.signal);
   if (read?.aliases.champion !== version)
@@ -128,14 +131,40 @@ export async function rollbackWithoutLedger(
   return { kind: "unrecorded", plan, pending: writePending(folder, { ...record, done: true }, world.signer) };
 }
 
-const rollbackTag = z.object({ of: z.string(), to: rollbackTarget });
+/** A rollback of this signer that moved the alias and did not come to its end, at the endpoint perhaps: it is carried on. */
+function cutOffAfterAlias(
+  folder: string,
+  environment: string,
+  alias: string | undefined,
+  { publicKey }: Signer,
+): PendingRollback | undefined {
+  return readPending(folder).findLast(({ pending }) => {
+    const { environment: where, to } = pending.started;
+    const moved = alias === (to === "none" ? undefined : to.version);
+    return !pending.done && pending.publicKey === publicKey && where === environment && moved;
+  })?.pending;
+}
+
+function servedBefore({ started: { from, to } }: PendingRollback): ServingByTags {
+  const rollback: RollbackTarget = to === "none" ? to : { ...to, signature: "not stated" };
+  return { ...from, rollback, released: undefined, since: undefined };
+}
+
+type ServingByTags = NonNullable<RollbackFacts["serving"]> & Pick<RollbackFacts, "since">;
+
+const rollbackTag = z.object({
+  of: z.string(),
+  to: rollbackTarget,
+  /** Where it serves since a rollback. */
+  since: z.object({ seq: z.int(), at: z.string(), by: z.string() }).optional(),
+});
 
 /** Who serves, by alias and the tag that the release set: only if both speak of the same version. */
 async function servingByTags(
   model: RegisteredModel | undefined,
   name: string,
   registry: ModelRegistry,
-): Promise<RollbackFacts["serving"]> {
+): Promise<ServingByTags | undefined> {
   const alias = model?.aliases.champion;
   const text = model?.tags[MODEL_TAGS.rollback];
   if (alias === undefined || text === undefined) return undefined;
@@ -144,7 +173,14 @@ async function servingByTags(
   if (tag === undefined || version === undefined || tag.of !== alias) return undefined;
   const digest = version.tags[VERSION_TAGS.digest] ?? "";
   if (!/^[0-9a-f]{64}$/.test(digest)) return undefined;
-  return { version: alias, digest, createdAt: version.createdAt, rollback: tag.to, released: undefined };
+  return {
+    version: alias,
+    digest,
+    createdAt: version.createdAt,
+    rollback: tag.to,
+    released: undefined,
+    since: tag.since,
+  };
 }
 
 function parseTag(text: string): z.infer<typeof rollbackTag> | undefined {

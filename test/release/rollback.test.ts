@@ -4,8 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { EvidenceFacts } from "../../src/evidence/facts.ts";
-import { type Hooks, losingProxy } from "../fakes/losing-proxy.ts";
-import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine, putArtifact, type SmallLine } from "../support/small-line.ts";
 
@@ -190,41 +188,5 @@ describe("release and rollback", () => {
     expect((await line.promote(number, "prod", "--dry-run")).status).toBe(0);
     await good(line.run("approver", args));
     expect((await line.promote(number, "prod")).against.join()).toContain("withdrawn");
-  });
-
-  it("a release that was cut off after it moved champion, and may not be made any more, is taken back", async () => {
-    const hooks: Hooks = {};
-    const proxy = await losingProxy(server.uri, hooks);
-    try {
-      const line = make({ through: proxy.uri });
-      await released(line, "one");
-      const number = await line.candidate({ text: "two", facts: await comparedWith(line, "1") });
-      await good(line.promote(number, "test"));
-      await good(line.approve(number, "prod"));
-      await good(line.promote(number, "prod"));
-      let kill = (): void => {};
-      hooks.afterReply = (_, { method, url }) => {
-        if (method === "POST" && url.endsWith("registered-models/alias")) kill();
-      };
-      const cut = await factory(["release", number, "--env", "prod", "--yes", "--json"], {
-        cwd: line.folder,
-        variables: line.people.ci.variables,
-        started: (child) => {
-          kill = () => child.kill("SIGKILL");
-        },
-      });
-      delete hooks.afterReply;
-      expect(cut.status).toBeNull();
-      expect(await champion(line)).toBe("2");
-      await good(line.run("approver", ["approve", "withdraw", number, "--to", "prod", "--reason", "a complaint"]));
-      const again = await line.release(number, "prod");
-      expect(again.status, JSON.stringify(again.against)).toBe(5);
-      expect(again.error?.message).toContain("refused by now: approvals");
-      expect(await champion(line)).toBe("1");
-      expect(line.ledger().at(-1)?.kind).toBe("abandoned");
-      expect((await line.release(number, "prod")).status).toBe(3);
-    } finally {
-      await proxy.stop();
-    }
   });
 });
