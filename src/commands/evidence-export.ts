@@ -27,7 +27,7 @@ export const command = defineCommand({
   summary: "write everything that an auditor needs into a folder",
   description:
     "Writes the ledger, the evidence and bundles that it names, and a short Python script that verifies all of it with no network " +
-    "and without factory. The ledger is always whole; evidence and bundles are those of one version, or all.",
+    "and without factory. The ledger is always whole; evidence and bundles are those of one version and of what it was rolled back to, or all.",
   arguments: [{ name: "version", description: "a version, as MODEL/VERSION or its number in the first environment" }],
   options: [
     { flags: "--all", description: "of every version that the ledger knows" },

@@ -9,8 +9,12 @@ export interface NamedObject {
   environments: string[];
 }
 
-/** Every evidence and bundle that a chain names, of one candidate (a model digest) or of all; each once, in the order of the chain. Pure. */
+/**
+ * Every evidence and bundle that a chain names, of one candidate (a model digest) and what it was rolled back to, or of all; each
+ * once, in the order of the chain. Pure.
+ */
 export function planExport(entries: readonly Entry[], candidate: string | "all"): NamedObject[] {
+  const about = candidate === "all" ? undefined : withWaysBack(entries, candidate);
   const objects = new Map<string, NamedObject>();
   const name = (digest: string | undefined, index: NamedObject["index"], environments: readonly string[]): void => {
     if (digest === undefined) return;
@@ -22,7 +26,7 @@ export function planExport(entries: readonly Entry[], candidate: string | "all")
     entries.flatMap((entry) => (entry.kind === "registered" ? [[entry.body.evidence, entry.body.environment]] : [])),
   );
   for (const entry of entries) {
-    if (!("digest" in entry.body) || (candidate !== "all" && !isAbout(entry, candidate))) continue;
+    if (!("digest" in entry.body) || (about !== undefined && !isAbout(entry, about))) continue;
     const here = entry.body.environment;
     if ("evidence" in entry.body) {
       const source = entry.kind === "promotion.started" ? [entry.body.from.environment] : [];
@@ -34,9 +38,20 @@ export function planExport(entries: readonly Entry[], candidate: string | "all")
   return [...objects.values()];
 }
 
+/** The decision of a rollback is about what serves again, and rests on its evidence: whoever gets the one needs the other. */
+function withWaysBack(entries: readonly Entry[], candidate: string): ReadonlySet<string> {
+  const about = new Set([candidate]);
+  // One may lead to the next, in whatever order they happened: a set grows while it is walked.
+  for (const digest of about)
+    for (const entry of entries)
+      if (entry.kind === "rolledback" && entry.body.digest === digest && entry.body.to !== "none")
+        about.add(entry.body.to.digest);
+  return about;
+}
+
 /** A rollback is about what it takes away and about what serves again. */
-function isAbout(entry: Entry, candidate: string): boolean {
+function isAbout(entry: Entry, candidates: ReadonlySet<string>): boolean {
   if (!("digest" in entry.body)) return false;
   const again = entry.kind === "rolledback" && entry.body.to !== "none" ? entry.body.to.digest : undefined;
-  return entry.body.digest === candidate || again === candidate;
+  return candidates.has(entry.body.digest) || (again !== undefined && candidates.has(again));
 }

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EntryBody } from "../../src/ledger/entry.ts";
+import { runProcess } from "../../src/lib/run-process.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine } from "../support/small-line.ts";
+import { judges } from "../support/uv.ts";
 import { forgedPromotion } from "./forge.ts";
 import {
   artifacts,
@@ -153,6 +155,25 @@ describe("verify", () => {
     expect(other.status).toBe(3);
     expect(other.against).toEqual([expect.stringContaining(`opened under policy sha256:${digest}`)]);
     expect((await story.verify(["--policy-digest", digest.slice(0, 12)])).status).toBe(2);
+  });
+
+  test.each(["1", "2"])("an export of v%s alone is whole, whichever was rolled back", async (number) => {
+    const to = mkdtempSync(join(tmpdir(), "factory-test-export-"));
+    try {
+      const { line } = story;
+      await good(line.run("approver", ["evidence", "export", number, "--to", to]));
+      const bin = await judges("judges-crypto", ["cryptography==50.0.2", "securesystemslib==1.6.0"], line.variables);
+      const { status, stdout } = await runProcess({
+        argv: [join(bin, "python"), "-E", "-s", join(to, "verify_all.py"), to],
+        cwd: to,
+        env: { PATH: "" },
+        timeoutMs: 60_000,
+      });
+      expect(status, stdout).toBe(0);
+      expect(stdout).toContain("ok   complete");
+    } finally {
+      rmSync(to, { recursive: true, force: true });
+    }
   });
 
   test("an alias that was moved by hand", async () => {
