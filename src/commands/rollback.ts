@@ -158,7 +158,7 @@ function missing(): never {
 }
 
 function momentDetected(text: string | undefined, zone: string, now: Date): Date | undefined {
-  const at = text === undefined ? undefined : momentOf(text, zone);
+  const at = text === undefined ? undefined : momentOf(text, zone, "--detected-at");
   if (at !== undefined && at > now)
     throw usageError(
       "flags.detected-at",

@@ -153,15 +153,21 @@ export const command = defineCommand({
     }
     const source =
       data.commit === undefined
-        ? "not in git: only a pilot may be trained so"
+        ? "not in git"
         : `commit ${data.commit.slice(0, 12)}${data.dirty ? " with uncommitted changes" : ""}`;
     return [
       `${style.ok(MARK.pass)} ${head}`,
       `  model sha256:${data.model.digest}  ${style.dim(`${data.model.files} files`)}`,
       style.dim(`  ${source}; log: ${data.logFile}`),
-      ...(data.dirty ? [`${style.warn(MARK.note)} trained on uncommitted changes: this run cannot be registered`] : []),
+      ...(data.dirty
+        ? [
+            `${style.warn(MARK.note)} trained ${data.commit === undefined ? "without a commit" : "on uncommitted changes"}: this run cannot be registered`,
+          ]
+        : []),
       "",
-      data.dirty ? "Next:  git add --all && git commit, then factory train again" : "Next:  factory check",
+      data.dirty
+        ? `Next:  ${data.commit === undefined ? "git init, " : ""}git add --all && git commit, then factory train again`
+        : "Next:  factory check",
     ].join("\n");
   },
 });

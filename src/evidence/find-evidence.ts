@@ -56,7 +56,11 @@ export async function evidenceOfRun(
     latest?.digest,
   );
   if (picked !== undefined) return picked;
-  throw usageError("evidence.run", `there is no evidence about run ${named}`, `factory check --run ${named}`);
+  throw usageError(
+    "evidence.run",
+    `there is no evidence about run ${named}`,
+    "factory check --run ID: all 32 digits, as factory train prints them",
+  );
 }
 
 function runNamed(all: readonly Evidence[], named: string): string | undefined {

@@ -140,7 +140,7 @@ export const EVIDENCE_RULES: readonly Rule[] = [
               )
             : no(
                 `the policy does not know ${strangers.map((each) => each.address).join(", ")}, who changed the code`,
-                `a policy owner adds under people:  ${first.address}: {}`,
+                `a policy owner adds it: to the aliases of the person whom it belongs to; for somebody new under people:  ${first.address}: {}`,
               );
         }),
       ),

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { outsideError, usageError } from "../lib/error.ts";
+import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import type { LocalHost } from "../local/server.ts";
 import type { StarterPolicy } from "../policy/starter-policy.ts";
 import { git } from "./code.ts";
@@ -32,9 +32,15 @@ export async function localScene({ folder }: Stage, host: LocalHost): Promise<Sc
     variables: {},
     name: "MLflow server",
     note: "  (SQLite)",
-    start({ author }) {
+    async start({ author }) {
       const args = ["local", "start", "--dir", folder, "--port", String(port)];
-      return runFactory(author, "starting the MLflow server", args, folder, z.object({ uri: z.string() }));
+      try {
+        return await runFactory(author, "starting the MLflow server", args, folder, z.object({ uri: z.string() }));
+      } catch (error) {
+        // The first install takes minutes, in which somebody else may take the port. The policy names it already.
+        if (!(error instanceof FactoryError) || error.code !== "local.port-taken") throw error;
+        throw outsideError(error.code, error.message, "run quickstart again: it takes the next free port", error);
+      }
     },
     stop: (program) => stopLocal(program, folder),
   };
