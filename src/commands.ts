@@ -131,7 +131,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "history",
     group: "Ship",
-    summary: "say what served when, by whom and on whose approval",
+    summary: "say what served when and what was deployed, by whom and on whose approval",
     load: async () => (await import("./commands/history.ts")).command,
   },
   {

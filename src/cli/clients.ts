@@ -17,8 +17,8 @@ import type { Uv } from "../training/project-environment.ts";
 import type { Tracking } from "../training/tracking.ts";
 
 /**
- * The outside systems that commands may reach, each opened lazily by `main.ts` through an interface that a feature declares.
- * A member is a function that opens the system: `mlflow(uri)`, `git(folder)`, …
+ * The outside systems that commands may reach, each through an interface that a feature declares. Nothing is opened before a
+ * command first asks for it.
  */
 export interface Clients {
   /** Where a system tells what it waits for, when whoever opens it gives it no report. */

@@ -42,7 +42,7 @@ export interface Context {
   report: Report;
   prompts: Prompts;
   signal: AbortSignal;
-  /** --yes: every default is taken, no question asked. */
+  /** --yes: no question is asked. Every default is taken, and what is to be confirmed is. */
   yes: boolean;
   quiet: boolean;
   json: boolean;

@@ -2,7 +2,7 @@ import { usageError } from "../lib/error.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { CommandEntry } from "./command.ts";
 
-/** Finds the command whose words begin the arguments, longest name first. Flags before the command are allowed. */
+/** Finds the command whose words begin the arguments, longest name first. Flags before the command are allowed, with their value after `=`. */
 export function findCommand(
   table: readonly CommandEntry[],
   argv: readonly string[],

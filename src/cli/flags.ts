@@ -32,8 +32,8 @@ export function parseFlags(command: Usage, rest: readonly string[]): Parsed {
   if (command.writes) parser.option("--dry-run", "show what would be done, write nothing");
   parser
     .option("--json", "print one JSON document and nothing else on stdout")
-    .option("--quiet", "no progress on stderr")
-    .option("--yes", "take every default, ask nothing")
+    .option("--quiet", "no progress, notes or warnings on stderr")
+    .option("--yes", "ask nothing: take every default, and sign what approve asks about")
     .option("--debug", "show each request on stderr, and on a failure the stack and its causes");
   parser.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  $ ${line}`).join("\n")}`);
   try {

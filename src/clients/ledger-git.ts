@@ -11,18 +11,13 @@ const TRIES = 50;
 const LOST = 3;
 const MAX_PAUSE_MS = 250;
 
-export interface GitLedger extends LedgerStore {
-  /** The projects that have a chain in the branch, sorted. */
-  listProjects(): Promise<string[]>;
-}
-
 /**
  * The chain of a project in a branch of a git repository: the file `<project>.jsonl` at its root. An append is a commit on the
  * head that was just fetched, pushed without force: when the push is refused since the head has moved, the chain is looked at
  * again. What was seen of a chain once must be there for ever: a branch whose history was rewritten, or a file that lost
  * lines, is an error (exit 4).
  */
-export function openLedgerGit(request: GitBranchRequest & { project: string }): GitLedger {
+export function openLedgerGit(request: GitBranchRequest & { project: string }): LedgerStore {
   const { project, signal } = request;
   if (!/^[a-z][a-z0-9_-]{0,62}$/.test(project))
     throw usageError("ledger.project", `${JSON.stringify(project)} is no name of a project`);
@@ -68,12 +63,6 @@ export function openLedgerGit(request: GitBranchRequest & { project: string }): 
           await sleep(randomInt(MAX_PAUSE_MS), undefined, signal === undefined ? {} : { signal });
         }
         throw outsideError("ledger.busy", `${branch.place} moved ${TRIES} times in a row`, "run it again");
-      }),
-    listProjects: () =>
-      branch.locked(async () => {
-        const head = await branch.fetch();
-        const files = head === undefined ? [] : await branch.files(head);
-        return files.flatMap((file) => /^([a-z][a-z0-9_-]{0,62})\.jsonl$/.exec(file.name)?.[1] ?? []).sort();
       }),
   };
 }

@@ -53,7 +53,7 @@ export async function requirePython(variables: Variables, signal?: AbortSignal):
   throw outsideError(
     "python.missing",
     `no Python ${PYTHON_VERSIONS.join(", ")} on PATH${others.length === 0 ? "" : ` (${others.join("; ")})`}`,
-    "install Python 3.11 or later (python.org, your package manager or `uv python install 3.11`) and put it on PATH",
+    "install Python 3.11, 3.12 or 3.13 (python.org, your package manager or `uv python install 3.11`) and put it on PATH",
   );
 }
 

@@ -199,7 +199,6 @@ export type ContractTable = z.infer<typeof schemaObject>;
 export type ContractProperty = z.infer<typeof property>;
 export type QualityRule = z.infer<typeof quality>;
 export type TypeOptions = z.infer<typeof typeOptions>;
-export type LogicalType = (typeof logicalTypes)[number];
 
 /** A contract as read: the document, the SHA-256 (hex) of its text, and where each part stands. */
 export interface Contract {

@@ -67,7 +67,7 @@ export function judgeMaterial(material: Material, ask: DeployAsk): JudgedMateria
 }
 
 /** `resources/jobs.yml:7 there is no field …` */
-export function placed({ file, line, message }: BundleFinding): string {
+function placed({ file, line, message }: BundleFinding): string {
   return `${file}${line === undefined ? "" : `:${line}`} ${message}`;
 }
 

@@ -75,7 +75,7 @@ export function judgePython(python: Awaited<ReturnType<Machine["python"]>>): Omi
   return {
     verdict: "missing",
     found: `no Python 3.11, 3.12 or 3.13 on PATH${others}`,
-    fix: "install Python 3.11 or later and put it on PATH",
+    fix: "install Python 3.11, 3.12 or 3.13 and put it on PATH",
   };
 }
 

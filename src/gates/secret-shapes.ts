@@ -52,12 +52,10 @@ export function entropyBits(text: string): number {
   return [...counts.values()].reduce((sum, n) => sum - (n / text.length) * Math.log2(n / text.length), 0);
 }
 
-/** Findings of one file's text; long lines are read in overlapping pieces so that no shape is cut. */
-export function secretsInText(text: string, file: string): Finding[] {
-  return [...searchText(text, file)].flat();
-}
-
-/** The same, line by line and piece by piece: the caller may stop or let others run in between. */
+/**
+ * Findings of one file's text, line by line: the caller may stop or let others run in between. Long lines are read in overlapping
+ * pieces so that no shape is cut.
+ */
 export function* searchText(text: string, file: string): Generator<Finding[]> {
   let number = 0;
   for (let start = 0; start <= text.length; number++) {

@@ -21,9 +21,6 @@ export const reasonText = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "one line without control characters");
 
-/** `seq:hash` of an entry. */
-export const headText = z.string().regex(/^(?:0|[1-9]\d{0,15}):[0-9a-f]{64}$/);
-
 const verdicts = z.array(
   z.strictObject({ rule: name, verdict: z.enum(["yes", "no", "cannot tell"]), why: z.string() }),
 );

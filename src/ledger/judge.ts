@@ -5,7 +5,7 @@ import type { Policy } from "../policy/policy.ts";
 import { EMPTY_HEAD, type Entry, type Head } from "./entry.ts";
 import { signedPart } from "./line.ts";
 
-/** How far an entry's time may lie before that of the entry before it: clocks of different machines differ. */
+/** How far the clocks of two machines may be apart: an entry's time may lie so long before that of the entry before it. */
 export const CLOCK_TOLERANCE_MS = 5 * 60_000;
 
 /** What the entries up to a place say that matters for the next one. */

@@ -36,8 +36,16 @@ export async function abandon(
   if ("problem" in identity) return { refused: identity.problem };
   if (identity.kind === "bot") return { refused: `${identity.address} is a bot` };
   const { open } = line.state.environment(environment);
+  const { environments } = line.policy.value.inForce.policy;
+  const place = environments.find((each) => each.name === environment);
+  // One that the policy lists no more may still hold what was started there.
+  if (open.length === 0 && place === undefined)
+    throw usageError(
+      "environment.unknown",
+      `no environment is called ${environment}`,
+      `there are, in order: ${environments.map((each) => each.name).join(", ")}`,
+    );
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
-  const place = line.policy.value.inForce.policy.environments.find((each) => each.name === environment);
   const moved = open.find((each) => each.kind === "release.started");
   const serving = line.state.environment(environment).champion?.version;
   if (moved?.kind === "release.started" && place !== undefined && moved.body.version !== serving)

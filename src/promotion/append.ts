@@ -92,19 +92,25 @@ const TAKEOVER_MS = 2 * 60_000;
 
 /**
  * The start that this command carries on, or undefined when nothing is open. Anything else that is open in the environment is
- * a lock: exit 5, with holder and age. `cutOff`: the last command of this user did not come to its end, so
- * that nobody is at work on a start of the same key. Pure.
+ * a lock: exit 5, with holder and age. A rollback alone looks no further than the start that it carries on: going back does not wait
+ * for what others began. `cutOff`: the last command of this user did not come to its end, so that nobody is at work on a start of
+ * the same key. Pure.
  */
 export function demandFree<K extends Started["kind"]>(
   open: readonly Started[],
   mine: { kind: K; digest: string; key: string; cutOff: boolean },
   now: Date,
 ): Extract<Started, { kind: K }> | undefined {
+  let own: Extract<Started, { kind: K }> | undefined;
   for (const each of open) {
+    if (own?.kind === "rollback.started") break;
     const ageMs = Math.max(0, now.getTime() - new Date(each.at).getTime());
     const same = each.kind === mine.kind && each.body.digest === mine.digest;
     const cutOff = each.key === mine.key && mine.cutOff;
-    if (same && (cutOff || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) return each;
+    if (same && (cutOff || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) {
+      own ??= each;
+      continue;
+    }
     const minutes = Math.floor(ageMs / 60_000);
     const age = minutes < 1 ? `${Math.floor(ageMs / 1000)} s` : `${minutes} min`;
     throw changed(
@@ -115,7 +121,7 @@ export function demandFree<K extends Started["kind"]>(
         : "wait, or end it: factory promote --abandon --to ENVIRONMENT --reason …",
     );
   }
-  return undefined;
+  return own;
 }
 
 function isStartOf<K extends Started["kind"]>(entry: Started, kind: K): entry is Extract<Started, { kind: K }> {

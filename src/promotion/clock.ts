@@ -1,8 +1,6 @@
 import type { Entry } from "../ledger/entry.ts";
+import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { type Known, known, unknown } from "./facts.ts";
-
-/** How far two clocks may be apart. */
-const TOLERANCE_MS = 5 * 60_000;
 
 /**
  * The moment of a decision: the local clock, if the registry's server and the ledger's last entry agree with it within five
@@ -21,10 +19,10 @@ export function momentOfDecision(
       "see what stands between: a proxy must pass that header on",
     );
   const lastMs = last === undefined ? Number.NEGATIVE_INFINITY : Date.parse(last.at);
-  const isBehindLedger = (ms: number): boolean => !(ms >= lastMs - TOLERANCE_MS);
+  const isBehindLedger = (ms: number): boolean => !(ms >= lastMs - CLOCK_TOLERANCE_MS);
   const localBehind = isBehindLedger(localMs);
   const offMs = server.localMs - server.serverMs;
-  if (!(Math.abs(offMs) <= TOLERANCE_MS)) {
+  if (!(Math.abs(offMs) <= CLOCK_TOLERANCE_MS)) {
     const serverNow = localMs - offMs;
     const serverBehind = isBehindLedger(serverNow);
     const which =

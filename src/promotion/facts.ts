@@ -21,7 +21,7 @@ export interface SeenApproval {
   seq: number;
   /** When it was signed. */
   at: Date;
-  /** Whose key signed it, by the policy in force now; a problem when that key or person counts no more. */
+  /** Whose key signed it, by what the policy in force now says of that moment: a key that has ended since still counts. A problem when it counts for nobody. */
   by: Identity | { problem: string };
   approval: ApprovalPredicate;
   /** Digests of its subjects. */

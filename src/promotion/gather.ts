@@ -66,7 +66,7 @@ export interface Gathered {
 }
 
 /** The environment that was named and the one before it; of a release both are the named one. Throws exit 2 for an unknown one, and for a promotion to the first. */
-export function targetOf(policy: Policy, name: string, action: Action): { source: Environment; target: Environment } {
+function targetOf(policy: Policy, name: string, action: Action): { source: Environment; target: Environment } {
   const index = policy.environments.findIndex((each) => each.name === name);
   const target = policy.environments[index];
   const names = policy.environments.map((each) => each.name).join(", ");

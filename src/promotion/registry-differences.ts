@@ -85,7 +85,7 @@ export function aliasDifferences(
 }
 
 /** Versions that the ledger does not know; those of the first environment may be experiments. Pure. */
-export function madeByHand(
+function madeByHand(
   { environment, isFirst, versions }: Pick<RegistryPicture, "environment" | "isFirst" | "versions">,
   recorded: readonly PlacedVersion[],
   left: Leftovers,

@@ -1,6 +1,7 @@
 import type { EntryOf, Started } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
+import { cutTo } from "../lib/cut-to.ts";
 import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
 import type { Verdict } from "./rule.ts";
@@ -60,10 +61,15 @@ export async function giveUp(begun: Started, why: string, line: Line, actor: Act
   const body = {
     started: begun.seq,
     environment: begun.body.environment,
-    reason: `not carried on: ${why}`.slice(0, 200),
+    reason: cutTo(`not carried on: ${why}`, 200),
   };
   if ((await appendOnLine(line, [{ kind: "abandoned", body }], actor, at)) === undefined)
-    throw changed("ledger.moved", "the ledger moved meanwhile", "run the same command again");
+    // Not ledger.moved, after which nothing is open: this start still is.
+    throw changed(
+      "begun.open",
+      `the ledger moved meanwhile: what entry ${begun.seq} (${begun.kind}) began was not ended`,
+      "run the same command again",
+    );
   throw changed(
     "begun.stale",
     `what entry ${begun.seq} (${begun.kind}) began cannot be carried on (${why}): it was abandoned`,

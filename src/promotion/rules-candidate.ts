@@ -56,7 +56,7 @@ export const CANDIDATE_RULES: readonly Rule[] = [
     judge: (facts) =>
       given(facts.registry, (differences) =>
         differences.length === 0
-          ? yes("versions, aliases and anchor are what the ledger says")
+          ? yes("versions and aliases are what the ledger says")
           : no(differences.join("; "), "factory verify says more"),
       ),
   },

@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { normaliseAddress } from "../policy/address.ts";
 import { durationMs } from "../policy/durations.ts";
 import { personOf } from "../policy/identity.ts";
@@ -57,7 +58,7 @@ export const EVIDENCE_RULES: readonly Rule[] = [
             const limit = rules.stage.evidenceTtl;
             const ageMs = now.getTime() - new Date(found.finished).getTime();
             // Evidence from the future is a clock that was wrong, on one machine or the other.
-            if (!(ageMs >= -5 * 60_000))
+            if (!(ageMs >= -CLOCK_TOLERANCE_MS))
               return no("the evidence is dated in the future", "check the clock of the machine that ran factory check");
             if (limit === undefined) return yes(`${ageText(ageMs)} old, no limit`);
             return ageMs <= durationMs(limit)

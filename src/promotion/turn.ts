@@ -54,7 +54,7 @@ export async function takeTurn(
     return { cutOff, begin, end };
   } catch (error) {
     if (error instanceof FactoryError && error.code === "lock.held")
-      throw changed("environment.busy", error.message, "wait until it is done, then look: factory status");
+      throw changed("environment.busy", error.message, `${error.hint}; then look: factory status`);
     throw error;
   }
 }

@@ -17,7 +17,6 @@ const candidate = z.object({
   evidence: z.string(),
   auc: z.number().nullable(),
 });
-export type Candidate = z.infer<typeof candidate>;
 
 /** What quickstart did, in order. Everything after `check` is there only when the first model passed its gates. */
 export const story = z.object({

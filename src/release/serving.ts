@@ -25,12 +25,13 @@ export interface ServingEndpoint {
   state(): Promise<EndpointState | undefined>;
   /**
    * Asks for exactly these versions with these shares, and makes the endpoint when there is none; its other settings stay. Comes
-   * back once the request is taken: the change itself takes minutes. Throws exit 5 while another change is going on.
+   * back once the request is taken: the change itself takes minutes. Throws exit 5 while another change is going on, and
+   * `serving.failed` when the endpoint itself refuses these versions; who lacks a right to ask gets another error.
    */
   ask(served: readonly Served[]): Promise<void>;
   /** One that is not there is no error. */
   remove(): Promise<void>;
-  /** Sends one scoring request. Throws exit 4 when it is not answered with predictions. */
+  /** Sends one scoring request. Throws `serving.score` when it is not answered with predictions; who may not ask gets another error. */
   score(request: unknown): Promise<void>;
 }
 

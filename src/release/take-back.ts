@@ -2,7 +2,9 @@ import { endpointsOf } from "../ledger/endpoints.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
+import { cutTo } from "../lib/cut-to.ts";
 import { FactoryError, outsideError } from "../lib/error.ts";
+import { redact } from "../lib/redact.ts";
 import type { Environment } from "../policy/policy.ts";
 import { appendEnd, changed, isOpen } from "../promotion/append.ts";
 import type { Gathered } from "../promotion/gather.ts";
@@ -142,7 +144,7 @@ export async function orGiveUp(
   }
 }
 
-/** A server's words as the one short line that a ledger entry takes. */
+/** A server's words as the one short line that a ledger entry takes: masked, since an entry with a secret is never written. */
 function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").slice(0, 200);
+  return cutTo(redact(text).replace(/[\p{Cc}\u2028\u2029]+/gu, " "), 200);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { canonicalJson, parseCanonicalJson } from "../../src/lib/canonical-json.ts";
+import { cutTo } from "../../src/lib/cut-to.ts";
 import { writeFileAtomic } from "../../src/lib/files.ts";
 import { sha256, sha256File } from "../../src/lib/hash.ts";
 import { nearest } from "../../src/lib/nearest.ts";
@@ -211,4 +212,14 @@ describe("processes", () => {
         .sort(),
     ).toEqual(["ONLY=this", "PATH=/usr/bin:/bin"]);
   });
+});
+
+test.each([
+  ["abc", 3, "abc"],
+  ["ab😀", 3, "ab"],
+  ["ab😀", 4, "ab😀"],
+  ["a\ud83d b", 9, "a\ufffd b"],
+])("%j is cut to %i without halves of a character", (text, most, cut) => {
+  expect(cutTo(text, most)).toBe(cut);
+  expect(() => canonicalJson(cutTo(text, most))).not.toThrow();
 });

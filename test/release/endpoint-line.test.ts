@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { startCatalogs } from "../clients/unity-catalog/line-parts.ts";
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";
+import { serving } from "../fakes/workspace/serving/state.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import type { SmallLine } from "../support/small-line.ts";
 import { EndpointLine, good } from "./endpoint-parts.ts";
@@ -37,6 +38,30 @@ test("what is under way proves nothing, what is given up is taken down, what was
   timeout: 300_000,
 }, async () => {
   const number = await it.promoted("one", "test");
+  // Its own no ends the release, and so does a version that does not come up. What is kept of its words holds no secret.
+  const no = fake.fault({
+    kind: "status",
+    status: 400,
+    route: "serving-endpoints",
+    method: "POST",
+    message: "too big",
+  });
+  expect((await line.release(number, "test")).status).toBe(4);
+  expect(no.struck).toBe(1);
+  no.clear();
+  expect(it.entries().at(-1)?.kind).toBe("abandoned");
+  expect(it.last("abandoned").body.reason).toMatch(/does not take v1: .*too big/);
+  const { failures } = serving.of(fake.state).settings;
+  failures.set(
+    `acme_test.${line.model}/1`,
+    `no index at https://__token__:hush@pypi.example.com for dapi${"0".repeat(32)}`,
+  );
+  const gone = await line.release(number, "test");
+  expect(gone.status, gone.ran.stdout).toBe(4);
+  failures.clear();
+  expect(it.entries().at(-1)?.kind).toBe("abandoned");
+  expect(it.last("abandoned").body.reason).toMatch(/no index at https:..__token__:••••@pypi.example.com for ••••$/);
+
   const down = fake.fault({ kind: "status", status: 503, route: "/aliases", method: "PUT", times: 0 });
   expect((await line.release(number, "test")).status).toBe(4);
   expect(down.struck).toBeGreaterThan(0);

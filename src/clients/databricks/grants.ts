@@ -99,7 +99,7 @@ export async function withGrants<T>(
 }
 
 /** The hint that asks for grants: of these, and of those that a thing in a schema takes anyway. */
-export async function askFor(workspace: Workspace, needed: readonly Grant[]): Promise<string> {
+async function askFor(workspace: Workspace, needed: readonly Grant[]): Promise<string> {
   const name = await whoAmI(workspace).then(
     (found) => found.name,
     () => "you",
@@ -175,7 +175,7 @@ async function isOwner(workspace: Workspace, [, on, name]: Grant, principal: Pri
 }
 
 /** Undefined: it is not there, or the workspace does not tell. */
-export async function ownerOf(workspace: Workspace, on: Grant[1], name: string): Promise<string | undefined> {
+async function ownerOf(workspace: Workspace, on: Grant[1], name: string): Promise<string | undefined> {
   const path = `/api/2.1/unity-catalog/${FOLDERS[on]}/${encodeURIComponent(name)}`;
   return (await told(() => workspace.find({ method: "GET", path }, owned)))?.owner;
 }

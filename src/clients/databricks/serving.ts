@@ -48,6 +48,13 @@ export function servingEndpoint(workspace: Workspace, name: string, model: strin
         throw new FactoryError("serving.busy", EXIT.changed, `${place} is being changed by somebody else: ${message}`, {
           hint: "run the same command again: it waits until that is done",
         });
+      // Its own no: the request as it is would be refused again. Anything else says nothing about the version.
+      if (reply.status === 400 || reply.status === 422)
+        throw outsideError(
+          "serving.failed",
+          `${place} does not take ${served.map(({ version }) => `v${version}`).join(" and ")}: ${httpFailure(request, reply).message}`,
+          "mend what it says, then run the same command again",
+        );
       throw httpFailure(request, reply);
     },
     async remove() {
@@ -65,6 +72,8 @@ export function servingEndpoint(workspace: Workspace, name: string, model: strin
       const { request: sent, reply } = await workspace.attempt(call);
       const answer = predictions.safeParse(reply.json);
       if (reply.status >= 200 && reply.status < 300 && answer.success && !isEmpty(answer.data.predictions)) return;
+      // Who asks may not, or asks too often: the version has not been heard.
+      if ([401, 403, 429].includes(reply.status)) throw httpFailure(sent, reply);
       const why = reply.status === 200 ? "it answered without predictions" : httpFailure(sent, reply).message;
       throw outsideError("serving.score", `${place} did not score a request: ${why}`);
     },

@@ -134,6 +134,35 @@ describe("a serving endpoint", () => {
     await expect(endpoint().ask(routedTo("3", "1"))).rejects.toMatchObject({ code: "serving.busy", exit: 5 });
   });
 
+  test("that refuses a change says so; who lacks the right to ask for one hears another error", async () => {
+    await up("1");
+    const refused = place.fake.fault({
+      kind: "status",
+      status: 400,
+      method: "PUT",
+      route: "config",
+      message: "too big",
+    });
+    await expect(up("2")).rejects.toMatchObject({
+      code: "serving.failed",
+      exit: 4,
+      message: expect.stringContaining("too big"),
+    });
+    refused.clear();
+    place.fake.fault({ kind: "status", status: 403, method: "PUT", route: "config" });
+    await expect(up("2")).rejects.toMatchObject({ code: "http.403", exit: 4 });
+    expect(await shares()).toEqual(["v1 100"]);
+  });
+
+  test.each([
+    [400, "serving.score"],
+    [403, "http.403"],
+  ])("that answers a request with %i: %s", async (status, code) => {
+    await up("1");
+    place.fake.fault({ kind: "status", status, route: "invocations" });
+    await expect(endpoint().score({ inputs: [] })).rejects.toMatchObject({ code, exit: 4 });
+  });
+
   test("that is removed is gone, twice too", async () => {
     await up("1");
     await endpoint().remove();

@@ -2,8 +2,8 @@ import { open } from "node:fs/promises";
 import * as z from "zod";
 import { errnoOf, outsideError, usageError } from "../../../lib/error.ts";
 import { problemOf, sendHttp } from "../../../lib/http.ts";
+import { isLoopback } from "../../../lib/loopback.ts";
 import { learnSecret } from "../../../lib/redact.ts";
-import { isLoopback } from "./host.ts";
 import { type AuthWorld, federationAudience, requestToken, tokenEndpoint } from "./oauth.ts";
 import type { TokenSource } from "./token.ts";
 

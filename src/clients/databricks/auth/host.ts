@@ -1,4 +1,5 @@
 import { usageError } from "../../../lib/error.ts";
+import { isLoopback } from "../../../lib/loopback.ts";
 
 /**
  * The origin of a workspace as its tools write it: the scheme may be missing, path and query are dropped. A credential is sent there,
@@ -17,11 +18,6 @@ export function workspaceHost(text: string, from: string): string {
 }
 
 const FORM = "the form is https://adb-….azuredatabricks.net";
-
-/** Whether a host name is this machine. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
-}
 
 /** The workspace that the address of a host with several names in its query: `?o=`, as copied from a browser. */
 export function workspaceIdOf(text: string): string | undefined {

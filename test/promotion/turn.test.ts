@@ -1,0 +1,61 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Ledger } from "../../src/ledger/open-ledger.ts";
+import { FactoryError } from "../../src/lib/error.ts";
+import { changed } from "../../src/promotion/append.ts";
+import { giveUp } from "../../src/promotion/resume.ts";
+import { inTurn, takeTurn } from "../../src/promotion/turn.ts";
+import { chain, ci, promoted } from "../audit/chain.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "factory-turn-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A promotion is open, and somebody else is always faster. */
+const { view, state } = chain(promoted(1, 2, 0).slice(0, 2));
+const ledger: Ledger = { place: "ledger", local: true, view: async () => view, append: async () => undefined };
+const line = { project: "claims-triage", model: "claims.triage", ledger, view, state, first: undefined };
+const unjudged = { ...line, policy: { known: false as const, why: "not asked" } };
+const take = (dryRun = false) =>
+  takeTurn(line, "prod", { cacheFolder: folder, signal: new AbortController().signal }, dryRun);
+const lockFile = () => join(folder, "turns", readdirSync(join(folder, "turns"))[0] ?? "");
+/** A command of this user that is cut off after it began something. */
+async function cutOff(): Promise<void> {
+  const turn = await take();
+  turn.begin();
+  turn.end(false);
+}
+
+test("a lock of another machine names the file that holds it", async () => {
+  await cutOff();
+  writeFileSync(lockFile(), "4711\n0\nanother-machine\nabcd\n");
+  const refused = await take().catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "environment.busy", exit: 5 });
+  expect(refused instanceof FactoryError && refused.hint).toContain(`remove ${lockFile()}`);
+});
+
+test.each(["ledger.moved", "begun.stale"])("after %s nothing is open", async (code) => {
+  await cutOff();
+  await expect(
+    inTurn(await take(), () => {
+      throw changed(code, "said");
+    }),
+  ).rejects.toMatchObject({ code });
+  expect((await take(true)).cutOff).toBe(false);
+});
+
+test("what could not be ended stays open for the next command", async () => {
+  await cutOff();
+  const turn = await take();
+  expect(turn.cutOff).toBe(true);
+  const [begun] = state.environment("prod").open;
+  if (begun === undefined) throw new Error("nothing is open");
+  await expect(
+    inTurn(turn, () => giveUp(begun, "it is stale", unjudged, { by: ci.address, signer: ci.signer }, new Date())),
+  ).rejects.toMatchObject({ exit: 5, message: expect.stringContaining("was not ended") });
+  expect((await take(true)).cutOff).toBe(true);
+});
