@@ -5,6 +5,7 @@ import { BODIES, type Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
+import { cutTo } from "../lib/cut-to.ts";
 import { usageError } from "../lib/error.ts";
 import { readTextFile, syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { isSignedBy, type Signer } from "../lib/signing.ts";
@@ -179,5 +180,5 @@ async function recordPending(
 
 /** The entry that ends a half-done release for a rollback. */
 export function abandonedFor(reason: string, started: number, environment: string): Fact {
-  return { kind: "abandoned", body: { started, environment, reason: `rolled back: ${reason}`.slice(0, 200) } };
+  return { kind: "abandoned", body: { started, environment, reason: cutTo(`rolled back: ${reason}`, 200) } };
 }
