@@ -1,5 +1,5 @@
 import { known } from "../../src/promotion/facts.ts";
-import { at, type Case, freeze, NOT_ASKED, problem, prodStage, ticket } from "./case-parts.ts";
+import { at, type Case, freeze, NOT_ASKED, problem, prodStage, readTicket, ticket } from "./case-parts.ts";
 import { later, NOW, ticketOf } from "./good-facts.ts";
 
 export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
@@ -146,6 +146,18 @@ export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
       /used for prod v3/,
     ],
     ["open", "no", { facts: ticket({ state: "open" }) }, /is open/],
+    [
+      "approved, and the register that says so",
+      "yes",
+      { facts: readTicket({}) },
+      /^ticket CHG-1 is approved in tickets\.yaml \(sha256:[0-9a-f]{64}\)$/,
+    ],
+    [
+      "rejected, and the register that says so",
+      "no",
+      { facts: readTicket({ state: "rejected" }) },
+      /^ticket CHG-1 is rejected in tickets\.yaml \(sha256:[0-9a-f]{64}\)$/,
+    ],
     ["closed", "no", { facts: ticket({ state: "closed" }) }, /is closed/],
     ["rejected", "no", { facts: ticket({ state: "rejected" }) }, /is rejected/],
     ["closed, where none is asked for", "no", { environment: "test", facts: ticket({ state: "closed" }) }],
