@@ -101,6 +101,16 @@ export const WORLD_RULES: readonly Rule[] = [
           if (ticket.state !== "approved") return no(state, "have it approved");
           if (ticket.project !== undefined && ticket.project !== facts.project)
             return no(`ticket ${id} is for ${ticket.project}`, "a ticket of its own");
+          if (ticket.project === undefined) {
+            // Each project has a ledger of its own, which does not see that another one used it.
+            if (!facts.policy.known) return cannotTell(facts.policy.why, facts.policy.fix);
+            const { length } = Object.keys(facts.policy.value.inForce.policy.projects);
+            if (length > 1)
+              return no(
+                `ticket ${id} names no project, and the policy lists ${length}: each of them could use it once`,
+                `project: ${facts.project} in the register`,
+              );
+          }
           if (ticket.environment !== undefined && ticket.environment !== facts.environment.name)
             return no(`ticket ${id} is for ${ticket.environment}`, "a ticket of its own");
           return given(facts.now, (now) => {

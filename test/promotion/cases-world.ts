@@ -2,6 +2,13 @@ import { known } from "../../src/promotion/facts.ts";
 import { at, type Case, freeze, NOT_ASKED, problem, prodStage, readTicket, ticket } from "./case-parts.ts";
 import { later, NOW, ticketOf } from "./good-facts.ts";
 
+const twoProjects: Case[2]["policy"] = (policy) => {
+  policy.projects = {
+    ...policy.projects,
+    "claims-other": { productLine: "claims", riskTier: "medium", owner: "owner@example.com" },
+  };
+};
+
 export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
   ledger: [
     ["whole", "yes", {}],
@@ -170,6 +177,13 @@ export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
     ["a window that begins never", "no", { facts: ticket({ from: "never" }) }],
     ["a window that ends never", "no", { facts: ticket({ until: "never" }) }],
     ["its system does not answer", "cannot tell", { facts: { ticket: NOT_ASKED } }],
+    ["for no project, where there are two", "no", { policy: twoProjects }, /names no project, and the policy lists 2/],
+    [
+      "for this project, where there are two",
+      "yes",
+      { policy: twoProjects, facts: ticket({ project: "claims-triage" }) },
+    ],
+    ["for no project, and no policy is known", "cannot tell", { facts: { policy: NOT_ASKED } }],
   ],
   "human review": [
     ["none asked for", "yes", {}],
