@@ -170,7 +170,13 @@ function standingOf(state: LineState, source: Environment, first: Environment | 
 function ticketOf({ body }: Begun, state: LineState) {
   const id = body.ticket;
   if (id === undefined) return undefined;
-  const nothing = { project: undefined, environment: undefined, summary: undefined, from: undefined, until: undefined };
+  const nothing = {
+    project: state.project,
+    environment: undefined,
+    summary: undefined,
+    from: undefined,
+    until: undefined,
+  };
   const number = state.registered.findLast((each) => each.body.digest === body.digest)?.body.version ?? "";
   const candidate = findCandidate(state, body.model, number);
   const spent = spentOn(state, id, { candidate, environment: body.environment });

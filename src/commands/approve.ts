@@ -12,6 +12,7 @@ import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
+import { registerText } from "../tickets/ticket.ts";
 
 const output = z.object({
   outcome: z.enum(["approved", "planned", "refused", "cannot tell", "declined"]),
@@ -23,6 +24,10 @@ const output = z.object({
   rules: z.string().optional(),
   policy: z.string().optional(),
   ticket: z.string().optional(),
+  ticketSeen: z
+    .object({ state: z.string(), record: z.string(), register: z.object({ name: z.string(), digest: z.string() }) })
+    .optional()
+    .describe("the ticket's state, the digest of its record without it, and the register in which it was read"),
   role: z.string().optional(),
   approver: z.string().optional(),
   notAfter: z.string().optional(),
@@ -116,7 +121,7 @@ export const command = defineCommand({
 });
 
 function dataOf(plan: ApprovalPlan, number: string) {
-  const { rules, policy, ticket, role, approver, notAfter, rulesSince } = plan;
+  const { rules, policy, ticket, ticketSeen, role, approver, notAfter, rulesSince } = plan;
   return {
     model: plan.model,
     number,
@@ -126,6 +131,7 @@ function dataOf(plan: ApprovalPlan, number: string) {
     ...(rules !== undefined && { rules }),
     ...(policy !== undefined && { policy }),
     ...(ticket !== undefined && { ticket }),
+    ...(ticketSeen !== undefined && { ticketSeen }),
     ...(role !== undefined && { role }),
     ...(approver !== undefined && { approver }),
     ...(notAfter !== undefined && { notAfter }),
@@ -162,13 +168,18 @@ function signedLines(data: Output): string[] {
     ["model", `${data.model} ${data.number}  sha256:${data.digest}`],
     ["evidence", `sha256:${data.evidence}`],
     ["rules", `sha256:${data.rules ?? "?"}${rulesText(data)}`],
-    ["ticket", data.ticket ?? "none"],
+    ["ticket", ticketText(data)],
     ["as", `${data.approver ?? "?"}, role ${data.role ?? "?"}`],
     ["until", data.notAfter ?? "?"],
     ["code by", data.authors.join(", ") || "nobody"],
     ["gates", gatesText(data)],
   ];
   return table(rows).split("\n");
+}
+
+function ticketText({ ticket, ticketSeen }: Output): string {
+  if (ticket === undefined) return "none";
+  return ticketSeen === undefined ? ticket : `${ticket}  ${ticketSeen.state} in ${registerText(ticketSeen.register)}`;
 }
 
 function rulesText({ rulesSince }: Output): string {

@@ -17,6 +17,8 @@ const predicate = z.strictObject({
   /** Digest of the policy in force, hex. */
   policy: digestSchema,
   ticket: nameSchema.optional(),
+  /** Digests, hex, of the ticket's record without its state, and of the register in which the approver saw it. */
+  ticketSeen: z.strictObject({ record: digestSchema, register: digestSchema }).optional(),
   /** The role in which it is given. */
   role: nameSchema,
   /** Head of the ledger that the approver saw, `seq:hash`. */

@@ -3,6 +3,7 @@ import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import type { Rules } from "../project/rules.ts";
+import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
 import { appendOnLine, changed } from "./append.ts";
 import { decide, outcomeOf } from "./decide.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
@@ -23,6 +24,8 @@ export interface ApprovalPlan {
   rules: string | undefined;
   policy: string | undefined;
   ticket: string | undefined;
+  /** The ticket's state, and what was read of it. */
+  ticketSeen: (TicketSeen & { state: Ticket["state"] }) | undefined;
   role: string | undefined;
   approver: string | undefined;
   /** ISO 8601, UTC. */
@@ -54,6 +57,7 @@ export async function planApproval(
     (each): each is EntryOf<"release.started"> => each.kind === "release.started" && each.seq === last?.body.started,
   )?.body.rules;
   const evidence = facts.evidence.known ? facts.evidence.value : undefined;
+  const ticket = facts.ticket.known ? facts.ticket.value : undefined;
   const plan: ApprovalPlan = {
     verdicts,
     outcome: outcomeOf(verdicts),
@@ -64,6 +68,7 @@ export async function planApproval(
     rules: rules?.digest,
     policy: policy?.digest,
     ticket: question.ticket,
+    ticketSeen: ticket?.ticket && ticket.seen && { ...ticket.seen, state: ticket.ticket.state },
     role: typeof role === "string" ? role : undefined,
     approver: actor?.address,
     notAfter: facts.now.known && rules ? notAfter(rules.rules, facts.now.value) : undefined,
@@ -91,7 +96,7 @@ export async function applyApproval(
   line: Line,
   world: LineWorld,
 ): Promise<EntryOf<"approved"> | undefined> {
-  const { rules, policy, role, approver, notAfter } = plan;
+  const { rules, policy, ticketSeen: seen, role, approver, notAfter } = plan;
   if (
     rules === undefined ||
     policy === undefined ||
@@ -109,6 +114,7 @@ export async function applyApproval(
     rules,
     policy,
     ...(plan.ticket !== undefined && { ticket: plan.ticket }),
+    ...(seen !== undefined && { ticketSeen: { record: seen.record, register: seen.register.digest } }),
     role,
     seen: printHead(line.view.head),
     notAfter,

@@ -1,4 +1,5 @@
 import type { LineState } from "../ledger/line-state.ts";
+import { recordDigest } from "../tickets/ticket.ts";
 import { type DecisionFacts, known, unknown } from "./facts.ts";
 import type { Question } from "./gather.ts";
 import type { Line } from "./line.ts";
@@ -11,7 +12,9 @@ export async function ticketOf(question: Question, line: Line, world: LineWorld)
   const system = await world.tickets();
   if (system === undefined)
     return unknown("the policy names no ticket system", "tickets: { system: file, path: tickets.yaml } in policy.yaml");
-  return known({ id, ticket: await system.ticket(id), spentOn: spentOn(line.state, id, question) });
+  const ticket = await system.ticket(id);
+  const seen = ticket && { record: recordDigest(ticket), register: await system.register() };
+  return known({ id, ticket, seen, spentOn: spentOn(line.state, id, question) });
 }
 
 /** What a ticket was or is being used for, other than this candidate in this environment; undefined when it is fresh. Pure. */

@@ -6,7 +6,7 @@ import type { Identity } from "../policy/identity.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Environment } from "../policy/policy.ts";
 import type { Rules } from "../project/rules.ts";
-import type { Ticket } from "../tickets/ticket.ts";
+import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
 
 /** A fact that was found out, or why it could not be: rules never guess. */
 export type Known<T> = { known: true; value: T } | { known: false; why: string; fix?: string };
@@ -65,6 +65,14 @@ export const HOW_SEEN: Readonly<Record<SeenBytes["how"], string>> = {
   recorded: "as recorded when they came there: nobody can change them",
 };
 
+export interface TicketFact {
+  id: string;
+  ticket: Ticket | undefined;
+  /** What was read of it; left out for a ticket that is not there, and where a decision is made again without its system. */
+  seen?: TicketSeen | undefined;
+  spentOn: string | undefined;
+}
+
 /** What a decision about one candidate and one environment rests on. Gathered first, so that the decision is pure. */
 export interface DecisionFacts {
   action: Action;
@@ -106,7 +114,7 @@ export interface DecisionFacts {
   /** How it is to be released; of `release` only. */
   strategy: string | undefined;
   /** The ticket that was named, as its system tells it, and what else used it up. */
-  ticket: Known<{ id: string; ticket: Ticket | undefined; spentOn: string | undefined } | undefined>;
+  ticket: Known<TicketFact | undefined>;
 }
 
 export function known<T>(value: T): Known<T> {

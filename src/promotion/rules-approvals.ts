@@ -24,6 +24,8 @@ export interface ApprovalSetting {
   environment: string;
   rules: string;
   ticket: string | undefined;
+  /** Digest of the ticket's record as it is now; undefined: not known, and nothing is compared with it. */
+  ticketRecord: string | undefined;
   /** Addresses of everyone who changed the code, normalised. */
   authors: readonly string[];
   /** How long an approval lasts by the rules, counted from its signing. */
@@ -82,6 +84,9 @@ function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string |
   if (approval.rules !== setting.rules)
     return "under other rules: a threshold, a count or a lifetime was changed since";
   if (approval.ticket !== setting.ticket) return `for ticket ${approval.ticket ?? "none"}`;
+  const { ticketSeen } = approval;
+  if (ticketSeen && setting.ticketRecord !== undefined && ticketSeen.record !== setting.ticketRecord)
+    return `ticket ${approval.ticket} was changed since: approve again`;
   // Whoever signs can write any end into it: it lasts no longer than the rules let it.
   const end = new Date(Math.min(Date.parse(approval.notAfter), seen.at.getTime() + setting.ttlMs));
   if (!(end > setting.now)) return `ended at ${Number.isNaN(end.getTime()) ? approval.notAfter : end.toISOString()}`;
@@ -218,6 +223,7 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
     environment: facts.environment.name,
     rules: rules.value.digest,
     ticket: ticket.value?.id,
+    ticketRecord: ticket.value?.seen?.record,
     authors: people.people.map((each) => each.address),
     ttlMs: approvalTtlMs(rules.value.rules),
     now: now.value,

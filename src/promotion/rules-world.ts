@@ -1,6 +1,7 @@
 import { frozenBy } from "../policy/freeze.ts";
 import { listingIn } from "../policy/listing.ts";
 import { slotProblem } from "../policy/slots.ts";
+import { registerText } from "../tickets/ticket.ts";
 import { cannotTell, EVERYWHERE, given, no, type Rule, yes } from "./rule.ts";
 
 /** Rules about the organisation and the moment: policy, project, who acts, freeze, ticket, strategy. */
@@ -91,13 +92,25 @@ export const WORLD_RULES: readonly Rule[] = [
                     : "--ticket ID",
                 )
               : yes("no ticket is asked for");
-          const { id, ticket, spentOn } = named;
+          const { id, ticket, seen, spentOn } = named;
           if (ticket === undefined) return no(`there is no ticket ${id}`, "check its id");
           if (spentOn !== undefined)
             return no(`ticket ${id} is spent: it was used for ${spentOn}`, "a ticket of its own");
-          if (ticket.state !== "approved") return no(`ticket ${id} is ${ticket.state}`, "have it approved");
+          // Which register said so is for the record: a copy of the policy may bring another one.
+          const state = `ticket ${id} is ${ticket.state}${seen ? ` in ${registerText(seen.register)}` : ""}`;
+          if (ticket.state !== "approved") return no(state, "have it approved");
           if (ticket.project !== undefined && ticket.project !== facts.project)
             return no(`ticket ${id} is for ${ticket.project}`, "a ticket of its own");
+          if (ticket.project === undefined) {
+            // Each project has a ledger of its own, which does not see that another one used it.
+            if (!facts.policy.known) return cannotTell(facts.policy.why, facts.policy.fix);
+            const { length } = Object.keys(facts.policy.value.inForce.policy.projects);
+            if (length > 1)
+              return no(
+                `ticket ${id} names no project, and the policy lists ${length}: each of them could use it once`,
+                `project: ${facts.project} in the register`,
+              );
+          }
           if (ticket.environment !== undefined && ticket.environment !== facts.environment.name)
             return no(`ticket ${id} is for ${ticket.environment}`, "a ticket of its own");
           return given(facts.now, (now) => {
@@ -106,7 +119,7 @@ export const WORLD_RULES: readonly Rule[] = [
               return no(`ticket ${id} allows the change from ${ticket.from} only`, "wait for its window");
             if (ticket.until !== undefined && !(now <= new Date(ticket.until)))
               return no(`ticket ${id} allowed the change until ${ticket.until}`, "have the ticket renewed");
-            return yes(`ticket ${id} is approved`);
+            return yes(state);
           });
         });
       }),

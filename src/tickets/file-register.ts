@@ -1,11 +1,14 @@
-import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { isUtf8 } from "node:buffer";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { usageError } from "../lib/error.ts";
 import { readTextFile } from "../lib/files.ts";
+import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { Ticket, TicketSystem } from "./ticket.ts";
+import { POLICY_FILE } from "../policy/read-policy.ts";
+import type { Ticket, TicketRegister, TicketSystem } from "./ticket.ts";
 
 /** A register of changes may be long; this is more than ten thousand tickets. */
 const MAX_BYTES = 4 << 20;
@@ -45,37 +48,81 @@ export const ticketsSchema = z.strictObject({
 
 /**
  * The register in a YAML file. It is read once, at the first question. A file that is missing or broken is a usage error
- * (exit 2): a ticket that cannot be looked up is not a ticket that does not exist.
+ * (exit 2): a ticket that cannot be looked up is not a ticket that does not exist. `demand` is asked before it is read.
  */
-export function openTicketFile(path: string): TicketSystem {
-  let tickets: Map<string, Ticket> | undefined;
+export function openTicketFile(path: string, demand: () => void = () => {}): TicketSystem {
+  let content: Content | undefined;
+  const read = (): Content => {
+    if (content === undefined) demand();
+    content ??= readTickets(path);
+    return content;
+  };
   return {
     place: path,
-    async ticket(id) {
-      tickets ??= readTickets(path);
-      return tickets.get(id);
-    },
+    ticket: async (id) => read().tickets.get(id),
+    register: async () => read().register,
   };
 }
 
 /** The ticket system that a policy names, its path beside the policy's file; undefined when it names none. */
 export function ticketsOf(policy: Pick<Policy, "tickets">, policyPath: string): TicketSystem | undefined {
   if (policy.tickets === undefined) return undefined;
-  return openTicketFile(resolve(dirname(policyPath), policy.tickets.path));
+  const path = resolve(dirname(policyPath), policy.tickets.path);
+  return openTicketFile(path, () => demandNoOriginalAbove(resolve(policyPath), path));
 }
 
-function readTickets(path: string): Map<string, Ticket> {
+/**
+ * A copy of the policy below the policy is the policy too, by its bytes; but it would bring another register, out of a tree that others
+ * may write, such as the project's own.
+ */
+function demandNoOriginalAbove(policyPath: string, tickets: string): void {
+  const text = textOf(policyPath);
+  if (text === undefined) return;
+  for (let folder = dirname(policyPath); folder !== dirname(folder); ) {
+    folder = dirname(folder);
+    const above = join(folder, POLICY_FILE);
+    if (above !== policyPath && textOf(above) === text)
+      throw usageError(
+        "tickets.copy",
+        `${policyPath} is a copy of ${above}: the register of tickets beside the copy (${tickets}) does not count`,
+        `name the policy itself: --policy ${above}, or policy: in factory.yaml; or remove one of the two`,
+      );
+  }
+}
+
+/** A file above that cannot be read is no original that anybody could use. */
+function textOf(path: string): string | undefined {
+  try {
+    return readTextFile(path, "policy");
+  } catch {
+    return undefined;
+  }
+}
+
+interface Content {
+  tickets: Map<string, Ticket>;
+  register: TicketRegister;
+}
+
+function readTickets(path: string): Content {
   if (!existsSync(path))
     throw usageError(
       "tickets.missing",
       `the register of tickets is not there: ${path}`,
       "policy.yaml names it under tickets: write it, or name another one",
     );
-  const { tickets } = parseYaml(readTextFile(path, "register of tickets", MAX_BYTES), path, ticketsSchema);
-  return new Map(
-    Object.entries(tickets).map(([id, { state, project, environment, summary, from, until }]) => [
-      id,
-      { id, state, project, environment, summary, from, until },
-    ]),
-  );
+  const text = readTextFile(path, "register of tickets", MAX_BYTES);
+  // Bytes that are no text would be replaced by a reader, and the digest would not be that of the file.
+  if (text.includes("\ufffd") && !isUtf8(readFileSync(path)))
+    throw usageError("tickets.utf8", `${path} is not UTF-8`, "save it as UTF-8");
+  const { tickets } = parseYaml(text, path, ticketsSchema);
+  return {
+    tickets: new Map(
+      Object.entries(tickets).map(([id, { state, project, environment, summary, from, until }]) => [
+        id,
+        { id, state, project, environment, summary, from, until },
+      ]),
+    ),
+    register: { name: basename(path), digest: sha256(text) },
+  };
 }

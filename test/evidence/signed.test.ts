@@ -103,9 +103,10 @@ describe("statements", () => {
     expect(parseDecision(Buffer.from(canonicalJson(statement)))).toEqual(decision);
   });
 
-  test("an approval reads back as it was, with and without a ticket", () => {
-    for (const ticket of ["CHG-1", undefined]) {
-      const approval = approvalOf(digest, { ticket });
+  test("an approval reads back as it was, with and without a ticket and what was read of it", () => {
+    const ticketSeen = { record: "a".repeat(64), register: "b".repeat(64) };
+    for (const more of [{ ticket: "CHG-1" }, { ticket: "CHG-1", ticketSeen }, { ticket: undefined }]) {
+      const approval = approvalOf(digest, more);
       expect(parseApproval(Buffer.from(canonicalJson(approvalStatement(approval))))).toEqual(
         JSON.parse(JSON.stringify(approval)),
       );

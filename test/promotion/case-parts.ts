@@ -1,7 +1,7 @@
 import { sha256 } from "../../src/lib/hash.ts";
 import { known, unknown } from "../../src/promotion/facts.ts";
 import type { Verdict } from "../../src/promotion/rule.ts";
-import type { Ticket } from "../../src/tickets/ticket.ts";
+import { recordDigest, type Ticket } from "../../src/tickets/ticket.ts";
 import { type ApprovalChange, type Changes, type PolicyDraft, policyOf, ticketOf } from "./good-facts.ts";
 
 /** What a rule says about facts that differ in a few things from good ones. */
@@ -36,6 +36,18 @@ export const prodStage =
 export const at = (iso: string) => ({ now: known(new Date(iso)) });
 export const ticket = (more: Partial<Ticket>) => ({
   ticket: known({ id: "CHG-1", ticket: ticketOf(more), spentOn: undefined }),
+});
+
+/** The same, with what was read of it. */
+export const readTicket = (more: Partial<Ticket>) => {
+  const read = ticketOf(more);
+  const seen = { record: recordDigest(read), register: { name: "tickets.yaml", digest: sha256("register") } };
+  return { ticket: known({ id: "CHG-1", ticket: read, seen, spentOn: undefined }) };
+};
+/** What an approver saw of a ticket. */
+export const ticketSeen = (more: Partial<Ticket>) => ({
+  record: recordDigest(ticketOf(more)),
+  register: sha256("the register of that time"),
 });
 
 /** Two approvals of one role are asked for, and these are given under that very rule. */

@@ -1,6 +1,6 @@
 import { sha256 } from "../../src/lib/hash.ts";
 import { known } from "../../src/promotion/facts.ts";
-import { authors, type Case, NOT_ASKED, prodStage, two, twoRoles } from "./case-parts.ts";
+import { authors, type Case, NOT_ASKED, prodStage, readTicket, ticketSeen, two, twoRoles } from "./case-parts.ts";
 import { DAY_MS, later, NOW, person } from "./good-facts.ts";
 
 export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
@@ -58,6 +58,36 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
       { policy: prodStage({ approvalTtl: undefined }), approvals: [{ at: later(-8 * DAY_MS) }] },
     ],
     ["withdrawn", "no", { approvals: [{ withdrawn: true }] }, /withdrawn/],
+    [
+      "over the ticket as it is",
+      "yes",
+      {
+        approvals: [{ approval: { ticketSeen: ticketSeen({ from: "2026-11-25T00:00:00Z" }) } }],
+        facts: readTicket({ from: "2026-11-25T00:00:00Z" }),
+      },
+    ],
+    [
+      "over the ticket while it was in another state",
+      "yes",
+      { approvals: [{ approval: { ticketSeen: ticketSeen({ state: "open" }) } }], facts: readTicket({}) },
+    ],
+    ...(["project", "environment", "summary", "from", "until"] as const).map(
+      (key): Case => [
+        `over a ticket whose ${key} was taken out since`,
+        "no",
+        {
+          approvals: [{ approval: { ticketSeen: ticketSeen({ [key]: "2027-01-01T00:00:00Z" }) } }],
+          facts: readTicket({}),
+        },
+        /approver@example.com: ticket CHG-1 was changed since: approve again/,
+      ],
+    ),
+    ["that does not say what the ticket was", "yes", { approvals: [{}], facts: readTicket({}) }],
+    [
+      "over a ticket that nobody looks up again",
+      "yes",
+      { approvals: [{ approval: { ticketSeen: ticketSeen({ summary: "another" }) } }] },
+    ],
     ["given before a rollback of it", "no", { approvals: [{ undone: true }] }, /before it was rolled back/],
     ["wrong role", "no", { approvals: [{ by: person("other@example.com") }] }, /does not have the role model-risk/],
     ["in a role that nobody asks for", "no", { approvals: [{ approval: { role: "compliance" } }] }],

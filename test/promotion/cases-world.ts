@@ -1,6 +1,13 @@
 import { known } from "../../src/promotion/facts.ts";
-import { at, type Case, freeze, NOT_ASKED, problem, prodStage, ticket } from "./case-parts.ts";
+import { at, type Case, freeze, NOT_ASKED, problem, prodStage, readTicket, ticket } from "./case-parts.ts";
 import { later, NOW, ticketOf } from "./good-facts.ts";
+
+const twoProjects: Case[2]["policy"] = (policy) => {
+  policy.projects = {
+    ...policy.projects,
+    "claims-other": { productLine: "claims", riskTier: "medium", owner: "owner@example.com" },
+  };
+};
 
 export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
   ledger: [
@@ -146,6 +153,18 @@ export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
       /used for prod v3/,
     ],
     ["open", "no", { facts: ticket({ state: "open" }) }, /is open/],
+    [
+      "approved, and the register that says so",
+      "yes",
+      { facts: readTicket({}) },
+      /^ticket CHG-1 is approved in tickets\.yaml \(sha256:[0-9a-f]{64}\)$/,
+    ],
+    [
+      "rejected, and the register that says so",
+      "no",
+      { facts: readTicket({ state: "rejected" }) },
+      /^ticket CHG-1 is rejected in tickets\.yaml \(sha256:[0-9a-f]{64}\)$/,
+    ],
     ["closed", "no", { facts: ticket({ state: "closed" }) }, /is closed/],
     ["rejected", "no", { facts: ticket({ state: "rejected" }) }, /is rejected/],
     ["closed, where none is asked for", "no", { environment: "test", facts: ticket({ state: "closed" }) }],
@@ -158,6 +177,13 @@ export const WORLD_CASES: Readonly<Record<string, readonly Case[]>> = {
     ["a window that begins never", "no", { facts: ticket({ from: "never" }) }],
     ["a window that ends never", "no", { facts: ticket({ until: "never" }) }],
     ["its system does not answer", "cannot tell", { facts: { ticket: NOT_ASKED } }],
+    ["for no project, where there are two", "no", { policy: twoProjects }, /names no project, and the policy lists 2/],
+    [
+      "for this project, where there are two",
+      "yes",
+      { policy: twoProjects, facts: ticket({ project: "claims-triage" }) },
+    ],
+    ["for no project, and no policy is known", "cannot tell", { facts: { policy: NOT_ASKED } }],
   ],
   "human review": [
     ["none asked for", "yes", {}],

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
@@ -115,6 +115,25 @@ describe("the workflows of a generated project", () => {
     const history = await line.run("author", ["history", "--env", "prod"]);
     expect(JSON.stringify(history.data), recorded.output).toContain("still wrong");
     expect((await line.run("author", ["verify"])).status).toBe(0);
+  });
+
+  it("ask no tickets but those of the policy's own repository, though the project brings a copy with others", async () => {
+    const before = head();
+    const inputs = { action: "promote", environment: "prod", version: "2", ticket: "CHG-3" };
+    const redirect = (_: unknown, workspace: string) => {
+      const project = join(workspace, "project");
+      if (!existsSync(join(project, "factory.yaml")) || existsSync(join(project, "governance"))) return;
+      for (const name of ["policy.yaml", "policy.sigs.jsonl"])
+        cpSync(join(workspace, name), join(project, "governance", name));
+      const tickets = { "CHG-3": { state: "approved", project: line.project } };
+      writeFileSync(join(project, "governance", "tickets.yaml"), JSON.stringify({ factory: 1, tickets }));
+      const text = readFileSync(join(project, "factory.yaml"), "utf8");
+      writeFileSync(join(project, "factory.yaml"), text.replace("../policy.yaml", "governance/policy.yaml"));
+    };
+    const done = await ship(inputs, { before: redirect });
+    expect(done.status, done.output).toBe(3);
+    expect(done.output).toContain("there is no ticket CHG-3");
+    expect(head()).toBe(before);
   });
 
   it("go no further with a secret that is missing or wrong", async () => {

@@ -111,6 +111,19 @@ describe("the workflows of the batch-scoring template", () => {
     expect(automatic.jobs.sign?.environment).toBe("register");
   });
 
+  it("take policy and tickets from the policy's own repository where there is one, whatever factory.yaml names", () => {
+    const { POLICY, POLICY_REPOSITORY = "" } = manual.env;
+    expect(POLICY).toBe("../policy.yaml");
+    expect([contexts(), contexts({ vars: {} })].map((each) => fill(POLICY_REPOSITORY, each))).toEqual([
+      "example/governance",
+      "",
+    ]);
+    for (const name of ["Promote", "Release", "Roll back"])
+      expect(manual.jobs.ship?.steps.find((step) => step.name === name)?.run).toContain(
+        'if [ -n "$POLICY_REPOSITORY" ]; then set -- "$@" --policy="$POLICY"; fi\n',
+      );
+  });
+
   it("reach the ledger in the same way", () => {
     const reach = scripts.filter(({ run }) => run.includes("GIT_SSH_COMMAND"));
     expect(reach.map(({ job }) => job)).toEqual(["sign", "ship"]);

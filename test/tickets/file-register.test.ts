@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { sha256 } from "../../src/lib/hash.ts";
 import { openTicketFile, ticketId, ticketsOf } from "../../src/tickets/file-register.ts";
+import { recordDigest } from "../../src/tickets/ticket.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -88,6 +90,60 @@ test("a register that is not there, or no file, is exit 2: not the same as a tic
   });
   mkdirSync(join(folder, "dir"));
   await expect(openTicketFile(join(folder, "dir")).ticket("A")).rejects.toMatchObject({ code: "file.kind", exit: 2 });
+});
+
+test("a register is told by its name and the digest of its bytes; one that is not UTF-8 has none", async () => {
+  const tickets = register(GOOD);
+  expect(await tickets.register()).toEqual({ name: "tickets.yaml", digest: sha256(GOOD) });
+  // It was read: what is written later is another register.
+  writeFileSync(join(folder, "tickets.yaml"), "factory: 1\ntickets: {}\n");
+  expect(await tickets.register()).toEqual({ name: "tickets.yaml", digest: sha256(GOOD) });
+  writeFileSync(join(folder, "tickets.yaml"), Buffer.concat([Buffer.from(`${GOOD}# `), Buffer.from([0xff])]));
+  const path = join(folder, "tickets.yaml");
+  await expect(openTicketFile(path).register()).rejects.toMatchObject({ code: "tickets.utf8", exit: 2 });
+});
+
+test("the digest of a record is over all of it but the state", async () => {
+  const ticket = await register(GOOD).ticket("CHG-2041");
+  if (ticket === undefined) throw new Error("it is there");
+  const digest = recordDigest(ticket);
+  expect(recordDigest({ ...ticket, state: "closed" })).toBe(digest);
+  const others = [
+    { id: "CHG-2042" },
+    { project: undefined },
+    { environment: "test" },
+    { summary: "another" },
+    { from: undefined },
+    { until: "2027-11-30T00:00:00Z" },
+  ].map((change) => recordDigest({ ...ticket, ...change }));
+  expect(new Set([digest, ...others]).size).toBe(7);
+});
+
+describe("a register beside a copy of the policy", () => {
+  const POLICY = { tickets: { system: "file", path: "tickets.yaml" } } as const;
+  const copyIn = (inner: string, text: string) => {
+    const path = join(folder, inner, "rules.yaml");
+    mkdirSync(join(folder, inner), { recursive: true });
+    writeFileSync(path, text);
+    writeFileSync(join(folder, inner, "tickets.yaml"), GOOD);
+    return path;
+  };
+
+  test("does not count below the policy itself, whatever lies in between", async () => {
+    writeFileSync(join(folder, "policy.yaml"), "version: 1\n");
+    const copy = copyIn("project/governance", "version: 1\n");
+    writeFileSync(join(folder, "project", "policy.yaml"), "version: 0\n");
+    const error = { code: "tickets.copy", exit: 2, hint: expect.stringContaining(join(folder, "policy.yaml")) };
+    await expect(ticketsOf(POLICY, copy)?.ticket("7")).rejects.toMatchObject(error);
+    await expect(ticketsOf(POLICY, copy)?.register()).rejects.toMatchObject(error);
+  });
+
+  test("counts where the policy above is another one, and where there is none", async () => {
+    writeFileSync(join(folder, "policy.yaml"), "version: 1\n");
+    expect(await ticketsOf(POLICY, copyIn("project", "version: 2\n"))?.ticket("7")).toMatchObject({ id: "7" });
+    rmSync(join(folder, "policy.yaml"));
+    expect(await ticketsOf(POLICY, copyIn("project", "version: 1\n"))?.ticket("7")).toMatchObject({ id: "7" });
+  });
 });
 
 test("the policy's path is beside the policy", async () => {
