@@ -40,15 +40,15 @@ export async function auditEvidence(
 }
 
 /**
- * The keys that count for an evidence: those that the policy in force when it was registered lists for somebody who may sign, at
- * that time. Pure.
+ * The keys that count for an evidence: those that registered it, each listed for somebody who may sign by the policy in force at
+ * an entry of its own, at that time. Pure.
  */
 export function registrationKeys(view: View, evidence: string): KeyOf {
   const registered = view.entries.filter((each) => each.kind === "registered" && each.body.evidence === evidence);
   return (keyId) => {
     for (const entry of registered) {
       const policy = view.policyAt(entry.seq)?.policy;
-      if (policy === undefined) continue;
+      if (policy === undefined || entry.key !== keyId) continue;
       const identity = identityOfKey(policy, keyId, new Date(entry.at));
       if (!("problem" in identity) && identity.kind !== "bot") return listedKey(policy, keyId);
     }

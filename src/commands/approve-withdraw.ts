@@ -7,6 +7,7 @@ import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
+import { momentOfTakingBack } from "../promotion/moment-of-taking-back.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 
@@ -59,12 +60,13 @@ export const command = defineCommand({
       environment: input.to,
       approvals: shown(found),
     };
-    const plan = planWithdrawal(line, found, signer.keyId, context.now());
+    const at = await momentOfTakingBack(line, input.to, context.clients.registry, context.now);
+    const plan = planWithdrawal(line, found, signer.keyId, at);
     if ("refused" in plan)
       return { ok: false, data: { outcome: "refused" as const, ...base, entries: [], why: plan.refused } };
     const mine = { ...base, approvals: shown(plan.approvals) };
     if (context.dryRun) return { ok: true, data: { outcome: "planned" as const, ...mine, entries: [] } };
-    const withdrawn = await withdraw(line, plan.approvals, input.reason, { by: plan.by, signer }, context.now());
+    const withdrawn = await withdraw(line, plan.approvals, input.reason, { by: plan.by, signer }, at);
     const untold = await untellAfterWithdrawal(
       line,
       { digest: candidate.digest, environment: input.to },

@@ -6,7 +6,15 @@ import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, table } from "../cli/style.ts";
 import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
-import { APPROVAL_TRIES, type ApprovalPlan, applyApproval, ledgerBusy, planApproval } from "../promotion/approve.ts";
+import { stripControls } from "../lib/redact.ts";
+import {
+  APPROVAL_TRIES,
+  type ApprovalPlan,
+  applyApproval,
+  isSameApproval,
+  ledgerBusy,
+  planApproval,
+} from "../promotion/approve.ts";
 import { tellAfterApproval } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
@@ -82,7 +90,7 @@ export const command = defineCommand({
     const where = { cwd, policy: input.policy, project: input.project, model };
     const listed = keysListed(where, clients.ledger, context.now);
     const signer = await context.signer({ name: input.key, listed });
-    let agreed = false;
+    let agreed: ApprovalPlan | undefined;
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
       const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
       const candidate = candidateOf(line, number);
@@ -95,7 +103,10 @@ export const command = defineCommand({
         role: input.role,
       };
       const answer = await withLineWorld(context, { signer, tickets }, async (world) => {
-        const { plan, gathered } = await planApproval(question, line, world);
+        const { plan: found, gathered } = await planApproval(question, line, world);
+        // What was agreed to is signed to the letter; what is another by now is asked anew.
+        const same = agreed !== undefined && isSameApproval(agreed, found);
+        const plan = same ? { ...found, notAfter: agreed?.notAfter } : found;
         const data = dataOf(plan, number);
         if (plan.outcome === "no") return { ok: false, data: { ...data, outcome: "refused" as const } };
         if (plan.outcome === "cannot tell")
@@ -105,8 +116,9 @@ export const command = defineCommand({
             failure: couldNotTell(plan.verdicts, "Could not tell what you would approve"),
           };
         if (dryRun) return { ok: true, data: { ...data, outcome: "planned" as const } };
-        agreed ||= await confirmed(plan, number, context);
-        if (!agreed) return { ok: false, data: { ...data, outcome: "declined" as const } };
+        if (!same && !(await confirmed(plan, number, agreed !== undefined, context)))
+          return { ok: false, data: { ...data, outcome: "declined" as const } };
+        agreed = plan;
         const entry = await applyApproval(plan, gathered, line, world);
         if (entry === undefined) return undefined;
         const deployment = deploymentData(await tellAfterApproval(gathered, line, entry, world));
@@ -142,8 +154,8 @@ function dataOf(plan: ApprovalPlan, number: string) {
   };
 }
 
-/** What is signed is shown before it is asked for. */
-async function confirmed(plan: ApprovalPlan, number: string, context: Context): Promise<boolean> {
+/** What is signed stands in the question itself, so that nothing keeps it from whoever is asked. */
+async function confirmed(plan: ApprovalPlan, number: string, again: boolean, context: Context): Promise<boolean> {
   if (context.yes) return true;
   if (!context.prompts.interactive)
     throw usageError(
@@ -152,9 +164,10 @@ async function confirmed(plan: ApprovalPlan, number: string, context: Context): 
       "look at it with --dry-run, then sign with --yes",
     );
   const lines = signedLines({ ...dataOf(plan, number), outcome: "planned" });
-  for (const text of lines) context.report({ type: "note", tone: "info", text });
+  const moved = again ? ["The ledger moved meanwhile, and what you would sign is another now:"] : [];
+  const question = `Approve ${plan.model} ${number} for ${plan.environment}?`;
   const answer = await context.prompts.choose({
-    message: `Approve ${plan.model} ${number} for ${plan.environment}?`,
+    message: [...moved, ...lines, question].map(stripControls).join("\n"),
     flag: "--yes",
     choices: [{ value: "no" }, { value: "yes" }],
     default: "no",
@@ -168,6 +181,7 @@ function signedLines(data: Output): string[] {
     ["model", `${data.model} ${data.number}  sha256:${data.digest}`],
     ["evidence", `sha256:${data.evidence}`],
     ["rules", `sha256:${data.rules ?? "?"}${rulesText(data)}`],
+    ["policy", `sha256:${data.policy ?? "?"}`],
     ["ticket", ticketText(data)],
     ["as", `${data.approver ?? "?"}, role ${data.role ?? "?"}`],
     ["until", data.notAfter ?? "?"],

@@ -87,7 +87,7 @@ export const command = defineCommand({
     const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
-      const result = await abandon(line, input.to, input.reason, signer, context.now(), context.dryRun, {
+      const result = await abandon(line, input.to, input.reason, signer, context.now, context.dryRun, {
         registry: clients.registry,
         takeEndpointBack: (started, environment) =>
           takeEndpointBack(started, line.state, environment, {

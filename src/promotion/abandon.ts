@@ -8,6 +8,7 @@ import type { Environment } from "../policy/policy.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
+import { momentOfTakingBack } from "./moment-of-taking-back.ts";
 import { takeBackChallenger } from "./take-back.ts";
 
 interface AbandonWorld {
@@ -21,17 +22,19 @@ interface AbandonWorld {
  * Ends everything that was started in an environment and not finished. Any person or service of the policy may; the entry says
  * who and why. Bytes and evidence that were written so far stay, since nothing serves by them; `challenger` and a release's serving
  * endpoint go back to where they were, as far as the workspace lets this person. A release that has moved `champion` is not abandoned.
+ * Throws exit 4 when the clock of the environment's registry says another time.
  */
 export async function abandon(
   line: Line,
   environment: string,
   reason: string,
   signer: Signer,
-  at: Date,
+  now: () => Date,
   dryRun: boolean,
   world: AbandonWorld,
 ): Promise<{ abandoned: number[] } | { refused: string }> {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
+  const at = await momentOfTakingBack(line, environment, world.registry, now);
   const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);
   if ("problem" in identity) return { refused: identity.problem };
   if (identity.kind === "bot") return { refused: `${identity.address} is a bot` };

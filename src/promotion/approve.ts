@@ -82,6 +82,12 @@ export async function planApproval(
   return { plan, gathered };
 }
 
+/** Whether two plans show and sign the same, but for the moment at which it ends. Pure. */
+export function isSameApproval(one: ApprovalPlan, other: ApprovalPlan): boolean {
+  const content = (plan: ApprovalPlan) => JSON.stringify({ ...plan, verdicts: [], notAfter: undefined });
+  return content(one) === content(other);
+}
+
 function notAfter(rules: Rules, now: Date): string {
   return new Date(now.getTime() + approvalTtlMs(rules)).toISOString();
 }

@@ -6,11 +6,11 @@ import type { Evidence } from "../evidence/read-evidence.ts";
 import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import { type Metric, metricsSchema } from "../gates/metrics.ts";
-import type { LineState } from "../ledger/line-state.ts";
+import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { FactoryError, messageOf } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
-import { identityOfKey, listedKey } from "../policy/identity.ts";
+import { type Identity, identityOfKey, listedKey } from "../policy/identity.ts";
 import type { Policy } from "../policy/policy.ts";
 import { acceptedSigner } from "../policy/signed-by.ts";
 import { type Project, projectSchema } from "../project/project.ts";
@@ -25,18 +25,29 @@ export interface EvidenceMaterial {
   signatures: readonly SignedFile[];
 }
 
-/** What the ledger says of an evidence. */
-export interface Registration {
-  /** When it was registered, which is when it was signed: its signer's key is looked at as it was then. */
-  at: Date;
-  /** The commits that its entries give. */
-  commits: readonly string[];
-}
+/** The entries that register an evidence. */
+export type Registration = readonly EntryOf<"registered">[];
 
 /** Every entry that registers an evidence counts: whoever holds a key can add one. Pure. */
-export function registrationOf(state: LineState, evidence: string): Registration {
-  const entries = state.registered.filter((each) => each.body.evidence === evidence);
-  return { at: new Date(entries[0]?.at ?? Number.NaN), commits: entries.map((each) => each.body.commit) };
+export function registrationOf({ registered }: Pick<LineState, "registered">, evidence: string): Registration {
+  return registered.filter((each) => each.body.evidence === evidence);
+}
+
+/**
+ * Whose signature on an evidence this is. A signature carries no time of its own: it is looked at as of the entries by which that
+ * very key registered it. Without one nothing says when it was made, and whoever finds a key that ended could make it today. Pure.
+ */
+export function evidenceSigner(
+  policy: Policy,
+  keyId: string,
+  registration: Registration,
+): Identity | { problem: string } {
+  const own = registration
+    .filter((each) => each.key === keyId)
+    .map((each) => identityOfKey(policy, keyId, new Date(each.at)));
+  const [first] = own;
+  if (first !== undefined) return own.find((each) => !("problem" in each)) ?? first;
+  return { problem: `key ${keyId.slice(0, 12)}… signed it, and no entry of the ledger registers it by that key` };
 }
 
 /** Where the ledger names another commit than an evidence is about; undefined when it does not. Pure. */
@@ -102,11 +113,14 @@ async function judge(
   evidence: Evidence,
   signatures: readonly SignedFile[],
   policy: Policy,
-  { at, commits }: Registration,
+  registered: Registration,
 ): Promise<EvidenceMaterial> {
   const verified = await verifySignedEvidence(evidence, signatures, (id) => listedKey(policy, id));
-  const signedBy = verified.signedBy.map((id) => identityOfKey(policy, id, at));
-  const registration = commitProblem(commits, evidence.facts.commit);
+  const signedBy = verified.signedBy.map((id) => evidenceSigner(policy, id, registered));
+  const other = commitProblem(
+    registered.map((each) => each.body.commit),
+    evidence.facts.commit,
+  );
   const seen: SeenEvidence = {
     digest: evidence.digest,
     facts: evidence.facts,
@@ -119,7 +133,7 @@ async function judge(
         : verified.flaws.length > 0
           ? verified.flaws.map((flaw) => flaw.message)
           : ["nobody signed it"]),
-      ...(registration === undefined ? [] : [registration]),
+      ...(other === undefined ? [] : [other]),
     ],
     signedBy,
   };

@@ -2,6 +2,7 @@ import type { ObjectStore } from "../evidence/object-store.ts";
 import { SIGNATURE_PATH } from "../evidence/signature-path.ts";
 import { type Identity, identityOfKey } from "../policy/identity.ts";
 import { environmentsRefusing } from "../policy/signed-by.ts";
+import { evidenceSigner, registrationOf } from "./facts-of-evidence.ts";
 import type { Line } from "./line.ts";
 
 /** The environments that will not take the evidence as it is signed now. */
@@ -36,15 +37,14 @@ export function recorderOf(
 }
 
 /**
- * Asked of the store only when whoever registers now does not do: others may have signed the same evidence before, which the
- * ledger does not tell. What is not recorded goes no further, and nothing is to be said of it.
+ * Asked of the store only when whoever registers now does not do: others may have signed the same evidence before, and an
+ * entry says nothing of what the store holds. What is not recorded goes no further, and nothing is to be said of it.
  */
 export async function notAcceptedFrom(
   by: string | undefined,
   evidence: string,
-  { policy }: Line,
+  { policy, state }: Line,
   store: () => Promise<ObjectStore>,
-  at: Date,
 ): Promise<NotAccepted> {
   if (by === undefined || !policy.known) return [];
   const { inForce } = policy.value;
@@ -52,7 +52,8 @@ export async function notAcceptedFrom(
   const there = await (await store()).list(evidence);
   const signers = there.flatMap((path) => {
     const keyId = SIGNATURE_PATH.exec(path)?.[1];
-    const signer = keyId === undefined ? undefined : identityOfKey(inForce.policy, keyId, at);
+    const signer =
+      keyId === undefined ? undefined : evidenceSigner(inForce.policy, keyId, registrationOf(state, evidence));
     return signer === undefined || "problem" in signer ? [] : [signer.address];
   });
   return environmentsRefusing(inForce.policy, [by, ...signers]);

@@ -8,6 +8,7 @@ import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry
 import { setAnchor } from "./anchor.ts";
 import { appendOnLine, changed } from "./append.ts";
 import { demandBytes } from "./apply-promotion.ts";
+import { evidenceSigner, registrationOf } from "./facts-of-evidence.ts";
 import {
   gatherRegistration,
   type RegisterRequest,
@@ -56,7 +57,7 @@ export async function register(request: RegisterRequest, world: RegisterWorld): 
   if (!request.dryRun) return bring(request, found, world);
   const { recording, name, known } = found;
   const store = () => world.objects(environment, line.model);
-  const notAccepted = await notAcceptedFrom(recording.by, evidence.digest, line, store, found.now);
+  const notAccepted = await notAcceptedFrom(recording.by, evidence.digest, line, store);
   const recorded = recording.by !== undefined;
   return { kind: "planned", name, version: known, recorded, why: recording.why, notAccepted };
 }
@@ -105,7 +106,7 @@ async function bring(request: RegisterRequest, found: RegistrationFacts, world: 
   await withTask(world.report, "register.evidence", "signed evidence", () =>
     putEvidence(objects, evidence, signatures, line.model),
   );
-  const notAccepted = await notAcceptedFrom(recording.by, evidence.digest, line, async () => objects, found.now);
+  const notAccepted = await notAcceptedFrom(recording.by, evidence.digest, line, async () => objects);
   const version = taken ?? (await create(request, found, world));
   await demandBytes(registry, version, model.digest, world);
   if (found.current?.aliases.champion !== version.version) await registry.setAlias(name, "challenger", version.version);
@@ -188,11 +189,8 @@ async function record(
 ): Promise<number> {
   let { line } = request;
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    const there = line.state.registered.findLast(
-      (each) => each.body.version === body.version && each.body.digest === body.digest,
-    );
-    const newest = line.state.registered.findLast((each) => each.body.digest === body.digest);
-    if (there !== undefined && newest === there && there.body.evidence === body.evidence) {
+    const there = ownEntry(line, body, actor.signer.keyId);
+    if (there !== undefined) {
       await reconcile(line, body, registry, name);
       return there.seq;
     }
@@ -206,6 +204,20 @@ async function record(
     line = await world.reopen();
   }
   throw changed("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again");
+}
+
+/**
+ * The entry that says all this already, by this very key, and for which its signature counts; undefined when one is to be written.
+ * A later one by another key takes nothing from it, as long as it is about the same evidence. Pure.
+ */
+function ownEntry({ state, policy }: Line, body: EntryBody<"registered">, keyId: string) {
+  const newest = state.registered.findLast((each) => each.body.digest === body.digest);
+  if (newest?.body.version !== body.version || newest.body.evidence !== body.evidence || !policy.known)
+    return undefined;
+  const said = registrationOf(state, body.evidence).filter((each) => each.body.digest === body.digest);
+  return "problem" in evidenceSigner(policy.value.inForce.policy, keyId, said)
+    ? undefined
+    : said.findLast((each) => each.key === keyId);
 }
 
 /** The alias as the ledger has it, whoever else registered meanwhile, and the anchor. */

@@ -5,7 +5,7 @@ import { known } from "../../src/promotion/facts.ts";
 import { type ShiftingProxy, shiftingProxy } from "../fakes/shifting-proxy.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine, type SmallLine } from "../support/small-line.ts";
-import { everything, forge } from "./front-door.ts";
+import { approvalOf, everything, forge, startOf } from "./front-door.ts";
 import { goodFacts } from "./good-facts.ts";
 
 const MINUTE_MS = 60_000;
@@ -182,6 +182,47 @@ describe("through the front door", () => {
     }
     expect(ZONES).toHaveLength(20);
     expect(verdicts.size).toBe(1);
+  });
+
+  it("what is taken back is never dated by a clock that a server denies, and needs no server that answers", {
+    timeout: 180_000,
+  }, async () => {
+    const own = await shiftingProxy(real.uri);
+    const other = makeLine(real, { through: own.uri });
+    try {
+      other.tickets({ "CHG-1": { state: "approved" } });
+      const candidate = await other.candidate();
+      const envelope = await approvalOf(other, candidate, other.people.approver);
+      await forge(other, "approver", { kind: "approved", body: { envelope } });
+      await forge(other, "ci", { kind: "promotion.started", body: await startOf(other, candidate) });
+      const why = ["--reason", "a complaint came in"];
+      const withdraw = (...more: string[]) =>
+        other.run("approver", ["approve", "withdraw", candidate, "--to", "prod", ...why, ...more]);
+      const abandon = (...more: string[]) =>
+        other.run("ci", ["promote", "--to", "test", "--abandon", ...why, "--yes", ...more]);
+      const before = other.ledger();
+      for (const minutes of [-10, 10]) {
+        own.shift(minutes * MINUTE_MS);
+        for (const act of [withdraw, abandon])
+          for (const more of [[], ["--dry-run"]])
+            expect(await act(...more)).toMatchObject({ status: 4, error: { code: "clock.wrong" } });
+      }
+      own.shift(undefined);
+      expect(await withdraw("--dry-run")).toMatchObject({ status: 0 });
+      expect(await abandon("--dry-run")).toMatchObject({ status: 0 });
+      expect(other.ledger()).toEqual(before);
+      await own.stop();
+      expect(await withdraw()).toMatchObject({ status: 0, data: { outcome: "withdrawn" } });
+      expect(await abandon()).toMatchObject({ status: 0, data: { outcome: "abandoned" } });
+      expect(other.ledger().map((each) => each.kind)).toEqual([
+        ...before.map((each) => each.kind),
+        "approval.withdrawn",
+        "abandoned",
+      ]);
+    } finally {
+      other.remove();
+      await own.stop();
+    }
   });
 
   it("a ledger 10 minutes ahead of this machine", async () => {

@@ -7,7 +7,7 @@ import * as z from "zod";
 import { openLedgerFile } from "../../src/clients/ledger-file.ts";
 import { type Approval, approvalStatement } from "../../src/evidence/approval.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
-import { type Entry, type Fact, printHead } from "../../src/ledger/entry.ts";
+import { type Entry, type EntryBody, type Fact, printHead } from "../../src/ledger/entry.ts";
 import { openLedger } from "../../src/ledger/open-ledger.ts";
 import type { Envelope } from "../../src/lib/dsse.ts";
 import { sendHttp } from "../../src/lib/http.ts";
@@ -76,6 +76,24 @@ export async function approvalOf(
     ...change,
   });
   return signStatement(statement, who.signer);
+}
+
+/** A promotion to test as it is begun. */
+export async function startOf(line: SmallLine, number: string): Promise<EntryBody<"promotion.started">> {
+  const shown = await line.approve(number, "prod", "approver", "--dry-run");
+  const plan = z
+    .object({ digest: z.string(), evidence: z.string(), rules: z.string(), policy: z.string() })
+    .parse(shown.data);
+  return {
+    ...plan,
+    model: line.model,
+    environment: "test",
+    from: { environment: "dev", version: number },
+    target: `test.${line.model}`,
+    highest: 0,
+    approvals: [],
+    verdicts: [],
+  };
 }
 
 /** Calls the server's own interface, as anybody can who reaches it. */

@@ -91,10 +91,7 @@ test("evidence that cannot be read is not known; only bytes that are there and w
   const good = sha256("{}");
   await it.objects.write(good, [file("evidence.json", "{}")], NOTE);
   const gather = (digest: string) =>
-    gatherEvidence(digest, [it.objects], "prod", policyOf(), join(it.folder, "objects"), {
-      at: new Date(),
-      commits: [],
-    });
+    gatherEvidence(digest, [it.objects], "prod", policyOf(), join(it.folder, "objects"), []);
   it.fake.fault({ kind: "html", route: "GET /api/2.0/fs/directories", times: 0 });
   await expect(gather(good)).rejects.toMatchObject({ code: "workspace.page", exit: 4 });
   it.fake.clearFaults();
