@@ -49,7 +49,7 @@ test("nothing is abandoned in an environment that there is not", async () => {
   const never = () => Promise.reject(new Error("nothing is asked"));
   const world = { registry: never, takeEndpointBack: never, report: () => {} };
   const inPlace = (environment: string) =>
-    abandon(line, environment, "the runner died", ci.signer, minutes(4), true, world);
+    abandon(line, environment, "the runner died", ci.signer, () => minutes(4), true, world);
   await expect(inPlace("prd")).rejects.toMatchObject({
     code: "environment.unknown",
     exit: 2,
