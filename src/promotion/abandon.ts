@@ -34,10 +34,6 @@ export async function abandon(
   world: AbandonWorld,
 ): Promise<{ abandoned: number[] } | { refused: string }> {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
-  const at = await momentOfTakingBack(line, environment, world.registry, now);
-  const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);
-  if ("problem" in identity) return { refused: identity.problem };
-  if (identity.kind === "bot") return { refused: `${identity.address} is a bot` };
   const { open } = line.state.environment(environment);
   const { environments } = line.policy.value.inForce.policy;
   const place = environments.find((each) => each.name === environment);
@@ -49,6 +45,10 @@ export async function abandon(
       `there are, in order: ${environments.map((each) => each.name).join(", ")}`,
     );
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
+  const at = await momentOfTakingBack(line, environment, world.registry, now);
+  const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);
+  if ("problem" in identity) return { refused: identity.problem };
+  if (identity.kind === "bot") return { refused: `${identity.address} is a bot` };
   const moved = open.find((each) => each.kind === "release.started");
   const serving = line.state.environment(environment).champion?.version;
   if (moved?.kind === "release.started" && place !== undefined && moved.body.version !== serving)

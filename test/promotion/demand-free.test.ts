@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Started } from "../../src/ledger/line-state.ts";
 import type { Ledger } from "../../src/ledger/open-ledger.ts";
+import { outsideError } from "../../src/lib/error.ts";
 import { abandon } from "../../src/promotion/abandon.ts";
 import { demandFree } from "../../src/promotion/append.ts";
 import { chain, ci, minutes, promoted, released, rolledback } from "../audit/chain.ts";
@@ -46,7 +47,7 @@ test("nothing is abandoned in an environment that there is not", async () => {
   const ledger: Ledger = { place: "ledger", local: true, view: async () => view, append: async () => undefined };
   const policy = { known: true as const, value: { inForce: view.policy, problem: undefined, fix: undefined } };
   const line = { project: "claims-triage", model: "claims.triage", ledger, view, state, policy, first: undefined };
-  const never = () => Promise.reject(new Error("nothing is asked"));
+  const never = () => Promise.reject(outsideError("http.down", "nothing answers"));
   const world = { registry: never, takeEndpointBack: never, report: () => {} };
   const inPlace = (environment: string) =>
     abandon(line, environment, "the runner died", ci.signer, () => minutes(4), true, world);
