@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { bundleParts } from "../bundle/parts.ts";
 import { readBundleFiles } from "../bundle/read-bundle.ts";
@@ -71,10 +71,14 @@ export async function buildWheel(
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Attachment> {
+  mkdirSync(work, { recursive: true });
+  // setuptools builds in `build/` of the project, and takes into the wheel whatever an earlier build, or a hand, left there.
+  const settings = join(work, "setuptools.cfg");
+  writeFileSync(settings, `[build]\nbuild_base = ${join(work, "build")}\n`);
   const result = await runProcess({
     argv: ["uv", "build", "--wheel", "--out-dir", work],
     cwd: folder,
-    env,
+    env: { ...env, DIST_EXTRA_CONFIG: settings },
     signal,
     timeoutMs: 300_000,
     logFile: join(work, "build.log"),

@@ -6,6 +6,7 @@ import { stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import type { Commit, History, Signature } from "../people/history.ts";
+import { besideCommit } from "./beside-commit.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
 const TIMEOUT_MS = 120_000;
@@ -35,20 +36,6 @@ const SAFE = [
   "core.trustctime=true",
   "core.checkStat=default",
 ].flatMap((setting) => ["-c", setting]);
-
-/** What the gates run or read, below the project: it has to be in the commit that the evidence names. */
-const CODE = [
-  "factory.yaml",
-  "pyproject.toml",
-  "uv.lock",
-  ...["pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "setup.py", "ruff.toml", ".ruff.toml"],
-  "conftest.py",
-  ":(glob)src/**/*.py",
-  ":(glob)tests/**/*.py",
-  ":(glob)contracts/**/*.yaml",
-  ":(glob)resources/**/*.yml",
-  "databricks.yml",
-];
 
 /** Reads the git history of a folder. Nothing is written, no hook or helper of the repository runs, no network is used. */
 export function openHistory(folder: string, variables: Variables, signal: AbortSignal): History {
@@ -92,7 +79,9 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       if (unread !== undefined) return { commit, dirty: true, why: unread };
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
       if (status !== "") return { commit, dirty: true };
-      const why = await hiddenDifference(read, (index, args) => gitWith({ ...env, GIT_INDEX_FILE: index }, args));
+      const why = await hiddenDifference(folder, (index, args, maxOutputBytes) =>
+        gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes),
+      );
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
     },
     async isAncestor(commit) {
@@ -209,25 +198,25 @@ async function submodule(
  * skip-worktree) and times in it hide changes. A fresh one is made from the commit, so that every file is read.
  */
 async function hiddenDifference(
-  read: (args: readonly string[], max?: number) => Promise<string>,
-  gitOn: (index: string, args: readonly string[]) => Promise<ProcessResult>,
+  project: string,
+  gitOn: (index: string, args: readonly string[], max?: number) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
-  const ignored = await read(
-    ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", ...CODE],
-    64 << 20,
-  );
-  const code = ignored.split("\0").find((path) => path !== "" && !path.includes("__pycache__/"));
-  if (code !== undefined) return `${stripControls(code)} is ignored by git, and so in no commit`;
   const folder = makeTemporaryFolder();
+  const index = join(folder.path, "index");
+  const run = async (args: readonly string[], max?: number): Promise<ProcessResult> => {
+    // Where names differ in the case of their letters only, Python takes the one that is written as it imports it.
+    const result = await gitOn(index, ["-c", "core.sparseCheckout=false", "-c", "core.ignoreCase=false", ...args], max);
+    if (result.status !== 0) throw failed(args, result);
+    return result;
+  };
   try {
-    const index = join(folder.path, "index");
-    const made = await gitOn(index, ["-c", "core.sparseCheckout=false", "read-tree", "HEAD"]);
-    if (made.status !== 0) throw failed(["read-tree"], made);
-    const status = await gitOn(index, [
+    await run(["read-tree", "HEAD"]);
+    const beside = await besideCommit(project, run);
+    if (beside !== undefined) return beside;
+    const status = await run([
       "status",
       ...["--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all", "--", "."],
     ]);
-    if (status.status !== 0) throw failed(["status"], status);
     const [first] = status.stdout.split("\0");
     return first === undefined || first === ""
       ? undefined

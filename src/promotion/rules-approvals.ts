@@ -28,6 +28,8 @@ export interface ApprovalSetting {
   ticketRecord: string | undefined;
   /** Addresses of everyone who changed the code, normalised. */
   authors: readonly string[];
+  /** People whose keys signed the evidence, as the policy lists them. */
+  signers: readonly string[];
   /** How long an approval lasts by the rules, counted from its signing. */
   ttlMs: number;
   now: Date;
@@ -96,6 +98,8 @@ function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string |
   if (!membersOf(setting.policy, approval.role, setting.project).includes(by.address))
     return `${by.address} does not have the role ${approval.role}`;
   if (isAuthor(setting.policy, by.address, setting.authors)) return `${by.address} changed the code`;
+  // A model that was trained anew on code that is approved already has no author: whoever brings it in needs a second person too.
+  if (setting.signers.includes(by.address)) return `${by.address} signed the evidence`;
   return undefined;
 }
 
@@ -140,7 +144,7 @@ export const APPROVAL_RULES: readonly Rule[] = [
               .join(", ");
             return no(
               [have, ...refused.map((text) => `does not count: ${text}`)].join("; "),
-              `ask someone of role ${missing.map((each) => each.role).join(" and ")} who did not change the code`,
+              `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`,
             );
           }),
         );
@@ -161,6 +165,8 @@ export const APPROVAL_RULES: readonly Rule[] = [
               const changes = authoredBy(facts, setting.policy, address);
               return no(`${address} changed the code${changes}: somebody else must approve`);
             }
+            if (setting.signers.includes(address))
+              return no(`${address} signed the evidence: somebody else must approve`);
             return given(facts.approvals, (approvals) => {
               const given = countApprovals(approvals, setting).find(
                 (each) =>
@@ -225,6 +231,9 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
     ticket: ticket.value?.id,
     ticketRecord: ticket.value?.seen?.record,
     authors: people.people.map((each) => each.address),
+    signers: evidence.value.signedBy.flatMap((each) =>
+      "problem" in each || each.kind !== "person" ? [] : [each.address],
+    ),
     ttlMs: approvalTtlMs(rules.value.rules),
     now: now.value,
   });

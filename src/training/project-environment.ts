@@ -6,6 +6,7 @@ import { type Report, withTask } from "../lib/progress.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import { type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { childEnvironment, installerEnvironment } from "./child-environment.ts";
+import { removeBytecode } from "./remove-bytecode.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -33,7 +34,8 @@ const SYNC_TIMEOUT_MS = 1_800_000;
 /**
  * Makes the project's own Python environment be what uv.lock says, and returns the environment for its processes.
  * A missing lock is made once and said; an existing one is never rewritten. A project without pyproject.toml has nothing to
- * install. Throws exit 2 when the lock cannot be satisfied, exit 4 when uv fails otherwise.
+ * install. Nothing runs bytecode that lies in the project. Throws exit 2 when the lock cannot be satisfied, exit 4 when uv fails
+ * otherwise.
  */
 export async function projectEnvironment(
   folder: string,
@@ -42,6 +44,8 @@ export async function projectEnvironment(
   report: Report,
   signal: AbortSignal,
 ): Promise<ProjectEnvironment> {
+  // First of all: installing already runs code of the project.
+  removeBytecode(folder);
   if (!existsSync(join(folder, "pyproject.toml")))
     return { variables: childEnvironment(given), lockDigest: undefined, lockedNow: false };
   const { program, settings } = await uv();

@@ -1,7 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { openHistory } from "../../src/clients/git.ts";
 
@@ -83,5 +92,112 @@ describe("a tree that differs from its commit, though the status of git is empty
     const linked = join(root, `linked-${number}`);
     git("worktree", "add", "-q", linked);
     expect(await state(linked)).toMatchObject({ dirty: false });
+  });
+});
+
+describe("what Python could load is in the commit, or the tree is dirty", () => {
+  const put = (path: string, text = "x = 1\n") => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  const exclude = (...lines: string[]) => writeFileSync(join(folder, ".git/info/exclude"), `${lines.join("\n")}\n`);
+  const dirtyBy = async (path: string) => {
+    expect(git("status", "--porcelain")).toBe("");
+    expect(await state()).toMatchObject({ dirty: true, why: expect.stringContaining(path) });
+  };
+
+  test.each([
+    "src/pkg/code.cpython-311-x86_64-linux-gnu.so",
+    "src/pkg/code.pyd",
+    "src/pkg/code.pyc",
+    "threadpoolctl.py",
+    "mlflow/__init__.py",
+    "build/__init__.py",
+    "scripts/helper.py",
+    "tests/pytest.ini",
+    "src/ruff.toml",
+    "uv.toml",
+    "start.pth",
+    "src/pkg/__pycache__/code.py",
+    "src/pkg/__pycache__/deeper/code.pyc",
+    "src/.venv/code.py",
+    "mlruns/0/evil.py",
+    "mlruns/0/__pycache__/evil.pyc",
+    "mlflow/m-0123456789abcdef0123456789abcdef/code.py",
+  ])("%s", async (path) => {
+    exclude("*");
+    put(path);
+    await dirtyBy(path);
+  });
+
+  test("ignored by the user's own list", async () => {
+    writeFileSync(join(root, `ignore-${number}`), "threadpoolctl.py\n");
+    git("config", "core.excludesFile", join(root, `ignore-${number}`));
+    put("threadpoolctl.py");
+    await dirtyBy("threadpoolctl.py");
+  });
+
+  test.each([false, true])("in a repository of its own, with a commit: %s", async (committed) => {
+    exclude("mlflow");
+    put("mlflow/__init__.py");
+    git("init", "-q", "mlflow");
+    const inner = ["-C", "mlflow", "-c", "user.name=A", "-c", "user.email=a@x.ch"];
+    git("-C", "mlflow", "add", ".");
+    if (committed) git(...inner, "commit", "-qm", "one");
+    await dirtyBy("mlflow/");
+  });
+
+  test("behind a link", async () => {
+    exclude("mlflow");
+    const elsewhere = join(root, `elsewhere-${number}`);
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, join(folder, "mlflow"));
+    await dirtyBy("mlflow");
+  });
+
+  test("in a folder whose files cannot be listed, and can be read", async () => {
+    if (process.getuid?.() === 0) return;
+    exclude("mlflow");
+    put("mlflow/__init__.py");
+    chmodSync(join(folder, "mlflow"), 0o311);
+    try {
+      await dirtyBy("mlflow/");
+    } finally {
+      chmodSync(join(folder, "mlflow"), 0o755);
+    }
+  });
+
+  test("announced to the index and marked as unchanged", async () => {
+    put("threadpoolctl.py");
+    git("add", "--intent-to-add", "threadpoolctl.py");
+    git("update-index", "--assume-unchanged", "threadpoolctl.py");
+    expect((await state())?.dirty).toBe(true);
+  });
+
+  test("beside a committed file of the same name in other letters", async () => {
+    git("config", "core.ignoreCase", "true");
+    exclude("*");
+    put("src/Code.py");
+    await dirtyBy("src/Code.py");
+  });
+
+  test("what tools leave behind, data and caches are no code beside the commit", async () => {
+    exclude("*");
+    for (const path of [
+      ".venv/lib/python3.11/site-packages/mlflow/__init__.py",
+      ".factory/cache/check/1/candidate/code/a.py",
+      ".databricks/bundle/dev/a.py",
+      ".pytest_cache/a.py",
+      ".mypy_cache/3.11/a.so",
+      "src/pkg/__pycache__/code.cpython-311.pyc",
+      "mlruns/1/models/m-0123456789abcdef0123456789abcdef/artifacts/code/a.py",
+      "mlartifacts/1/models/m-0123456789abcdef0123456789abcdef/artifacts/code/a.so",
+      "src/pkg.egg-info/PKG-INFO",
+      "dist/pkg-1-py3-none-any.whl",
+      "data/claims.csv",
+      "data/raw",
+    ])
+      put(path);
+    expect(await state()).toEqual({ commit: git("rev-parse", "HEAD"), dirty: false });
   });
 });

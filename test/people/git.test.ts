@@ -49,9 +49,9 @@ test("no repository, no commit, clean, dirty, untracked, ignored", async () => {
   expect(await history().state()).toBeUndefined();
   const id = commit("one");
   expect(await history().state()).toEqual({ commit: id, dirty: false });
-  writeFileSync(join(folder, "new.py"), "");
+  writeFileSync(join(folder, "new.csv"), "");
   expect(await history().state()).toEqual({ commit: id, dirty: true });
-  writeFileSync(join(folder, ".gitignore"), "new.py\n");
+  writeFileSync(join(folder, ".gitignore"), "new.csv\n");
   commit("ignore");
   expect((await history().state())?.dirty).toBe(false);
   appendFileSync(join(folder, "code.py"), "x");

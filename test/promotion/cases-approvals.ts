@@ -1,7 +1,12 @@
 import { sha256 } from "../../src/lib/hash.ts";
 import { known } from "../../src/promotion/facts.ts";
 import { authors, type Case, NOT_ASKED, prodStage, readTicket, ticketSeen, two, twoRoles } from "./case-parts.ts";
-import { DAY_MS, later, NOW, person } from "./good-facts.ts";
+import { type Changes, DAY_MS, evidenceWith, later, NOW, person } from "./good-facts.ts";
+
+/** Their keys signed the evidence. */
+const signedBy = (...signers: Extract<ReturnType<typeof evidenceWith>, { known: true }>["value"]["signedBy"]) =>
+  ({ evidence: evidenceWith({ signedBy: signers }) }) satisfies Changes["facts"];
+const CI = { address: "ci@example.com", kind: "service" } as const;
 
 export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
   approvals: [
@@ -32,6 +37,45 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
     ["dot behind an address", "no", { evidence: authors("approver@example.com.") }, /changed the code/],
     ["full-width letters in an address", "no", { evidence: authors("ａpprover@example.com") }, /changed the code/],
     ["an unknown handle among authors makes nobody an author", "yes", { evidence: authors("some-handle") }],
+    [
+      "by who signed the evidence",
+      "no",
+      { facts: signedBy(person("approver@example.com")) },
+      /0 of 1 of role model-risk; does not count: approver@example.com: approver@example.com signed the evidence/,
+    ],
+    [
+      "for a release, by who signed the evidence",
+      "no",
+      { action: "release", facts: signedBy(person("approver@example.com")) },
+      /signed the evidence/,
+    ],
+    [
+      "by who signed the evidence beside a service",
+      "no",
+      { facts: signedBy(CI, person("approver@example.com")) },
+      /signed the evidence/,
+    ],
+    [
+      "by who signed evidence of a change by nobody",
+      "no",
+      { evidence: authors(), facts: signedBy(person("approver@example.com")) },
+      /signed the evidence/,
+    ],
+    [
+      "by a second one, where the first signed the evidence",
+      "yes",
+      {
+        approvals: [{}, { by: person("second@example.com") }],
+        facts: signedBy(person("approver@example.com")),
+      },
+    ],
+    ["by somebody else than the person who signed", "yes", { facts: signedBy(person("author@example.com")) }],
+    [
+      "over evidence by a key that did not count",
+      "yes",
+      { facts: signedBy(CI, { problem: "the key of approver@example.com ended on 2026-01-01" }) },
+    ],
+    ["who signed is not known", "cannot tell", { facts: { evidence: NOT_ASKED } }],
     ["over older evidence", "no", { approvals: [{ evidence: sha256("older") }] }, /over other evidence/],
     ["for another environment", "no", { approvals: [{ approval: { environment: "test" } }] }],
     ["for another project", "no", { approvals: [{ approval: { project: "claims-other" } }] }, /another project/],
@@ -183,6 +227,14 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
       { action: "approve", facts: { actor: known(person("author@example.com")) } },
       /changed the code \(1 of 1 changes\)/,
     ],
+    [
+      "who signed the evidence",
+      "no",
+      { action: "approve", facts: signedBy(person("approver@example.com")) },
+      /^approver@example.com signed the evidence: somebody else must approve$/,
+    ],
+    ["who did not sign it", "yes", { action: "approve", facts: signedBy(person("second@example.com")) }],
+    ["who signed is not known", "cannot tell", { action: "approve", facts: { evidence: NOT_ASKED } }],
     [
       "without the role",
       "no",

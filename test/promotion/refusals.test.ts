@@ -161,6 +161,12 @@ describe("who may not approve", () => {
   it("the author", () =>
     refused(approve("author"), "approver", /author@example.com changed the code \(1 of 1 changes\)/));
   it("somebody without the role", () => refused(approve("owner"), "approver", /does not have the role model-risk/));
+  it("whoever signed the evidence", async () => {
+    await line.check(await line.train());
+    const next = String((await line.register("second")).data?.version);
+    const own = () => line.approve(next, "prod", "second", "--ticket", "CHG-1");
+    await refused(own, "approver", /second@example.com signed the evidence: somebody else must approve/);
+  });
   it("a service", () => refused(approve("ci"), "actor", /only people approve/));
   it("anybody, a candidate that stands not in the environment before", async () => {
     const next = await line.candidate();
