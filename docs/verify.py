@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ROOT, IN_TOTO, SPKI = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json", bytes.fromhex("302a300506032b6570032100")
 BUNDLE = "manifest.sha256", "policy.yaml", "decision.jsonl", "approvals.jsonl"
+ENDS = dict(promoted=("promote", "promotion"), released=("release", "release"), rolledback=("rollback", "rollback"))
 force, named, approved = {0: None}, {}, set()  # by entry: policy in force and its keys; by digest: who names it
 
 def sha(data): return hashlib.sha256(data).hexdigest()
@@ -34,7 +35,7 @@ def opened(envelope, keys):  # DSSE: https://github.com/secure-systems-lab/dsse
     return payload
 
 def ledger(path):
-    prev, lines = "0" * 64, path.read_bytes().split(b"\n")
+    prev, begun, lines = "0" * 64, {}, path.read_bytes().split(b"\n")
     demand(lines.pop() == b"", "the last line is cut")
     for seq, line in enumerate(lines, 1):
         entry, text = load(line), line.rpartition(b',"sig":')[0]
@@ -49,15 +50,19 @@ def ledger(path):
             demand(said and all(each == [policy[0]] for each in said), f"entry {seq}: who signed the policy")
             force[seq] = policy
         signed(force[seq][1], entry["key"], text, entry["sig"])
+        entry["begun"] = begun.pop(body.get("started"), None)  # what was begun is ended once
+        if entry["kind"].endswith(".started"): begun[seq] = entry["kind"], body["environment"]
         if entry["kind"] == "approved": approved.add(opened(body["envelope"], force[seq][1]))
         for what in ("evidence", "bundle"): what in body and named.setdefault(body[what], []).append(entry)
     demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
     return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
 
 def indexed(folder, name):  # an index that the ledger names by its digest, and exactly the files that it lists
-    index, parts = (folder / name).read_bytes(), [part for part in folder.rglob("*") if not part.is_dir()]
+    index, parts = (folder / name).read_bytes(), [folder, *folder.rglob("*")]
     demand(sha(index) == folder.name and folder.name in named, "another digest, or the ledger does not name it")
-    there = {part.relative_to(folder).as_posix() for part in parts if part.parent != folder / "signatures"}
+    demand(not any(part.is_symlink() for part in parts), "a symbolic link")
+    beside = name == "evidence.json" and folder / "signatures"  # of evidence alone, and verify_all.py reads them
+    there = {part.relative_to(folder).as_posix() for part in parts if not part.is_dir() and part.parent != beside}
     listed = load(index)["files"]
     demand(there == {name, *(each["path"] for each in listed)}, "files missing or extra")
     for each in listed: demand(sha((folder / each["path"]).read_bytes()) == each["sha256"], each["path"] + " changed")
@@ -66,12 +71,13 @@ def indexed(folder, name):  # an index that the ledger names by its digest, and 
 def bundle(folder):
     index, (entry, *_) = indexed(folder, "bundle.json")
     manifest, policy, decision, approvals = ((folder / name).read_bytes() for name in BUNDLE)
-    keys = dict([force[entry["body"]["started"]], force[entry["seq"]]]).get(sha(policy))
-    demand(keys, "its policy was not in force")
-    payload, model, body = opened(load(decision), keys), sha(manifest), entry["body"]
+    body, (action, begin) = entry["body"], ENDS.get(entry["kind"], ("nothing", "nothing"))
+    demand(entry["begun"] == (begin + ".started", body["environment"]), "its entry ends what was not begun")
+    demand(force[body["started"]][0] == sha(policy), "its policy was not in force when it was begun")
+    payload, model = opened(load(decision), force[body["started"]][1]), sha(manifest)
     said, rests_on = load(payload)["predicate"], [index["evidence"], *map(sha, approvals.splitlines())]
     demand(subjects(payload) == [model] == models(body)[:1], "the decision is about another model")
-    own, action = said["factory"], dict(promoted="promote", released="release", rolledback="rollback").get(entry["kind"])
+    own = said["factory"]
     stated = (said["policy"]["digest"]["sha256"], own["environment"], own["action"], said["verificationResult"])
     demand(stated == (sha(policy), body["environment"], action, "PASSED"), f"another decision: {stated[1:]}")
     demand(action == "rollback" or all(each["verdict"] == "yes" for each in own["verdicts"]), "a verdict that is not yes")

@@ -2,13 +2,12 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { bundleParts } from "../bundle/parts.ts";
 import { readBundleFiles } from "../bundle/read-bundle.ts";
-import { isPlainPath } from "../evidence/evidence-index.ts";
+import { isPlainPath, plainName } from "../evidence/evidence-index.ts";
 import type { Attachment } from "../evidence/seal.ts";
 import { lastLines } from "../gates/command-gate.ts";
 import type { GateResult } from "../gates/gate.ts";
 import { readPlainFile } from "../gates/plain-file.ts";
 import { FactoryError } from "../lib/error.ts";
-import { sha256 } from "../lib/hash.ts";
 import { runProcess } from "../lib/run-process.ts";
 
 const MAX_ATTACHMENT_BYTES = 64 << 20;
@@ -50,13 +49,6 @@ export function collectAttachments(
 function kindOf(name: string): Attachment["kind"] {
   if (name.endsWith("junit.xml")) return "junit";
   return name.endsWith("metrics.json") ? "metrics" : "report";
-}
-
-/** The path as evidence can hold it; one with other characters keeps its likeness and gets a digest, so that two never meet. */
-function plainName(path: string): string {
-  if (isPlainPath(path)) return path;
-  const parts = path.split("/").map((part) => part.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[.-]/, "_") || "_");
-  return `${parts.join("/").slice(0, 200)}-${sha256(path).slice(0, 8)}`;
 }
 
 /** A local version such as 0.1.0+abc has a character that evidence does not hold; the ending stays. */

@@ -114,16 +114,21 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
         throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
       return parseLog(text);
     },
-    async blobs(commit, paths) {
+    async blobs(commit) {
       if (!isCommitId(commit)) throw usageError("git.commit", `${JSON.stringify(commit)} is not a commit id`);
-      if (paths.length === 0) return new Map();
-      const text = await read(["ls-tree", "-z", commit, "--", ...paths.map((path) => `./${path}`)], MAX_LOG_BYTES);
+      const text = await read(["ls-tree", "-r", "-z", commit], MAX_LOG_BYTES);
+      if (Buffer.byteLength(text) >= MAX_LOG_BYTES)
+        throw outsideError("git.size", `the repository's list of files is larger than ${MAX_LOG_BYTES} bytes`);
       return new Map(
         text.split("\0").flatMap((line): [string, string][] => {
-          const [, id, path] = /^\d+ blob ([0-9a-f]+)\t(?:\.\/)?(.+)$/s.exec(line) ?? [];
+          const [, id, path] = /^\d+ blob ([0-9a-f]+)\t(.+)$/s.exec(line) ?? [];
           return id === undefined || path === undefined ? [] : [[path, id]];
         }),
       );
+    },
+    async text(blob) {
+      if (!isCommitId(blob)) throw usageError("git.blob", `${JSON.stringify(blob)} is not an object id`);
+      return read(["cat-file", "blob", blob], MAX_LOG_BYTES);
     },
   };
 }

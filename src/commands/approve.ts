@@ -203,12 +203,13 @@ function rulesText({ rulesSince }: Output): string {
     : `  (changed since v${rulesSince.version} was released)`;
 }
 
-function gatesText({ gates }: Output): string {
+/** What was measured stands beside the limits of the environment, as the decision has it: the line of a gate is only what a check wrote. */
+function gatesText({ gates, verdicts }: Output): string {
   const bad = gates.filter((each) => each.verdict !== "pass");
-  const model = gates.find((each) => each.gate === "model");
+  const limits = verdicts.find((each) => each.rule === "thresholds");
   return bad.length > 0
     ? bad.map((each) => `${each.gate}: ${each.verdict}`).join(", ")
-    : `${gates.length}: all pass${model === undefined ? "" : `; ${model.summary}`}`;
+    : `${gates.length}: all pass${limits === undefined ? "" : `; ${limits.why}`}`;
 }
 
 function renderApproval(data: Output, style: Style): string {

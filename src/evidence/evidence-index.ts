@@ -19,6 +19,13 @@ export function isPlainPath(path: string): boolean {
   return path.split("/").every((part) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(part)) && path !== INDEX_FILE;
 }
 
+/** The path as evidence can hold it; one with other characters keeps its likeness and gets a digest, so that two never meet. */
+export function plainName(path: string): string {
+  if (isPlainPath(path)) return path;
+  const parts = path.split("/").map((part) => part.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[.-]/, "_") || "_");
+  return `${parts.join("/").slice(0, 200)}-${sha256(path).slice(0, 8)}`;
+}
+
 /** The bytes of evidence.json: every file, sorted by path, in canonical JSON with a final newline. */
 export function evidenceIndex(files: readonly EvidenceFile[]): string {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));

@@ -128,12 +128,20 @@ async function demandFiles(folder: string, files: readonly EvidenceFile[], signa
   }
 }
 
-async function readStatement(folder: string, file: EvidenceFile) {
-  if (file.bytes > MAX_STATEMENT_BYTES) throw usageError("evidence.size", `${file.path} in ${folder} is too large`);
+/** The bytes of one of its files, which must still be those that were verified: whoever wrote the folder may change it meanwhile. */
+export async function readFileOf(
+  { folder }: Pick<Evidence, "folder">,
+  file: Pick<EvidenceFile, "path" | "sha256">,
+): Promise<Buffer> {
   const bytes = await readFile(join(folder, file.path));
-  // Read a second time: what is believed must be the bytes that were just verified.
   if (sha256(bytes) !== file.sha256)
     throw usageError("evidence.changed", `${file.path} in ${folder} changed while it was read`);
+  return bytes;
+}
+
+async function readStatement(folder: string, file: EvidenceFile) {
+  if (file.bytes > MAX_STATEMENT_BYTES) throw usageError("evidence.size", `${file.path} in ${folder} is too large`);
+  const bytes = await readFileOf({ folder }, file);
   return understood(file.path, () => {
     const { predicateType, predicate, subject } = statement.parse(parseCanonical(bytes.toString("utf8"), file.path));
     const { facts, gate } = predicate.annotations.factory;

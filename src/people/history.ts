@@ -23,6 +23,8 @@ export interface History {
   isAncestor(commit: string): Promise<boolean>;
   /** Every commit in the history of what is checked out that is not in `since`'s. Cut or grafted history is an error (exit 2). */
   commits(since: string | undefined): Promise<readonly Commit[]>;
-  /** Git's object ids of those of the files that the commit holds, by path from the folder. */
-  blobs(commit: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Git's object ids of the files below the folder that the commit holds, by path from the folder. */
+  blobs(commit: string): Promise<ReadonlyMap<string, string>>;
+  /** The text of a file by its object id. */
+  text(blob: string): Promise<string>;
 }

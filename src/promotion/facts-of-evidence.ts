@@ -1,19 +1,19 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import type { EvidenceFacts } from "../evidence/facts.ts";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, fetchSignatures } from "../evidence/objects.ts";
-import type { Evidence } from "../evidence/read-evidence.ts";
+import { type Evidence, readFileOf } from "../evidence/read-evidence.ts";
 import { verifySignedEvidence } from "../evidence/sign-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
 import { type Metric, metricsSchema } from "../gates/metrics.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
+import { canonicalJson } from "../lib/canonical-json.ts";
 import { FactoryError, messageOf } from "../lib/error.ts";
-import { sha256 } from "../lib/hash.ts";
 import { parseYaml } from "../lib/yaml-document.ts";
 import { type Identity, identityOfKey, listedKey } from "../policy/identity.ts";
 import type { Policy } from "../policy/policy.ts";
 import { acceptedSigner } from "../policy/signed-by.ts";
 import { type Project, projectSchema } from "../project/project.ts";
+import { metricsFor } from "../project/rules.ts";
 import { type Known, known, type SeenEvidence, unknown } from "./facts.ts";
 
 export interface EvidenceMaterial {
@@ -121,6 +121,7 @@ async function judge(
     registered.map((each) => each.body.commit),
     evidence.facts.commit,
   );
+  const project = await projectOf(evidence);
   const seen: SeenEvidence = {
     digest: evidence.digest,
     facts: evidence.facts,
@@ -134,10 +135,11 @@ async function judge(
           ? verified.flaws.map((flaw) => flaw.message)
           : ["nobody signed it"]),
       ...(other === undefined ? [] : [other]),
+      ...(project.known ? thresholdsProblem(evidence.facts.thresholds, project.value, policy.environments) : []),
     ],
     signedBy,
   };
-  return { seen: known(seen), problem: undefined, project: await projectOf(evidence), evidence, signatures };
+  return { seen: known(seen), problem: undefined, project, evidence, signatures };
 }
 
 function broken(digest: string, problem: string): EvidenceMaterial {
@@ -149,26 +151,35 @@ async function metricsOf(evidence: Evidence): Promise<Known<readonly Metric[]>> 
   const file = evidence.files.find((each) => each.path === "metrics/model-metrics.json");
   if (file === undefined) return unknown("the evidence holds no metrics", "the model gate must have been run");
   try {
-    const parsed = metricsSchema.parse(JSON.parse(await verifiedText(evidence, file.path, file.sha256)));
+    const parsed = metricsSchema.parse(JSON.parse((await readFileOf(evidence, file)).toString("utf8")));
     return known(parsed.metrics);
   } catch (error) {
     return unknown(`the metrics in the evidence cannot be read: ${messageOf(error).slice(0, 200)}`);
   }
 }
 
-async function projectOf(evidence: Evidence): Promise<Known<Project>> {
+/** The factory.yaml that was checked. */
+export async function projectOf(evidence: Evidence): Promise<Known<Project>> {
   const path = "project/factory.yaml";
   const file = evidence.files.find((each) => each.path === path);
   if (file === undefined) return unknown("the evidence holds no factory.yaml");
   try {
-    return known(parseYaml(await verifiedText(evidence, path, file.sha256), path, projectSchema));
+    return known(parseYaml((await readFileOf(evidence, file)).toString("utf8"), path, projectSchema));
   } catch (error) {
     return unknown(`factory.yaml in the evidence is not valid: ${messageOf(error).slice(0, 200)}`);
   }
 }
 
-async function verifiedText(evidence: Evidence, path: string, digest: string): Promise<string> {
-  const bytes = await readFile(join(evidence.folder, path));
-  if (sha256(bytes) !== digest) throw new Error(`${path} changed while it was read`);
-  return bytes.toString("utf8");
+/**
+ * The statements say by which limits a model was judged, and so does the factory.yaml beside them, by which is decided: a reader of
+ * one must not be told something else than a reader of the other. Since then the first environment may have got another name. Pure.
+ */
+export function thresholdsProblem(
+  said: EvidenceFacts["thresholds"],
+  project: Project,
+  environments: readonly { name: string }[],
+): string[] {
+  return environments.some(({ name }) => canonicalJson(metricsFor(project, name)) === canonicalJson(said))
+    ? []
+    : ["the limits that its statements name are not those of the factory.yaml in it"];
 }

@@ -8,8 +8,9 @@ import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, type RegisteredModel, registeredName } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
 import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
-import { strangeBundleFiles } from "./bundle-of-commit.ts";
 import { momentOfDecision } from "./clock.ts";
+import { strangeFiles } from "./evidence-of-commit.ts";
+import { projectOf, thresholdsProblem } from "./facts-of-evidence.ts";
 import type { Line } from "./line.ts";
 import { recorderOf } from "./recorder.ts";
 import type { LineWorld } from "./world.ts";
@@ -63,7 +64,11 @@ export async function gatherRegistration(request: RegisterRequest, world: Regist
   if (run === undefined)
     throw usageError("run.unknown", `${tracking.uri} knows no run ${facts.run.id}`, "train and check again");
   const logged = onlyModel(run, await tracking.loggedModels(run));
-  const history = await historyReasons(world.history, evidence);
+  const checked = await projectOf(evidence);
+  const history = [
+    ...(await historyReasons(world.history, evidence)),
+    ...(checked.known ? thresholdsProblem(facts.thresholds, checked.value, [environment]) : [checked.why]),
+  ];
   const folder = join(world.workFolder, "model");
   const { files, digest } = await fetchModel(tracking.filesOf(logged), folder, world.report);
   const registry = await world.registry(environment);
@@ -108,7 +113,7 @@ async function historyReasons(history: History, evidence: Evidence): Promise<str
       ...tree,
       `commit ${state.commit.slice(0, 12)} is checked out, the evidence is about ${commit.slice(0, 12)}: check again`,
     ];
-  tree.push(...(await strangeBundleFiles(history, state.commit, evidence)));
+  tree.push(...(await strangeFiles(history, state.commit, evidence)));
   if (people === null) return tree;
   // The job that sealed the evidence ran the project's code: who changed that is not for it to say.
   const seen = await peopleSince(history, people.since ?? undefined);

@@ -6,8 +6,11 @@ import { type Behaviour, type StandIn, standIn } from "../fakes/databricks-cli/s
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import type { MlflowServer } from "../support/mlflow-server.ts";
 import type { LineWish, SmallLine, TrainedRun } from "../support/small-line.ts";
+import { wheelOf } from "../support/zip.ts";
 
-export const WHEEL = { name: "claims_triage-0.1.0-py3-none-any.whl", bytes: Buffer.from("the wheel that was checked") };
+/** The code of the project; the wheel holds it without `src/`. */
+export const CODE = { "claims_triage/score.py": "def main() -> None: ...\n" };
+export const WHEEL = { name: "claims_triage-0.1.0-py3-none-any.whl", bytes: wheelOf(CODE) };
 export const RUN_AS = "0a1b2c3d-0000-4000-8000-000000000001";
 
 export const BUNDLE: Readonly<Record<string, string>> = {
@@ -100,6 +103,7 @@ export async function deployLine(server: MlflowServer, fake: FakeWorkspace, wish
     writeFileSync(join(line.folder, path), text);
   };
   for (const [path, text] of Object.entries(BUNDLE)) write(path, text);
+  for (const [path, text] of Object.entries(CODE)) write(`src/${path}`, text);
   const commit = () => {
     line.git("add", ".");
     line.git("commit", "--quiet", "--allow-empty", "--message", "Bundle");

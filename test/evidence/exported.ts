@@ -17,18 +17,20 @@ import { approvalOf, decisionOf, memoryStore, newSigner, POLICY, people, policyR
 
 export interface LineOptions {
   later?: boolean;
+  /** That policy was adopted between the start of the promotion and its end. */
+  between?: boolean;
   /** Other parts of the bundle, by who holds keys that count; the ledger names the bundle that comes of them. */
   forge?(evidence: string, approval: Envelope): Partial<Parameters<typeof planBundle>[0]>;
 }
 
 const keys = { ...people, approver: newSigner(), ci: newSigner() };
-const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owner) };
+export const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owner) };
 
 /**
  * A line from `opened` to `promoted`, with its evidence and bundle in a store. `later`: after the approval a policy with new keys
  * of approver and service was adopted, and the promotion was made under it.
  */
-export async function promotedLine(root: string, { later = false, forge }: LineOptions = {}) {
+export async function promotedLine(root: string, { later = false, between = false, forge }: LineOptions = {}) {
   const evidence = await readEvidence((await sealEvidence(facts, gates, attachments, join(root, "sealed"))).folder);
   const store = memoryStore();
   await putEvidence(store, evidence, await signEvidence(evidence, people.ci), facts.model.name);
@@ -42,6 +44,7 @@ export async function promotedLine(root: string, { later = false, forge }: LineO
   const parts = { evidence: evidence.digest, manifest: MANIFEST, approvals: [approval], decision, policy };
   const bundle = planBundle({ ...parts, ...forge?.(evidence.digest, approval) });
   await putBundle(store, bundle, facts.model.name);
+  const ending = between ? { by: "ci@example.com", signer: LATER.ci } : deciding;
   const candidate = { model: facts.model.name, digest: DIGEST.model };
   const ci = { by: "ci@example.com", signer: people.ci };
   const said: (Fact & { by: string; signer: Signer })[] = [
@@ -79,6 +82,7 @@ export async function promotedLine(root: string, { later = false, forge }: LineO
       },
       ...deciding,
     },
+    ...(between ? [{ kind: "policy.adopted", body: { policy: LATER.policy }, ...ending } as const] : []),
     {
       kind: "promoted",
       body: {
@@ -90,7 +94,7 @@ export async function promotedLine(root: string, { later = false, forge }: LineO
         evidence: evidence.digest,
         bundle: bundle.digest,
       },
-      ...deciding,
+      ...ending,
     },
   ];
   return { evidence, bundle, store, said, chain: chainOf(said) };

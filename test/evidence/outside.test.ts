@@ -1,4 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -21,7 +31,7 @@ import { type Home, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
 import { judges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
-import { exportedLine, type LineOptions, rolledBackLine, written } from "./exported.ts";
+import { exportedLine, LATER, type LineOptions, rolledBackLine, written } from "./exported.ts";
 import { approvalOf, decisionOf, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 /** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
@@ -66,7 +76,7 @@ describe("the script in docs", () => {
       .replace(/^"""[\s\S]*?"""\n/, "")
       .split("\n")
       .filter((each) => each.trim() !== "" && !each.trim().startsWith("#"));
-    expect(code.length).toBeLessThanOrEqual(76);
+    expect(code.length).toBeLessThanOrEqual(82);
     expect(code.every((each) => each.length <= 130)).toBe(true);
     const imported = [...text.matchAll(/^(?:from (\w+)|import (.+)$)/gm)].flatMap(
       (match) => match[1] ?? (match[2] ?? "").split(", "),
@@ -170,6 +180,24 @@ describe("the script in docs", () => {
     expect((await verifySignedEvidence(signed.evidence, signed.signatures, keys)).signedBy).toHaveLength(2);
     line.put("ledger.jsonl", chainOf(said.slice(0, -1)).text);
     expect((await verify()).stdout).toMatch(/FLAW evidence .*not in the policy/);
+  });
+
+  test("a decision is one under the policy that was in force when it was begun, whatever came between", async () => {
+    rmSync(line.folder, { recursive: true });
+    line = await exportedLine(work, { between: true });
+    expect((await verify()).stdout).not.toContain("FLAW");
+    for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
+    line = await exportedLine(work, {
+      between: true,
+      forge: (evidence, approval) => ({
+        policy: LATER.policy,
+        decision: signStatement(
+          decisionStatement(decisionOf(evidence, [approval], { policy: LATER.policy.digest })),
+          LATER.ci,
+        ),
+      }),
+    });
+    expect((await verify()).stdout).toMatch(/FLAW bundle .*was not in force when it was begun/);
   });
 
   test("rejects the export of somebody else's policy", async () => {
@@ -341,6 +369,53 @@ describe("the script in docs", () => {
       "an extra file",
       () => line.put(`bundles/${line.bundle.digest}/more.txt`, "x"),
       /FLAW bundle .*files missing or extra/,
+    ],
+    ...["signatures/extra", "approvals/more.txt"].map((path): [string, () => void, RegExp] => [
+      `an extra file ${path} in a bundle`,
+      () => line.put(`bundles/${line.bundle.digest}/${path}`, "x"),
+      /FLAW bundle .*files missing or extra/,
+    ]),
+    ...["", "/more", "/signatures", "/policy.yaml"].map((path): [string, () => void, RegExp] => [
+      `a link in the place of ${path === "" ? "a bundle" : path}`,
+      () => {
+        const at = join(line.folder, "bundles", `${line.bundle.digest}${path}`);
+        const elsewhere = join(work, "elsewhere");
+        // What it leads to may well be right, or nothing that would be listed.
+        if (existsSync(at)) renameSync(at, elsewhere);
+        else mkdirSync(elsewhere);
+        symlinkSync(elsewhere, at);
+      },
+      /FLAW bundle .*a symbolic link/,
+    ]),
+    [
+      "a link among the signatures of evidence",
+      () => {
+        const at = join(line.folder, "evidence", line.evidence.digest, "signatures");
+        renameSync(at, join(work, "elsewhere"));
+        symlinkSync(join(work, "elsewhere"), at);
+      },
+      /FLAW evidence .*a symbolic link/,
+    ],
+    ...([1, 3, 5] as const).map((started): [string, () => void, RegExp] => [
+      `a promotion that says that entry ${started} began it`,
+      () => {
+        const last = said()[4];
+        if (last?.kind !== "promoted") throw new Error("another line");
+        line.put("ledger.jsonl", chainOf(said().with(4, { ...last, body: { ...last.body, started } })).text);
+      },
+      /FLAW bundle .*ends what was not begun/,
+    ]),
+    [
+      "a promotion whose start was ended before",
+      () => {
+        const [start, last] = said().slice(3);
+        if (start?.kind !== "promotion.started" || last?.kind !== "promoted") throw new Error("another line");
+        const { environment } = last.body;
+        const body = { environment, started: 4, reason: "given up" };
+        const given = { ...start, kind: "abandoned" as const, body };
+        line.put("ledger.jsonl", chainOf([...said().slice(0, 4), given, last]).text);
+      },
+      /FLAW bundle .*ends what was not begun/,
     ],
     [
       "a bundle that the ledger does not name",

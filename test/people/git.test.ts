@@ -1,12 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { openHistory, parseLog } from "../../src/clients/git.ts";
+import { plainName } from "../../src/evidence/evidence-index.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { peopleSince } from "../../src/people/changed-by.ts";
-import { strangeBundleFiles } from "../../src/promotion/bundle-of-commit.ts";
+import { strangeFiles } from "../../src/promotion/evidence-of-commit.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "factory-git-")));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -76,7 +86,7 @@ test("people: authors, committers, co-authors anywhere in the message; since a c
   expect(await history().isAncestor("--help")).toBe(false);
 });
 
-test("files of a bundle are those of the commit, whatever git was told to ignore", async () => {
+test("what evidence keeps of the project is what the commit holds, whatever git was told to ignore", async () => {
   const project = join(folder, "models/one");
   const evidence = join(root, `evidence-${number}`);
   const put = (base: string, path: string, text: string) => {
@@ -84,24 +94,41 @@ test("files of a bundle are those of the commit, whatever git was told to ignore
     writeFileSync(join(base, path), text);
   };
   const texts = { "databricks.yml": "bundle: {}\n", "-odd é.yml": "a: 1\r\n", "jobs/extra.yml": "b: 2\n" };
-  for (const [path, text] of Object.entries(texts)) {
-    put(project, path, text);
-    put(evidence, `bundle/${path}`, text);
+  const sealed: [name: string, text: string][] = Object.entries(texts).map(([path, text]) => [
+    `bundle/${plainName(path)}`,
+    text,
+  ]);
+  sealed.push(["project/factory.yaml", "factory: 1\n"], ["contract/contracts/claims.yaml", "version: 1\n"]);
+  sealed.push(["model-card/docs/model-card.md", "# Card\n"], ["model-card/by-hand.md", "# In no commit\n"]);
+  for (const [path, text] of Object.entries(texts)) put(project, path, text);
+  for (const [path, text] of sealed) {
+    put(evidence, path, text);
+    if (!/^bundle|by-hand/.test(path)) put(project, path.replace(/^[^/]+\//, ""), text);
   }
   put(folder, ".git/info/exclude", "jobs/\n");
   const id = commit("bundle");
-  const files = Object.entries(texts).map(([path, text]) => ({
-    path: `bundle/${path}`,
-    mediaType: "text/yaml",
-    bytes: text.length,
-    sha256: sha256(text),
-  }));
-  const seen = () => strangeBundleFiles(openHistory(project, variables, signal), id, { files, folder: evidence });
+  // Whoever changes a file of the evidence writes its digests again.
+  const listed = ([path]: [string, string]) => {
+    const text = readFileSync(join(evidence, path));
+    return { path, mediaType: "text/yaml", bytes: text.length, sha256: sha256(text) };
+  };
+  const seen = () =>
+    strangeFiles(openHistory(project, variables, signal), id, { files: sealed.map(listed), folder: evidence });
   expect(await seen()).toEqual([expect.stringMatching(/^jobs\/extra.yml of the bundle is not what commit/)]);
   git("add", "--force", ".");
   expect(await seen()).toHaveLength(1);
-  put(evidence, "bundle/databricks.yml", "bundle: { name: other }\n");
-  expect(await seen()).toHaveLength(2);
+  for (const path of ["bundle/databricks.yml", "project/factory.yaml", "contract/contracts/claims.yaml"])
+    put(evidence, path, "other: 1\n");
+  put(evidence, "model-card/docs/model-card.md", "# A better one\n");
+  expect(await seen()).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^databricks.yml of the bundle/),
+      expect.stringMatching(/^factory.yaml of the evidence/),
+      expect.stringMatching(/^contracts\/claims.yaml of the evidence/),
+      expect.stringMatching(/^docs\/model-card.md of the evidence/),
+    ]),
+  );
+  expect(await seen()).toHaveLength(5);
 });
 
 test("a commit on another branch is no ancestor; merged commits all count", async () => {

@@ -19,6 +19,7 @@ import {
   putArtifact,
   type SmallLine,
 } from "../support/small-line.ts";
+import { wheelOf } from "../support/zip.ts";
 import { approvalOf, call, everything, forge, placeOf, sourceOf } from "./front-door.ts";
 
 /** One line on one real server. Each case spoils one thing, is refused, leaves everything as it is, and is mended again. */
@@ -175,14 +176,15 @@ describe("who may not approve", () => {
   });
 });
 
+const changedFile = (change: Record<string, unknown>) =>
+  JSON.stringify({ ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")), ...change });
+
 describe("a candidate whose evidence is not enough for production", () => {
   const floor = () =>
     JSON.stringify({
       ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")),
       environments: { prod: { gates: { model: { metrics: [{ name: "roc_auc", min: 0.7 }] } } } },
     });
-  const changedFile = (change: Record<string, unknown>) =>
-    JSON.stringify({ ...JSON.parse(readFileSync(join(line.folder, "factory.yaml"), "utf8")), ...change });
   /** A commit that really is by somebody; the case takes it back. */
   const committed = (author: string): CheckWish => {
     line.git("commit", "--quiet", "--allow-empty", "--message", "Theirs", `--author=Somebody <${author}>`);
@@ -227,20 +229,6 @@ describe("a candidate whose evidence is not enough for production", () => {
       "test",
     ],
     [
-      "a factory.yaml of another project",
-      () => ({ project: changedFile({ project: "claims-other" }) }),
-      "rules",
-      /project claims-other/,
-      "test",
-    ],
-    [
-      "a factory.yaml of another model",
-      () => ({ project: changedFile({ model: { name: "claims.other", train: "true" } }) }),
-      "rules",
-      /model claims.other/,
-      "test",
-    ],
-    [
       "a factory.yaml without limits",
       () => ({ project: changedFile({ gates: {} }) }),
       "thresholds",
@@ -251,7 +239,7 @@ describe("a candidate whose evidence is not enough for production", () => {
   it.each(
     covering(
       weak,
-      12,
+      10,
       ([name]) => name,
       ([, , rule]) => rule,
     ),
@@ -287,6 +275,7 @@ describe("a candidate whose evidence is not enough for production", () => {
 });
 
 describe("what cannot be registered", () => {
+  const LOWER = { name: "roc_auc", min: 0.01 };
   const register = () => line.register();
   const people = (address?: string, known = true, changes = 1): CheckWish["facts"] & object => ({
     people: { since: null, commits: 1, people: address === undefined ? [] : [{ address, known, changes }] },
@@ -316,6 +305,34 @@ describe("what cannot be registered", () => {
       /nobody in 0 commits since 2{40}, the history says author@/,
     ],
     ["another project's evidence", { facts: { project: "claims-other" } }, /about project claims-other/],
+    [
+      "limits in its statements that its factory.yaml does not set",
+      { facts: { thresholds: [{ name: "roc_auc", min: 0.61 }] } },
+      /limits that its statements name are not those of the factory.yaml/,
+    ],
+  ];
+  /** What somebody put into the folder of evidence after it was sealed, with every digest made again. */
+  const changed: [name: string, wish: () => CheckWish, why: RegExp][] = [
+    [
+      "a factory.yaml with a lower limit, which the statements name too",
+      () => ({
+        project: changedFile({ gates: { unit: { run: "true" }, model: { run: "true", metrics: [LOWER] } } }),
+        facts: { thresholds: [LOWER] },
+      }),
+      /^factory.yaml of the evidence is not what commit/m,
+    ],
+    ["no factory.yaml", () => ({ attachments: [] }), /the evidence holds no factory.yaml/],
+    [
+      "a contract and a wheel that nobody committed",
+      () => ({
+        attachments: [
+          { kind: "project", name: "factory.yaml", content: readFileSync(join(line.folder, "factory.yaml")) },
+          { kind: "contract", name: "contracts/claims.yaml", content: "version: 1\n" },
+          { kind: "wheel", name: "claims_triage-0.1.0-py3-none-any.whl", content: wheelOf({ "backdoor.py": "x" }) },
+        ],
+      }),
+      /^contracts\/claims.yaml of the evidence is not what commit .*\nbackdoor.py of the wheel is not what commit/m,
+    ],
   ];
   const reasons = async (why: RegExp) => {
     const before = await everything(server, line);
@@ -326,6 +343,10 @@ describe("what cannot be registered", () => {
   };
   it.each(covering(weak, 20, ([name]) => name))("%s", async (_, wish, why) => {
     await line.check(await line.train(), wish);
+    await reasons(why);
+  });
+  it.each(changed)("%s", async (_, wish, why) => {
+    await line.check(await line.train(), wish());
     await reasons(why);
   });
   it("a check of some gates hides no check of all, and what it found stands", async () => {

@@ -18,7 +18,8 @@ import { peopleSince } from "../../src/people/changed-by.ts";
 import { keyPath, makeKey, writeKeyFile } from "../../src/people/key-file.ts";
 import { policySchema } from "../../src/policy/policy.ts";
 import { policyStatement } from "../../src/policy/policy-statement.ts";
-import type { projectSchema } from "../../src/project/project.ts";
+import { projectSchema } from "../../src/project/project.ts";
+import { metricsFor } from "../../src/project/rules.ts";
 import { factory, makeHome, type Ran, type RunOptions } from "./factory.ts";
 
 export const GATES = ["lint", "unit", "data", "model", "baseline", "docs", "secrets"] as const;
@@ -57,7 +58,7 @@ export interface CheckWish {
   facts?: Partial<EvidenceFacts>;
   gates?: readonly GateFact[];
   metrics?: readonly Metric[];
-  /** Replaces the factory.yaml that was checked. */
+  /** Replaces the factory.yaml that was checked; a candidate has it in its commit. */
   project?: string;
   /** Instead of all attachments that are usual. */
   attachments?: readonly Attachment[];
@@ -226,8 +227,18 @@ export function makeLine(server: { uri: string }, wish: LineWish = {}): SmallLin
     rollback: (env, ...more) =>
       line.run("ci", ["rollback", "--env", env, "--reason", "escalations doubled", "--yes", ...more]),
     async candidate({ text, ...check } = {}) {
+      const path = join(folder, "factory.yaml");
+      const before = readFileSync(path, "utf8");
+      // The commit has to hold what was checked.
+      const written = (content: string, message: string) => {
+        if (check.project === undefined) return;
+        writeFileSync(path, content);
+        git("commit", "--quiet", "--all", "--message", message);
+      };
+      written(check.project ?? "", "Another factory.yaml");
       await line.check(await line.train(text), check);
       const said = await line.register();
+      written(before, "The factory.yaml of before");
       const version = z.object({ version: z.string() }).safeParse(said.data);
       if (said.status !== 0 || !version.success)
         throw new Error(`not registered: ${said.ran.stdout}${said.ran.stderr}`);
@@ -365,7 +376,7 @@ async function sealed(
       lock: "d".repeat(64),
       seed: 7,
       train: ["python", "train.py"],
-      thresholds: [],
+      thresholds: limitsIn(attachments ?? usual),
       champion: "first release",
       people: { since: null, commits: history.commits, people: [...history.people] },
       started: at.toISOString(),
@@ -376,6 +387,13 @@ async function sealed(
     attachments ?? usual,
     join(line.folder, ".factory", "evidence"),
   );
+}
+
+/** The limits that the sealed factory.yaml sets in the first environment; a file that is none sets none. */
+function limitsIn(attachments: readonly Attachment[]): EvidenceFacts["thresholds"] {
+  const text = attachments.find(({ kind }) => kind === "project")?.content.toString() ?? "";
+  const parsed = projectSchema.safeParse(JSON.parse(text === "" ? "{}" : text));
+  return z.json().parse(parsed.success ? JSON.parse(JSON.stringify(metricsFor(parsed.data, "dev"))) : []);
 }
 
 export const SIGNATURE = `signature:

@@ -9,7 +9,7 @@ import { sha256 } from "../../../src/lib/hash.ts";
 import { peopleSince } from "../../../src/people/changed-by.ts";
 import { digestModel } from "../../../src/registry/model-files.ts";
 import { recallRun } from "../../../src/training/last-run.ts";
-import { BUNDLE, WHEEL } from "../../deploy/world.ts";
+import { BUNDLE, CODE, WHEEL } from "../../deploy/world.ts";
 import { GATES, passed } from "../../support/small-line.ts";
 
 const TRAIN = `
@@ -53,6 +53,7 @@ export function shrinkProject(folder: string, variables: Record<string, string>)
     "train.py": TRAIN,
     "uv.lock": "version = 1\n",
     ...BUNDLE,
+    ...Object.fromEntries(Object.entries(CODE).map(([path, text]) => [`src/${path}`, text])),
   };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -109,7 +110,7 @@ export async function sealCheck(
       lock: sha256(text("uv.lock")),
       seed: null,
       train: ["python", "train.py"],
-      thresholds: [],
+      thresholds: PROJECT.gates.model.metrics,
       champion: "first release",
       people: { since: null, commits: history.commits, people: [...history.people] },
       started: at.toISOString(),
