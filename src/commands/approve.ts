@@ -57,8 +57,8 @@ export const command = defineCommand({
   summary: "sign that a version may go to an environment, after seeing its evidence",
   description:
     "Fetches the evidence by its digest, verifies it, shows what you sign, and puts your signed approval into the ledger. It covers " +
-    "promotion into and release in that environment, until it ends. Needs no checkout of the project: policy, ledger and read " +
-    "rights on the registry. Refuses early what promote would refuse (exit 3), and signs nothing then.",
+    "promotion into and release in that environment, until it ends. Where the ledger is one that is reached from anywhere (git, delta) " +
+    "it needs no checkout of the project: policy, ledger and read rights on the registry. Refuses early what promote would refuse (exit 3), and signs nothing then.",
   arguments: [
     { name: "version", description: "its number in the first environment: 7, or claims.triage/7", required: true },
   ],

@@ -140,7 +140,7 @@ export const command = defineCommand({
       ]).replace(/^/gm, "  "),
       ...(data.files === undefined
         ? []
-        : [style.dim(`  to verify it anywhere: python3 verify_all.py . ${data.firstPolicy}`)]),
+        : [style.dim(`  to verify it anywhere, in that folder: python3 verify_all.py . ${data.firstPolicy}`)]),
     ].join("\n"),
 });
 

@@ -6,6 +6,7 @@ import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { findLine } from "../promotion/find-line.ts";
 
 export const command = defineCommand({
@@ -34,11 +35,9 @@ export const command = defineCommand({
     const policy = view.policy?.policy;
     const names = [...new Set([...(policy?.environments.map(({ name }) => name) ?? []), ...line.state.environments])];
     if (input.env !== undefined && !names.includes(input.env))
-      throw usageError(
-        "environment.unknown",
-        `no environment is called ${input.env}`,
-        names.length === 0 ? "the ledger is empty" : `there are: ${names.join(", ")}`,
-      );
+      throw names.length === 0
+        ? usageError("environment.unknown", `no environment is called ${input.env}`, "the ledger is empty")
+        : unknownEnvironment(input.env, names);
     const base = { project: line.project, model: line.model };
     if (input.at === undefined) return { ok: true, data: { ...base, changes: changesOf(view, input.env) } };
     const at = momentOf(input.at, policy?.timezone ?? "UTC");

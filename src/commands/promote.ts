@@ -210,6 +210,7 @@ function renderPromotion(data: Output, style: Style): string {
     `  evidence  ${shortDigest(data.evidence ?? "")}`,
   ];
   const all = data.outcome === "planned";
+  const serves = data.champion !== undefined && data.champion === to.version;
   return [
     style.bold(`Promote ${head}`),
     ...facts,
@@ -217,7 +218,7 @@ function renderPromotion(data: Output, style: Style): string {
     all
       ? `${style.ok(MARK.pass)} would promote: 1 version, 1 alias, evidence and bundle, 2 ledger entries. Nothing was written.`
       : data.outcome === "refused"
-        ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.`
+        ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.${serves ? ` v${to.version} serves there already: nothing is left to promote.` : ""}`
         : `${style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
   ].join("\n");
 }

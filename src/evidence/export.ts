@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { errnoOf, messageOf, outsideError, usageError } from "../lib/error.ts";
+import { errnoOf, FactoryError, messageOf, outsideError, usageError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { type Report, withTask } from "../lib/progress.ts";
@@ -95,6 +95,7 @@ function notEmpty(folder: string) {
 
 async function fetchFromAny(request: ExportRequest, object: NamedObject): Promise<string> {
   const reasons: string[] = [];
+  let hint: string | undefined;
   for (const environment of object.environments) {
     const store = await request.storeOf(environment);
     if (store === undefined) {
@@ -105,12 +106,13 @@ async function fetchFromAny(request: ExportRequest, object: NamedObject): Promis
       return await fetchObject(store, object.digest, object.index, request.cacheFolder);
     } catch (error) {
       reasons.push(`${environment}: ${messageOf(error)}`);
+      if (error instanceof FactoryError) hint ??= error.hint;
     }
   }
   throw outsideError(
     "export.missing",
     `${object.index === BUNDLE_FILE ? "bundle" : "evidence"} ${object.digest} cannot be had. ${reasons.join("; ")}`,
-    "nothing was written; an export without a part that the ledger names would prove less than it seems",
+    `${hint === undefined ? "" : `${hint}; `}nothing was written: an export without a part that the ledger names would prove less than it seems`,
   );
 }
 

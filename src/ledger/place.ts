@@ -18,7 +18,7 @@ export function ledgerPlaceOf(
       throw usageError(
         "policy.project",
         `the ledger of ${project} is a file in that project's folder`,
-        "go there, and leave --project out",
+        "run this in that folder, without --project; a ledger of kind git or delta is reached from anywhere",
       );
     return { kind: "file", path: join(projectFolder, ".factory", "ledger.jsonl") };
   }

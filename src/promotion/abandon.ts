@@ -5,6 +5,7 @@ import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
@@ -39,10 +40,9 @@ export async function abandon(
   const place = environments.find((each) => each.name === environment);
   // One that the policy lists no more may still hold what was started there.
   if (open.length === 0 && place === undefined)
-    throw usageError(
-      "environment.unknown",
-      `no environment is called ${environment}`,
-      `there are, in order: ${environments.map((each) => each.name).join(", ")}`,
+    throw unknownEnvironment(
+      environment,
+      environments.map((each) => each.name),
     );
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
   const at = await momentOfTakingBack(line, environment, world.registry, now);

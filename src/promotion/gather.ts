@@ -6,6 +6,7 @@ import type { Envelope } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import type { Project } from "../project/project.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
 import type { FetchedModel } from "../registry/model-files.ts";
@@ -69,16 +70,15 @@ export interface Gathered {
 function targetOf(policy: Policy, name: string, action: Action): { source: Environment; target: Environment } {
   const index = policy.environments.findIndex((each) => each.name === name);
   const target = policy.environments[index];
-  const names = policy.environments.map((each) => each.name).join(", ");
-  if (target === undefined)
-    throw usageError("environment.unknown", `no environment is called ${name}`, `there are, in order: ${names}`);
+  const names = policy.environments.map((each) => each.name);
+  if (target === undefined) throw unknownEnvironment(name, names);
   const before = policy.environments[index - 1];
   if (action === "release") return { source: target, target };
   if (before === undefined)
     throw usageError(
       "environment.first",
       `${name} is the first environment: factory register brings a model there`,
-      `there are, in order: ${names}`,
+      `there are, in order: ${names.join(", ")}`,
     );
   return { source: before, target };
 }

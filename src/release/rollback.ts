@@ -11,6 +11,7 @@ import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Environment } from "../policy/policy.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type Anchored, catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
 import { appendEnd, appendOnLine, changed, demandFree } from "../promotion/append.ts";
 import { momentOfDecision } from "../promotion/clock.ts";
@@ -166,10 +167,9 @@ function environmentOf(line: Line, name: string): Environment {
   const { environments } = line.policy.value.inForce.policy;
   const found = environments.find((each) => each.name === name);
   if (found !== undefined) return found;
-  throw usageError(
-    "environment.unknown",
-    `no environment is called ${name}`,
-    `there are: ${environments.map((each) => each.name).join(", ")}`,
+  throw unknownEnvironment(
+    name,
+    environments.map((each) => each.name),
   );
 }
 

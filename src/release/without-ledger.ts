@@ -5,6 +5,7 @@ import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { endpointIn } from "../project/rules.ts";
 import { changed } from "../promotion/append.ts";
@@ -46,12 +47,7 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
       here === undefined ? "go into the project's folder" : "there is no policy.yaml here or above: --policy FILE",
     );
   const names = file.policy.environments.map((each) => each.name);
-  if (!names.includes(environment))
-    throw usageError(
-      "environment.unknown",
-      `no environment is called ${environment}`,
-      `there are: ${names.join(", ")}`,
-    );
+  if (!names.includes(environment)) throw unknownEnvironment(environment, names);
   return {
     project: here.project.project,
     model: here.project.model.name,
