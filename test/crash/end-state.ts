@@ -61,6 +61,8 @@ function isWhole(object: Picture["objects"][number], index: string, signed: bool
 }
 
 const MODEL_HEAD = "factory.ledger.head";
+/** The way back; after a rollback with its time. */
+const BACK = "factory.rollback";
 const envelope = z.object({ envelope: z.object({ payload: z.string() }) });
 const approval = z.looseObject({ predicate: z.looseObject({}), subject: z.unknown() });
 
@@ -97,7 +99,11 @@ export async function endState(world: CrashWorld) {
         {
           aliases: model.aliases,
           // The anchor must be an entry of the chain: which one is compared.
-          tags: { ...model.tags, [MODEL_HEAD]: anchorOf(model.tags[MODEL_HEAD], entries) },
+          tags: {
+            ...model.tags,
+            ...(BACK in model.tags && { [BACK]: model.tags[BACK]?.replace(/"at":"[^"]*"/, '"at":""') }),
+            [MODEL_HEAD]: anchorOf(model.tags[MODEL_HEAD], entries),
+          },
           versions: model.versions.map(({ version, status, digest, tags }) => ({
             version,
             status,

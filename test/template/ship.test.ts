@@ -101,7 +101,15 @@ describe("the workflows of a generated project", () => {
     const artifacts = newArtifacts();
     const vars = { ...contexts.vars, LEDGER_KNOWN_HOSTS: "another.example.com ssh-ed25519 AAAA" };
     const inputs = { action: "rollback", environment: "prod", reason: "still wrong" };
-    const back = await ship(inputs, { artifacts, contexts: { ...contexts, vars, inputs }, skip: () => false });
+    const away = (more: object) => {
+      const said = { ...inputs, ...more };
+      return ship(said, { artifacts, contexts: { ...contexts, vars, inputs: said }, skip: () => false });
+    };
+    // What serves since the rollback before is kept, unless somebody goes further on purpose.
+    const kept = await away({});
+    expect(kept.status, kept.output).toBe(3);
+    expect(kept.output).toContain("serves since the rollback");
+    const back = await away({ further: "true" });
     expect(back.status, back.output).toBe(0);
     expect(back.output).toContain("NOT IN THE LEDGER");
     expect(back.summary).toContain("could not be told");
