@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ROOT, IN_TOTO, SPKI = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json", bytes.fromhex("302a300506032b6570032100")
 BUNDLE = "manifest.sha256", "policy.yaml", "decision.jsonl", "approvals.jsonl"
-ENDS = dict(promoted=("promote", "promotion"), released=("release", "release"), rolledback=("rollback", "rollback"))
 force, named, approved = {0: None}, {}, set()  # by entry: policy in force and its keys; by digest: who names it
 
 def sha(data): return hashlib.sha256(data).hexdigest()
@@ -35,7 +34,7 @@ def opened(envelope, keys):  # DSSE: https://github.com/secure-systems-lab/dsse
     return payload
 
 def ledger(path):
-    prev, begun, lines = "0" * 64, {}, path.read_bytes().split(b"\n")
+    prev, lines = "0" * 64, path.read_bytes().split(b"\n")
     demand(lines.pop() == b"", "the last line is cut")
     for seq, line in enumerate(lines, 1):
         entry, text = load(line), line.rpartition(b',"sig":')[0]
@@ -50,8 +49,6 @@ def ledger(path):
             demand(said and all(each == [policy[0]] for each in said), f"entry {seq}: who signed the policy")
             force[seq] = policy
         signed(force[seq][1], entry["key"], text, entry["sig"])
-        entry["begun"] = begun.pop(body.get("started"), None)  # what was begun is ended once
-        if entry["kind"].endswith(".started"): begun[seq] = entry["kind"], body["environment"]
         if entry["kind"] == "approved": approved.add(opened(body["envelope"], force[seq][1]))
         for what in ("evidence", "bundle"): what in body and named.setdefault(body[what], []).append(entry)
     demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
@@ -71,8 +68,7 @@ def indexed(folder, name):  # an index that the ledger names by its digest, and 
 def bundle(folder):
     index, (entry, *_) = indexed(folder, "bundle.json")
     manifest, policy, decision, approvals = ((folder / name).read_bytes() for name in BUNDLE)
-    body, (action, begin) = entry["body"], ENDS.get(entry["kind"], ("nothing", "nothing"))
-    demand(entry["begun"] == (begin + ".started", body["environment"]), "its entry ends what was not begun")
+    body, action = entry["body"], dict(promoted="promote", released="release", rolledback="rollback").get(entry["kind"])
     demand(force[body["started"]][0] == sha(policy), "its policy was not in force when it was begun")
     payload, model = opened(load(decision), force[body["started"]][1]), sha(manifest)
     said, rests_on = load(payload)["predicate"], [index["evidence"], *map(sha, approvals.splitlines())]

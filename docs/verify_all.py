@@ -7,6 +7,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.dont_write_bytecode = True  # nothing is added to what is verified
 from verify import IN_TOTO, ROOT, approved, bundle, demand, force, indexed, ledger, load, main, models, named, opened, sha, subjects
 
+ENDS = dict(promoted="promotion.started", released="release.started", rolledback="rollback.started")
+
+def steps(path):  # what is ended was begun, in the same way and place, and is ended once
+    begun = {}
+    for entry in map(load, path.read_bytes().splitlines()):
+        kind, body = entry["kind"], entry["body"]
+        start = begun.pop(body.get("started"), None)
+        demand(kind not in ENDS or start == (ENDS[kind], body["environment"]), f"entry {entry['seq']} ends what was not begun")
+        if kind.endswith(".started"): begun[entry["seq"]] = kind, body["environment"]
+    return f"{len(begun)} begun and not ended"
+
 def evidence(folder):
     index, entries = indexed(folder, "evidence.json")
     keys = {key_id: key for entry in entries for key_id, key in force[entry["seq"]][1].items()}
@@ -36,4 +47,4 @@ def approvals(folder):
     demand((ROOT / "evidence" / evidence).is_dir(), "its evidence is not here")
     return f"{len(lines)} that the ledger holds"
 
-main((ledger, "ledger.jsonl"), (evidence, "evidence/*"), (bundle, "bundles/*"), (approvals, "bundles/*"), (complete, "ledger.jsonl"))
+main((ledger, "ledger.jsonl"), (steps, "ledger.jsonl"), (evidence, "evidence/*"), (bundle, "bundles/*"), (approvals, "bundles/*"), (complete, "ledger.jsonl"))
