@@ -3,15 +3,17 @@ import { join, resolve } from "node:path";
 import { isCommitId } from "../lib/commit-id.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
-import { type ProcessResult, runProcess } from "../lib/run-process.ts";
+import { type ProcessRequest, type ProcessResult, runProcess } from "../lib/run-process.ts";
 import { makeTemporaryFolder } from "../lib/work-folder.ts";
-import type { Commit, History, Signature } from "../people/history.ts";
+import type { History } from "../people/history.ts";
 import { besideCommit } from "./beside-commit.ts";
+import { parseCommits } from "./raw-commits.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
 const TIMEOUT_MS = 120_000;
 
 type Variables = Readonly<Record<string, string>>;
+type Output = Pick<ProcessRequest, "input" | "encoding" | "maxOutputBytes">;
 
 /**
  * Settings that a repository's own configuration must not choose: programs that git would start, and files that may tell
@@ -50,18 +52,19 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
     // No address may be asked, whatever helper the repository names for it: "none" is the name of no protocol.
     GIT_ALLOW_PROTOCOL: "none",
   };
-  const gitWith = (variables: Variables, args: readonly string[], maxOutputBytes = 1 << 20): Promise<ProcessResult> =>
+  const gitWith = (variables: Variables, args: readonly string[], more: Output = {}): Promise<ProcessResult> =>
     runProcess({
+      maxOutputBytes: 1 << 20,
+      ...more,
       argv: ["git", ...SAFE, ...args],
       cwd: folder,
       env: variables,
       timeoutMs: TIMEOUT_MS,
       signal,
-      maxOutputBytes,
     });
-  const git = (args: readonly string[], maxOutputBytes?: number) => gitWith(env, args, maxOutputBytes);
+  const git = (args: readonly string[], more?: Output) => gitWith(env, args, more);
   const read = async (args: readonly string[], maxOutputBytes = 1 << 20): Promise<string> => {
-    const result = await git(args, maxOutputBytes);
+    const result = await git(args, { maxOutputBytes });
     if (result.status !== 0) throw failed(args, result);
     return result.stdout;
   };
@@ -80,7 +83,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
       if (status !== "") return { commit, dirty: true };
       const why = await hiddenDifference(folder, (index, args, maxOutputBytes) =>
-        gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes),
+        gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes === undefined ? {} : { maxOutputBytes }),
       );
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
     },
@@ -97,22 +100,13 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
         throw usageError("git.commit", `${JSON.stringify(since)} is not a commit id`);
       await demandFullHistory(folder, read);
       const range = since === undefined ? ["HEAD"] : ["HEAD", `^${since}`];
-      const text = await read(
-        [
-          "log",
-          "--no-mailmap",
-          "--no-decorate",
-          "--no-color",
-          "--no-patch",
-          "--format=tformat:%H%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00",
-          ...range,
-          "--",
-        ],
-        MAX_LOG_BYTES,
-      );
-      if (Buffer.byteLength(text) >= MAX_LOG_BYTES)
+      const ids = await read(["rev-list", ...range, "--"], MAX_LOG_BYTES);
+      const args = ["cat-file", "--batch"];
+      const found = await git(args, { input: ids, encoding: "latin1", maxOutputBytes: MAX_LOG_BYTES });
+      if (found.status !== 0) throw failed(args, found);
+      if (ids.length >= MAX_LOG_BYTES || found.stdout.length >= MAX_LOG_BYTES)
         throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
-      return parseLog(text);
+      return parseCommits(found.stdout);
     },
     async blobs(commit) {
       if (!isCommitId(commit)) throw usageError("git.commit", `${JSON.stringify(commit)} is not a commit id`);
@@ -253,33 +247,4 @@ async function demandFullHistory(folder: string, read: (args: readonly string[])
       "remove .git/info/grafts and the refs below refs/replace",
     );
   }
-}
-
-/** Reads what `git log` was asked for: six fields a commit, each ended by NUL. */
-export function parseLog(text: string): Commit[] {
-  const fields = text.split("\0");
-  const commits: Commit[] = [];
-  for (let i = 0; i + 6 <= fields.length; i += 6) {
-    const [id = "", authorName = "", authorAddress = "", committerName = "", committerAddress = "", body = ""] =
-      fields.slice(i, i + 6);
-    if (!isCommitId(id.trim())) throw outsideError("git.log", "git log answered in a form that is not understood");
-    commits.push({
-      id: id.trim(),
-      author: { name: authorName, address: authorAddress },
-      committer: { name: committerName, address: committerAddress },
-      coAuthors: coAuthorsOf(body),
-    });
-  }
-  if ((fields.at(-1) ?? "").trim() !== "")
-    throw outsideError("git.log", "git log answered in a form that is not understood");
-  return commits;
-}
-
-/** Every `Co-authored-by` line, wherever it stands in the message: one who is named was there. */
-function coAuthorsOf(body: string): Signature[] {
-  return [...body.matchAll(/^[ \t]*co-authored-by[ \t]*:[ \t]*(.*)$/gim)].map((match) => {
-    const value = (match[1] ?? "").trim();
-    const parts = /^(.*?)\s*<([^<>]*)>/.exec(value);
-    return parts === null ? { name: value, address: value } : { name: parts[1] ?? "", address: parts[2] ?? "" };
-  });
 }

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { openHistory, parseLog } from "../../src/clients/git.ts";
+import { openHistory } from "../../src/clients/git.ts";
+import { parseCommits } from "../../src/clients/raw-commits.ts";
 import { plainName } from "../../src/evidence/evidence-index.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { peopleSince } from "../../src/people/changed-by.ts";
@@ -299,10 +300,67 @@ test("variables of a surrounding git command do not lead it elsewhere", async ()
   expect(await openHistory(folder, misled, signal).state()).toEqual({ commit: id, dirty: false });
 });
 
-test("a log in another form is refused, not half read", () => {
+test("commits in another form are refused, not half read", () => {
   const id = "a".repeat(40);
-  const row = [id, "A", "a@x.ch", "C", "c@x.ch", "msg\n", ""].join("\0");
-  expect(parseLog(row)).toHaveLength(1);
-  expect(() => parseLog(row.slice(4))).toThrow();
-  expect(() => parseLog(`${row}\n${id}\0A\0a@x.ch`)).toThrow();
+  const body = "tree x\nauthor A <a@x.ch> 1 +0000\ncommitter C <c@x.ch> 1 +0000\n\nmsg\n";
+  const one = `${id} commit ${body.length}\n${body}\n`;
+  expect(parseCommits(one + one)).toHaveLength(2);
+  for (const broken of [
+    one.slice(4),
+    one.slice(0, -1),
+    one + one.slice(0, 50),
+    `${id} missing\n`,
+    one.replace("author", "x"),
+  ])
+    expect(() => parseCommits(broken), broken).toThrow();
+});
+
+describe("whose commit it is, when the commit says it oddly", () => {
+  /** A commit object as written, and the branch moved onto it. */
+  function stored(headers: string): void {
+    const tree = git("write-tree");
+    const bytes = Buffer.from(`tree ${tree}\n${headers}\n\nmsg\n`, "latin1");
+    const args = ["hash-object", "--literally", "-t", "commit", "-w", "--stdin"];
+    const id = execFileSync("git", args, { cwd: folder, env: variables, input: bytes, encoding: "utf8" }).trim();
+    git("update-ref", "refs/heads/main", id);
+  }
+  const committer = "committer C <c@x.ch> 1700000000 +0000";
+
+  test("an encoding in which the name holds another author", async () => {
+    // In UTF-7 the name ends with "<bob@x.ch> 1700000000 -0500" and a line end; git log shows that author.
+    const name = "Mallory+ACAAPA-bob@x.ch+AD4- 1700000000 -0500+AAo-x";
+    const dated = "1700000000 -0500";
+    stored(`author ${name} <mallory@x.ch> ${dated}\ncommitter C <c@x.ch> ${dated}\nencoding UTF-7`);
+    expect(git("log", "--format=%ae")).not.toBe("mallory@x.ch");
+    expect(await people()).toEqual(["c@x.ch 1", "mallory@x.ch 1"]);
+  });
+
+  test("a second author", async () => {
+    stored(`author A <a@x.ch> 1700000000 +0000\nauthor B <b@x.ch> 1700000000 +0000\n${committer}`);
+    expect(await people()).toEqual(["a@x.ch 1", "b@x.ch 1", "c@x.ch 1"]);
+  });
+
+  test.each(["A <a@x.ch> <b@x.ch> 1700000000 +0000", "A a@x.ch 1700000000 +0000", "A <a@x.ch>"])(
+    "an author who is not one: %s",
+    async (author) => {
+      stored(`author ${author}\n${committer}`);
+      const found = (await peopleSince(history(), undefined)).people;
+      expect(found.map((each) => [each.address, each.known])).toContainEqual([author, false]);
+    },
+  );
+
+  test("a name in Latin-1, and one that is empty", async () => {
+    stored(`author J\u00fcrg <j@x.ch> 1700000000 +0000\n${committer}\nencoding ISO-8859-1`);
+    expect(await people()).toEqual(["c@x.ch 1", "j@x.ch 1"]);
+    stored(`author <a@x.ch> 1700000000 +0000\n${committer}`);
+    expect(await people()).toEqual(["a@x.ch 1", "c@x.ch 1"]);
+  });
+
+  test("several co-authors on one line", async () => {
+    commit("one\n\nCo-authored-by: Carol <carol@x.ch>, Bob <bob@x.ch>");
+    expect(await people()).toEqual(["a@x.ch 1", "bob@x.ch 1", "c@x.ch 1", "carol@x.ch 1"]);
+    commit("two\n\nCo-authored-by: Carol <carol@x.ch>, dave@x.ch");
+    const { people: found } = await peopleSince(history(), git("rev-parse", "HEAD^"));
+    expect(found.filter((each) => !each.known).map((each) => each.address)).toEqual(["Carol <carol@x.ch>, dave@x.ch"]);
+  });
 });
