@@ -9,7 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ROOT, IN_TOTO, SPKI = Path((sys.argv + ["."])[1]), "application/vnd.in-toto+json", bytes.fromhex("302a300506032b6570032100")
-force, named = {0: None}, {}  # by entry: digest and keys of the policy in force; by digest of an index: the entries that name it
+POLICY, DECISION = "urn:pilot-to-production:policy/v1", "https://slsa.dev/verification_summary/v1"
+force, named = {0: None}, {}  # by entry: digest and keys of the policy in force; by kind and digest: the entries that name it
 
 def sha(data): return hashlib.sha256(data).hexdigest()
 def demand(holds, what):
@@ -17,7 +18,7 @@ def demand(holds, what):
 def once(pairs):  # JSON in which a key stands twice would say two things
     return dict(pairs) if len(dict(pairs)) == len(pairs) else demand(False, "a key stands twice")
 def load(data): return json.loads(data, object_pairs_hook=once)
-def subjects(payload): return [each["digest"]["sha256"] for each in load(payload)["subject"]]
+def subjects(statement): return [each["digest"]["sha256"] for each in statement["subject"]]
 def models(body): return [each["digest"] for each in (body.get("to"), body) if isinstance(each, dict)]  # first: what serves then
 
 def keys_of(policy):  # every ed25519 key that is not in a comment, by its id: SHA-256 of the SPKI DER
@@ -26,10 +27,11 @@ def keys_of(policy):  # every ed25519 key that is not in a comment, by its id: S
 def signed(keys, key_id, data, signature):
     demand(key_id in keys, f"key {key_id[:12]} is not in the policy of that moment")
     keys[key_id].verify(base64.b64decode(signature, validate=True), data)
-def opened(envelope, keys):  # DSSE: https://github.com/secure-systems-lab/dsse
+def opened(envelope, keys, kind):  # DSSE: https://github.com/secure-systems-lab/dsse; who signs one kind does not mean another
     payload, (one,) = base64.b64decode(envelope["payload"], validate=True), envelope["signatures"]
     signed(keys, one["keyid"], f"DSSEv1 {len(IN_TOTO)} {IN_TOTO} {len(payload)} ".encode() + payload, one["sig"])
-    return payload
+    demand(load(payload)["predicateType"] == kind, "a statement of another kind")
+    return load(payload)
 
 def ledger(path):
     prev, lines = "0" * 64, path.read_bytes().split(b"\n")
@@ -41,30 +43,28 @@ def ledger(path):
         demand((entry["v"], entry["seq"], entry["prev"]) == (1, seq, prev), f"entry {seq} does not follow")
         body, prev, force[seq] = entry["body"], entry["hash"], force[seq - 1]
         if entry["kind"] == ("policy.adopted" if seq > 1 else "opened"):
-            policy = (sha(body["policy"]["text"].encode()), keys_of(body["policy"]["text"]))
-            owners = (force[seq] or policy)[1]  # of the policy before; of the first, its own
-            said = [subjects(opened(envelope, owners)) for envelope in body["policy"]["signatures"]]
-            demand(said and all(each == [policy[0]] for each in said), f"entry {seq}: who signed the policy")
-            force[seq] = policy
+            before, force[seq] = force[seq], (sha(body["policy"]["text"].encode()), keys_of(body["policy"]["text"]))
+            owners = (before or force[seq])[1]  # of the first, its own
+            said = [subjects(opened(envelope, owners, POLICY)) for envelope in body["policy"]["signatures"]]
+            demand(said and all(each == [force[seq][0]] for each in said), f"entry {seq}: who signed the policy")
         signed(force[seq][1], entry["key"], text, entry["sig"])
-        for what in {"evidence", "bundle"} & body.keys(): named.setdefault(body[what], []).append(entry)
+        for what in {"evidence", "bundle"} & body.keys(): named.setdefault((what, body[what]), []).append(entry)
     demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
     return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
 
-def contents(folder, name):  # the files of an index that the ledger names by its digest, each as the index says
-    files = {name: (folder / name).read_bytes()}
-    demand(sha(files[name]) == folder.name and folder.name in named, "another digest, or the ledger does not name it")
-    for each in load(files[name])["files"]:
-        files[each["path"]] = (folder / each["path"]).read_bytes()
-        demand(sha(files[each["path"]]) == each["sha256"], each["path"] + " changed")
-    return files
+def contents(folder, what):  # the files of an index that the ledger names by its digest, each as the index says
+    index = (folder / f"{what}.json").read_bytes()
+    demand(sha(index) == folder.name and (what, folder.name) in named, "another digest, or the ledger does not name it")
+    files = {each["path"]: (folder / each["path"]).read_bytes() for each in load(index)["files"]}
+    for each in load(index)["files"]: demand(sha(files[each["path"]]) == each["sha256"], each["path"] + " changed")
+    return files, load(index), named[what, folder.name]
 
 def bundle(folder):
-    files, body = contents(folder, "bundle.json"), named[folder.name][0]["body"]
-    policy, keys = force[body["started"]]
+    files, _, (entry, *_) = contents(folder, "bundle")
+    policy, keys = force[entry["body"]["started"]]
     demand(policy == sha(files["policy.yaml"]), "its policy was not in force when it was begun")
-    model, decision = sha(files["manifest.sha256"]), opened(load(files["decision.jsonl"]), keys)
-    demand(subjects(decision) == [model] == models(body)[:1], "the decision is about another model")
+    model, decision = sha(files["manifest.sha256"]), opened(load(files["decision.jsonl"]), keys, DECISION)
+    demand(subjects(decision) == [model] == models(entry["body"])[:1], "the decision is about another model")
     return f"decision about model {model}"
 
 def main(*parts):

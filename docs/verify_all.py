@@ -1,77 +1,99 @@
-"""All of verify.py, and what a decision says, the evidence on which it rests, and whether everything is here.
+"""All of verify.py, and what a decision says, the evidence and approvals on which it rests, and whether everything is here.
 
     python3 verify_all.py [FOLDER [DIGEST OF THE FIRST POLICY]]"""
-import base64, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.dont_write_bytecode = True  # nothing is added to what is verified
-try: from verify import IN_TOTO, ROOT, bundle, contents, demand, force, ledger, load, main, models, named, opened, sha, subjects
+try: from verify import DECISION, IN_TOTO, ROOT, bundle, contents, demand, force, ledger, load, main, models, named, opened
 except ModuleNotFoundError as missing: sys.exit(f"{missing}: pip install cryptography")
+from verify import sha, subjects
 
-ENDS = dict(promoted="promotion.started", released="release.started", rolledback="rollback.started")
+APPROVAL, EVIDENCE = "urn:pilot-to-production:approval/v1", "urn:pilot-to-production:evidence/v1"
 ACTIONS = dict(promoted="promote", released="release", rolledback="rollback")
-approved = set()  # what was signed, of every approval in the ledger
+STARTS = dict(promoted="promotion.started", released="release.started", rolledback="rollback.started")
+SAME = "environment", "model", "digest", "version", "evidence", "to"  # of what an action and its start both say
+FOLDERS = dict(evidence="evidence", bundle="bundles")
+entries, approved, withdrawn = {}, {}, {}  # by number; by what was signed; by hash of an approval's entry: what takes it back
 
-def entries_of(path): return map(load, path.read_bytes().splitlines())
-
-def steps(path):  # what is ended was begun, in the same way and place, and is ended once
+def steps(path):  # what is ended was begun, as the same thing in the same place, and is ended once
     begun = {}
-    for entry in entries_of(path):
-        kind, body = entry["kind"], entry["body"]
-        start = begun.pop(body.get("started"), None)
-        demand(kind not in ENDS or start == (ENDS[kind], body["environment"]), f"entry {entry['seq']} ends what was not begun")
-        if kind.endswith(".started"): begun[entry["seq"]] = kind, body["environment"]
+    for entry in map(load, path.read_bytes().splitlines()):
+        seq, kind, body = entry["seq"], entry["kind"], entry["body"]
+        entries[seq], start = entry, begun.pop(body.get("started"), None)
+        if kind.endswith(".started"): begun[seq] = entry
+        if kind not in STARTS: continue
+        demand(start and start["kind"] == STARTS[kind], f"entry {seq} ends what was not begun")
+        changed = [key for key in SAME if key in body and body[key] != start["body"].get(key, body[key])]
+        demand(not changed, f"entry {seq} ends what was not begun: another {changed}")
+        demand("bundle" in body or kind == "rolledback", f"entry {seq} names no bundle")
     return f"{len(begun)} begun and not ended"
 
-def approvals(path):  # each is signed with a key that counted at its entry
-    for entry in entries_of(path):
-        if entry["kind"] == "approved": approved.add(opened(entry["body"]["envelope"], force[entry["seq"]][1]))
-    return f"{len(approved)} signed"
+def approvals(_):  # each is signed with a key that counted at its entry
+    for entry in entries.values():
+        if entry["kind"] == "approval.withdrawn": withdrawn[entry["body"]["approval"]] = entry
+        if entry["kind"] != "approved": continue
+        envelope = entry["body"]["envelope"]
+        approved[envelope["payload"]] = entry, opened(envelope, force[entry["seq"]][1], APPROVAL)
+    return f"{len(approved)} signed, {len(withdrawn)} withdrawn"
 
-def nothing_beside(folder, files):  # what an index does not list is not verified, so it has no place here
-    parts, signatures = [folder, *folder.rglob("*")], "evidence.json" in files and folder / "signatures"
+def nothing_beside(folder, *listed):  # what an index does not list is not verified, so it has no place here
+    parts, signatures = [folder, *folder.rglob("*")], "evidence.json" in listed and folder / "signatures"
     demand(not any(part.is_symlink() for part in parts), "a symbolic link")
     there = {part.relative_to(folder).as_posix() for part in parts if not part.is_dir() and part.parent != signatures}
-    demand(there == set(files), "files missing or extra")
+    demand(there == set(listed), "files missing or extra")
 
 def evidence(folder):
-    files, entries = contents(folder, "evidence.json"), named[folder.name]
-    nothing_beside(folder, files)
-    keys = {key_id: key for entry in entries for key_id, key in force[entry["seq"]][1].items()}
-    listed = sorted(each["path"] for each in load(files["evidence.json"])["files"] if each["mediaType"] == IN_TOTO)
-    statements, signers = [files[path] for path in listed], sorted(folder.glob("signatures/*"))
-    model = sha(files["model/manifest.sha256"])
-    about = {subjects(each)[0] for each in statements} | {each["body"]["digest"] for each in entries}
+    files, index, named_by = contents(folder, "evidence")
+    nothing_beside(folder, "evidence.json", *files)
+    keys = {key_id: key for entry in named_by for key_id, key in force[entry["seq"]][1].items()}
+    statements = [load(files[path]) for path in sorted(each["path"] for each in index["files"] if each["mediaType"] == IN_TOTO)]
+    model, signers = sha(files["model/manifest.sha256"]), sorted(folder.glob("signatures/*"))
+    about = {subjects(each)[0] for each in statements} | {entry["body"]["digest"] for entry in named_by}
     demand(about == {model}, "another model")
+    kinds = [each["predicateType"] for each in statements] + [EVIDENCE]  # the last says which files together are the evidence
     for signer in signers:
-        said = [opened(load(line), keys) for line in signer.read_bytes().splitlines()]
-        demand(said[:-1] == statements and subjects(said[-1]) == [model, folder.name], "signatures of something else")
+        lines = signer.read_bytes().splitlines()
+        demand(len(lines) == len(kinds), "signatures of something else")
+        *said, last = [opened(load(line), keys, kind) for line, kind in zip(lines, kinds)]
+        demand(said == statements and subjects(last) == [model, folder.name], "signatures of something else")
     demand(signers, "nobody signed it")
     return f"{len(statements)} statements about model {model}, signed by {len(signers)}"
 
 def decision(folder):  # says of itself what its entry says, and rests on what lies beside it and in the ledger
-    files, (entry, *_) = contents(folder, "bundle.json"), named[folder.name]
-    nothing_beside(folder, files)
-    said = load(base64.b64decode(load(files["decision.jsonl"])["payload"]))["predicate"]
-    own, action, where = said["factory"], ACTIONS[entry["kind"]], entry["body"]["environment"]
+    files, index, named_by = contents(folder, "bundle")
+    nothing_beside(folder, "bundle.json", *files)
+    demand(len(named_by) == 1, "several entries name it")
+    body, action, rests_on = named_by[0]["body"], ACTIONS[named_by[0]["kind"]], index["evidence"]
+    start, model, lines = entries[body["started"]], sha(files["manifest.sha256"]), files["approvals.jsonl"].splitlines()
+    said = opened(load(files["decision.jsonl"]), force[start["seq"]][1], DECISION)["predicate"]
+    own = said["factory"]
     stated = said["policy"]["digest"]["sha256"], own["environment"], own["action"], said["verificationResult"]
-    demand(stated == (sha(files["policy.yaml"]), where, action, "PASSED"), f"another decision: {stated[1:]}")
+    demand(stated == (sha(files["policy.yaml"]), body["environment"], action, "PASSED"), f"another decision: {stated[1:]}")
     demand(action == "rollback" or all(each["verdict"] == "yes" for each in own["verdicts"]), "a verdict that is not yes")
-    rests_on, lines = load(files["bundle.json"])["evidence"], files["approvals.jsonl"].splitlines()
     inputs = [each["digest"]["sha256"] for each in said["inputAttestations"]]
     demand(inputs == [rests_on, *map(sha, lines)], "another evidence or approval")
-    about = [sha(files["manifest.sha256"]), rests_on]
-    for payload in (base64.b64decode(load(line)["payload"]) for line in lines):
-        demand(payload in approved and subjects(payload) == about, "an approval of something else")
-    demand((ROOT / "evidence" / rests_on).is_dir(), "its evidence is not here")
-    return f"{action} of model {about[0]} to {where}, {len(lines)} approvals"
+    demand(start["body"].get("evidence", rests_on) == rests_on, "another evidence than it was begun with")
+    for line in lines:
+        given, approval = approved.get(load(line)["payload"], ({"body": {}}, {"subject": []}))
+        same = given["body"].get("envelope") == load(line) and subjects(approval) == [model, rests_on]
+        demand(same and approval["predicate"]["environment"] == body["environment"], "an approval of something else")
+        if action == "rollback": continue  # it goes to what was approved once
+        demand(said["timeVerified"] <= approval["predicate"]["notAfter"], "an approval that had ended")
+        demand(start["seq"] <= withdrawn.get(given["hash"], start)["seq"], "an approval that was withdrawn before")
+    seen = ROOT / "evidence" / rests_on
+    demand(seen.is_dir(), "its evidence is not here")
+    demand(sha((seen / "model/manifest.sha256").read_bytes()) == model, "its evidence is about another model")
+    return f"{action} of model {model} to {body['environment']}, {len(lines)} approvals"
 
 def complete(_):  # an export is of one model or of all: of each whose evidence is here, all that the ledger names
-    parts = {(model, name) for name in named for entry in named[name] for model in models(entry["body"])}
-    meant = {model for model, name in parts if (ROOT / "evidence" / name).is_dir()}
-    missing = {name for model, name in parts if model in meant and not any(ROOT.glob("*/" + name))}
+    all_named = [(FOLDERS[what], digest, models(entry["body"])) for (what, digest), by in named.items() for entry in by]
+    parts = {(model, where, digest) for where, digest, about in all_named for model in about}
+    here = {(model, where, digest) for model, where, digest in parts if (ROOT / where / digest).is_dir()}
+    meant = {model for model, where, _ in here if where == "evidence"}
+    missing = {f"{where}/{digest}" for model, where, digest in parts - here if model in meant}
     demand(not missing and (meant or not parts), f"not here, though the ledger names it: {missing or 'everything'}")
-    return f"all that it names about {len(meant)} of {len({model for model, _ in parts})} models"
+    return f"all that it names about {len(meant)} of {len({model for model, *_ in parts})} models"
 
 at, evidences, bundles = [ROOT / "ledger.jsonl"], sorted(ROOT.glob("evidence/*")), sorted(ROOT.glob("bundles/*"))
 ledgers = (ledger, at), (steps, at), (approvals, at)

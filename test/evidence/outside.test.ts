@@ -13,13 +13,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { registrationKeys } from "../../src/audit/audit-evidence.ts";
-import { approvalStatement } from "../../src/evidence/approval.ts";
+import { type Approval, approvalStatement } from "../../src/evidence/approval.ts";
 import { readBundle } from "../../src/evidence/bundle.ts";
 import { bundleContext } from "../../src/evidence/bundle-in-ledger.ts";
 import { decisionStatement } from "../../src/evidence/decision.ts";
 import { readSigned } from "../../src/evidence/objects.ts";
 import { planExport } from "../../src/evidence/plan-export.ts";
-import { signEvidence, verifySignedEvidence } from "../../src/evidence/sign-evidence.ts";
+import { evidenceStatement, signEvidence, verifySignedEvidence } from "../../src/evidence/sign-evidence.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import { verifyBundle } from "../../src/evidence/verify-bundle.ts";
 import { viewOf } from "../../src/ledger/view.ts";
@@ -31,7 +31,7 @@ import { type Home, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
 import { judges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
-import { exportedLine, LATER, type LineOptions, rolledBackLine, written } from "./exported.ts";
+import { exportedLine, LATER, type LineOptions, promotedLine, rolledBackLine, written } from "./exported.ts";
 import { approvalOf, decisionOf, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 /** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
@@ -92,7 +92,7 @@ describe("the script in docs", () => {
     expect(stdout.trim().split("\n")).toEqual([
       `ok   ledger ledger.jsonl 5 entries, head 5:${line.chain.hashes.at(-1)}, first policy ${POLICY.digest}`,
       "ok   steps ledger.jsonl 0 begun and not ended",
-      "ok   approvals ledger.jsonl 1 signed",
+      "ok   approvals ledger.jsonl 1 signed, 0 withdrawn",
       `ok   evidence ${line.evidence.digest} 4 statements about model ${line.evidence.facts.model.digest}, signed by 1`,
       `ok   bundle ${line.bundle.digest} decision about model ${line.evidence.facts.model.digest}`,
       `ok   decision ${line.bundle.digest} promote of model ${line.evidence.facts.model.digest} to prod, 1 approvals`,
@@ -327,6 +327,33 @@ describe("the script in docs", () => {
       },
       /FLAW approvals .*not in the policy/,
     ],
+    [
+      "a policy under which an owner's decision stands, about a model whose manifest reads like one",
+      () => {
+        const text = `${"c".repeat(64)}  MLmodel\n${"d".repeat(64)}  ${people.stranger.publicKey}\n`;
+        const about = decisionStatement(
+          decisionOf("9".repeat(64), [], { digest: sha256(text), by: "owner@example.com" }),
+        );
+        const policy = { digest: sha256(text), version: 2, text, signatures: [sign(about, people.owner)] };
+        const by = { by: "owner@example.com", signer: people.stranger };
+        line.put("ledger.jsonl", chainOf([...said(), { kind: "policy.adopted", body: { policy }, ...by }]).text);
+      },
+      /FLAW ledger .*a statement of another kind/,
+    ],
+    [
+      "the signature under evidence as an approval",
+      () => {
+        const envelope = sign(evidenceStatement(line.evidence), people.approver);
+        const more = {
+          kind: "approved",
+          body: { envelope },
+          by: "approver@example.com",
+          signer: people.approver,
+        } as const;
+        line.put("ledger.jsonl", chainOf([...said(), more]).text);
+      },
+      /FLAW approvals .*a statement of another kind/,
+    ],
     ["a last line that is cut", () => line.put("ledger.jsonl", line.chain.text.slice(0, -9)), /FLAW ledger .*is cut/],
     [
       "a key that stands twice in an entry",
@@ -426,6 +453,67 @@ describe("the script in docs", () => {
       /FLAW steps .*ends what was not begun/,
     ],
     [
+      "a promotion of other bytes than it was begun with",
+      () => {
+        const last = said()[4];
+        if (last?.kind !== "promoted") throw new Error("another line");
+        const body = { ...last.body, digest: "9".repeat(64) };
+        line.put("ledger.jsonl", chainOf(said().with(4, { ...last, body })).text);
+      },
+      /FLAW steps .*another \['digest'\]/,
+    ],
+    [
+      "a promotion without a bundle",
+      () => {
+        const last = said()[4];
+        if (last?.kind !== "promoted") throw new Error("another line");
+        const { bundle: _, ...body } = last.body;
+        // @ts-expect-error No promotion of ours is without one.
+        line.put("ledger.jsonl", chainOf(said().with(4, { ...last, body })).text);
+        rmSync(join(line.folder, "bundles"), { recursive: true });
+      },
+      /FLAW steps .*names no bundle/,
+    ],
+    [
+      "a second promotion that rests on the bundle of the first",
+      () => {
+        const [start, last] = said().slice(3);
+        if (start?.kind !== "promotion.started" || last?.kind !== "promoted") throw new Error("another line");
+        const again = [
+          { ...start, body: { ...start.body, digest: "9".repeat(64) } },
+          { ...last, body: { ...last.body, digest: "9".repeat(64), started: 6, version: "2" } },
+        ];
+        line.put("ledger.jsonl", chainOf([...said(), ...again]).text);
+      },
+      /FLAW decision .*several entries name it/,
+    ],
+    [
+      "a bundle that lies in another folder, where nobody looks at it",
+      () => {
+        mkdirSync(join(line.folder, "more"));
+        renameSync(join(line.folder, "bundles", line.bundle.digest), join(line.folder, "more", line.bundle.digest));
+        line.put(`evidence/${line.bundle.digest}`, "");
+      },
+      /FLAW complete .*bundles\/[0-9a-f]{64}/,
+    ],
+    [
+      "an approval that was withdrawn before",
+      () => {
+        const [start, last] = said().slice(3);
+        if (start?.kind !== "promotion.started" || last?.kind !== "promoted") throw new Error("another line");
+        const body = { approval: line.chain.hashes[2] ?? "", reason: "found a leak" };
+        const taken = {
+          kind: "approval.withdrawn",
+          body,
+          by: "approver@example.com",
+          signer: people.approver,
+        } as const;
+        const after = { ...last, body: { ...last.body, started: 5 } };
+        line.put("ledger.jsonl", chainOf([...said().slice(0, 3), taken, start, after]).text);
+      },
+      /FLAW decision .*withdrawn before/,
+    ],
+    [
       "a bundle that the ledger does not name",
       () => {
         const index = JSON.stringify({ v: 1, evidence: line.evidence.digest, files: [] });
@@ -466,6 +554,22 @@ describe("the script in docs", () => {
     if (!text.includes(from)) throw new Error(`${from} is not in the decision`);
     return signEnvelope(Buffer.from(text.replace(from, to)), people.ci);
   };
+  test.each<[string, Partial<Approval>, RegExp]>([
+    ["for another environment", { environment: "dev" }, /FLAW decision .*approval of something else/],
+    ["that had ended", { notAfter: "2020-01-01T00:00:00.000Z" }, /FLAW decision .*had ended/],
+  ])("rejects a bundle that rests on an approval %s", async (_, terms, reason) => {
+    for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
+    const given = sign(approvalStatement(approvalOf(line.evidence.digest, terms)), people.approver);
+    const promoted = await promotedLine(work, {
+      forge: (evidence) => ({ approvals: [given], decision: decide(evidence, [given]) }),
+    });
+    const entries = promoted.said.map((each) =>
+      each.kind === "approved" ? { ...each, body: { envelope: given } } : each,
+    );
+    line = written(work, { ...promoted, said: entries, chain: chainOf(entries) });
+    expect((await verify()).stdout).toMatch(reason);
+  });
+
   test.each<[string, LineOptions["forge"] & object, RegExp]>([
     [
       "a decision about another model",
@@ -520,7 +624,7 @@ describe("the script in docs", () => {
     [
       "another evidence than the one that is here",
       (_, approval) => ({ evidence: "9".repeat(64), decision: decide("9".repeat(64), [approval]) }),
-      /FLAW decision .*approval of something else/,
+      /FLAW decision .*another evidence than it was begun with/,
     ],
     [
       "a decision by an unknown key",
