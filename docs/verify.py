@@ -49,7 +49,7 @@ def ledger(path):
             demand(said and all(each == [force[seq][0]] for each in said), f"entry {seq}: who signed the policy")
         signed(force[seq][1], entry["key"], text, entry["sig"])
         for what in {"evidence", "bundle"} & body.keys(): named.setdefault((what, body[what]), []).append(entry)
-    demand(force[1][0] in sys.argv[2:] or not sys.argv[2:], "the first policy is another one")
+    demand(sys.argv[2:] in ([], [force[1][0]], [f"sha256:{force[1][0]}"]), "the first policy is another one")
     return f"{seq} entries, head {seq}:{prev}, first policy {force[1][0]}"
 
 def contents(folder, what):  # the files of an index that the ledger names by its digest, each as the index says
@@ -74,6 +74,6 @@ def main(*parts):
             try: print("ok  ", check.__name__, path.name, check(path))
             except Exception as flaw:
                 status = 1
-                print("FLAW", check.__name__, path.name, repr(flaw))
+                print("FLAW", check.__name__, path.name, flaw if type(flaw) is ValueError else repr(flaw))
     sys.exit(status)
 if __name__ == "__main__": main((ledger, [ROOT / "ledger.jsonl"]), (bundle, sorted(ROOT.glob("bundles/*"))))

@@ -91,6 +91,7 @@ def complete(_):  # an export is of one model or of all: of each whose evidence 
     parts = {(model, where, digest) for where, digest, about in all_named for model in about}
     here = {(model, where, digest) for model, where, digest in parts if (ROOT / where / digest).is_dir()}
     meant = {model for model, where, _ in here if where == "evidence"}
+    demand(entries, "there is no ledger to go by")
     missing = {f"{where}/{digest}" for model, where, digest in parts - here if model in meant}
     demand(not missing and (meant or not parts), f"not here, though the ledger names it: {missing or 'everything'}")
     return f"all that it names about {len(meant)} of {len({model for model, *_ in parts})} models"

@@ -83,7 +83,7 @@ function answerWithoutCommand(
 function translate(thrown: unknown, signal: AbortSignal): FactoryError {
   if (signal.aborted)
     return new FactoryError("interrupted", EXIT.interrupted, "interrupted", {
-      hint: "run the same command again: it carries on",
+      hint: "run the same command again: what reached a registry is found, and not done twice",
     });
   if (thrown instanceof FactoryError) return thrown;
   return new FactoryError("bug", EXIT.bug, `a bug in factory: ${messageOf(thrown)}`, {

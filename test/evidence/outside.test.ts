@@ -208,6 +208,17 @@ describe("the script in docs", () => {
     expect((await verify()).stdout).toMatch(/FLAW bundle .*was not in force when it was begun/);
   });
 
+  test("knows the first policy by its digest as factory prints it, too", async () => {
+    expect((await verify(`sha256:${POLICY.digest}`)).status).toBe(0);
+  });
+
+  test("says of a folder that is not there, or none of ours, that nothing can be verified", async () => {
+    const { status, stdout } = await run([join(root, "docs/verify_all.py"), join(work, "nowhere")]);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^FLAW ledger .*No such file/);
+    expect(stdout).toMatch(/FLAW complete ledger.jsonl there is no ledger to go by/);
+  });
+
   test("rejects the export of somebody else's policy", async () => {
     const { status, stdout } = await verify("0".repeat(64));
     expect(status).toBe(1);
