@@ -81,7 +81,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       const unread = (await programOfRepository(git)) ?? (await submodule(read));
       if (unread !== undefined) return { commit, dirty: true, why: unread };
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
-      if (status !== "") return { commit, dirty: true };
+      if (status !== "") return { commit, dirty: true, why: notCommitted(status) };
       const why = await hiddenDifference(folder, (index, args, maxOutputBytes) =>
         gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes === undefined ? {} : { maxOutputBytes }),
       );
@@ -125,6 +125,12 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       return read(["cat-file", "blob", blob], MAX_LOG_BYTES);
     },
   };
+}
+
+/** What `git status --porcelain -z` lists, in a few words. A rename has its old name in a field of its own. */
+function notCommitted(status: string): string {
+  const [first = "", ...others] = status.split("\0").filter((each) => /^[ A-Z?!]{2} /.test(each));
+  return `${stripControls(first.slice(3))}${others.length === 0 ? " is" : ` and ${others.length} more are`} not committed`;
 }
 
 function failed(args: readonly string[], result: ProcessResult): Error {

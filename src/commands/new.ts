@@ -260,8 +260,8 @@ function renderNew(data: Output, style: Style): string {
   if (["no-identity", "no-git", "failed"].includes(data.git.state)) {
     const remedy =
       data.git.state === "no-identity"
-        ? 'git config --global user.name "…" and user.email, then git add --all && git commit'
-        : "git init && git add --all && git commit, once git works";
+        ? 'git config --global user.name "Your Name" && git config --global user.email you@example.com && git add --all && git commit -m "New project"'
+        : 'git init && git add --all && git commit -m "New project", once git works';
     lines.push(`${style.warn(MARK.note)} no commit was made: ${data.git.why}`, `    in the project: ${remedy}`);
   }
   if (data.pilot)

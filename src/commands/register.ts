@@ -89,7 +89,7 @@ export const command = defineCommand({
     const base = { project: open.project.project, evidence: evidence.digest, run: evidence.facts.run.id };
     if (result.kind === "refused") {
       const reasons = [...result.reasons];
-      const fix = checkAgain(picked, open.folder);
+      const fix = checkAgain(picked, open.folder) ?? laterRun(picked, input, open.folder);
       return { ok: false, data: { outcome: "refused" as const, ...base, reasons, ...(fix !== undefined && { fix }) } };
     }
     if (newer !== undefined)
@@ -166,6 +166,18 @@ function checkAgain({ evidence, against }: Picked, projectFolder: string): strin
   const found = evidence.gates.map((each) => each.verdict);
   if (against.length > 0 || found.includes("fail") || found.includes("error")) return `mend it, then ${again}`;
   return found.includes("not-evaluated") ? `${again} (of all gates: this check was partial)` : undefined;
+}
+
+/** What to run when the evidence that counts is of a run before the last one, and nobody asked for it. */
+function laterRun(
+  { evidence }: Picked,
+  input: { run?: string | undefined; evidence?: string | undefined },
+  folder: string,
+) {
+  const last = recallRun(folder)?.run;
+  if (last === undefined || last === evidence.facts.run.id || input.run !== undefined || input.evidence !== undefined)
+    return undefined;
+  return `run ${last.slice(0, 8)}… was trained last and has no evidence of its own: factory check, then factory register`;
 }
 
 /** When the project was made, as its answers say; a convenience for later metrics, decides nothing. */

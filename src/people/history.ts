@@ -16,7 +16,7 @@ export interface Commit {
 export interface History {
   /**
    * The commit that is checked out, and whether the working tree differs from it (untracked files count).
-   * `why` says what the status of git does not show. Undefined when there is no repository or no commit yet.
+   * `why` says in what it differs. Undefined when there is no repository or no commit yet.
    */
   state(): Promise<{ commit: string; dirty: boolean; why?: string } | undefined>;
   /** Whether the commit is in the history of what is checked out; false for one that is not known. */

@@ -87,7 +87,7 @@ export function keyExists(path: string): Error {
   return usageError(
     "key.exists",
     `${path} is there already`,
-    "a key is never overwritten: choose another name (--name) or file (--out)",
+    "a key is never overwritten: choose another name with --name (of a service, another file with --out)",
   );
 }
 

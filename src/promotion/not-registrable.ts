@@ -17,7 +17,7 @@ export interface RegistrableFacts {
   people: ChangedBy | undefined;
   /** Why it is not known who changed the code. */
   peopleProblem: string | undefined;
-  /** What the status of git does not show, when the tree counts as dirty for it. */
+  /** In what the tree differs from its commit. */
   why: string | undefined;
 }
 
@@ -29,9 +29,7 @@ export function notRegistrable(seen: RegistrableFacts): string[] {
     ...(facts.commit === null ? ["the project has no commit"] : []),
     ...(facts.dirty
       ? [
-          seen.why === undefined
-            ? "the working tree differs from its commit: commit, train and check again"
-            : `the working tree differs from its commit: ${seen.why}`,
+          `the working tree differs from its commit${seen.why === undefined ? "" : ` (${seen.why})`}: once it does not, train and check again`,
         ]
       : []),
     ...runReasons(facts, seen.tags),

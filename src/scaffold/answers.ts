@@ -95,7 +95,11 @@ function invalidAnswers(problems: readonly Problem[]): Error {
 /** Throws a usage error that names the flag for every question that is still open. */
 export function refuseOpen(open: readonly Question[], reason: "no terminal" | "no default"): void {
   if (open.length === 0) return;
-  const problems = open.map((asked) => ({ message: `${asked.prompt}?`, path: asked.name, hint: flagOf(asked) }));
+  const problems = open.map((asked) => ({
+    message: asked.prompt.endsWith("?") ? asked.prompt : `${asked.prompt}?`,
+    path: asked.name,
+    hint: flagOf(asked),
+  }));
   const flags = open.map(flagOf).join(" ");
   const what =
     open.length === 1

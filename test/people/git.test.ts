@@ -61,7 +61,7 @@ test("no repository, no commit, clean, dirty, untracked, ignored", async () => {
   const id = commit("one");
   expect(await history().state()).toEqual({ commit: id, dirty: false });
   writeFileSync(join(folder, "new.csv"), "");
-  expect(await history().state()).toEqual({ commit: id, dirty: true });
+  expect(await history().state()).toEqual({ commit: id, dirty: true, why: "new.csv is not committed" });
   writeFileSync(join(folder, ".gitignore"), "new.csv\n");
   commit("ignore");
   expect((await history().state())?.dirty).toBe(false);
