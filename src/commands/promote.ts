@@ -15,7 +15,7 @@ import { keysListed } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
-import { takeEndpointBack } from "../release/take-back.ts";
+import { takeUnmovedBack } from "../release/take-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 const output = z.object({
@@ -89,8 +89,9 @@ export const command = defineCommand({
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
       const result = await abandon(line, input.to, input.reason, signer, context.now, context.dryRun, {
         registry: clients.registry,
-        takeEndpointBack: (started, environment) =>
-          takeEndpointBack(started, line.state, environment, {
+        takeReleaseBack: (started, environment) =>
+          takeUnmovedBack(started, line.state, environment, {
+            registry: clients.registry,
             serving: clients.serving,
             report: context.report,
             signal: context.signal,

@@ -61,7 +61,8 @@ export async function deploy(
   try {
     return await deployInTurn(question, line, world, dryRun);
   } finally {
-    turn.end(!turn.cutOff);
+    // It begins nothing that is carried on: what another command began stays as it is.
+    turn.end(false);
   }
 }
 

@@ -14,8 +14,8 @@ import { takeBackChallenger } from "./take-back.ts";
 
 interface AbandonWorld {
   registry: (environment: Environment) => Promise<ModelRegistry>;
-  /** Lets the endpoint of a release answer with what it answered before. */
-  takeEndpointBack: (started: EntryOf<"release.started">, environment: Environment) => Promise<void>;
+  /** Takes back what a release has done that has not moved `champion`: at its endpoint, and in the tag that tells the way back. */
+  takeReleaseBack: (started: EntryOf<"release.started">, environment: Environment) => Promise<void>;
   report: Report;
 }
 
@@ -69,11 +69,11 @@ export async function abandon(
 async function putBack(started: Started, environment: Environment, line: Line, world: AbandonWorld): Promise<void> {
   try {
     if (started.kind === "promotion.started")
-      await takeBackChallenger(started, line, await world.registry(environment));
-    if (started.kind === "release.started") await world.takeEndpointBack(started, environment);
+      await takeBackChallenger(started, line.state, await world.registry(environment));
+    if (started.kind === "release.started") await world.takeReleaseBack(started, environment);
   } catch (error) {
     if (error instanceof FactoryError && error.exit === EXIT.interrupted) throw error;
-    const what = started.kind === "promotion.started" ? "challenger" : "the serving endpoint";
+    const what = started.kind === "promotion.started" ? "challenger" : "what the release has done";
     const text = `${what} could not be put back in ${environment.name} (${messageOf(error)}): factory verify says where it stands`;
     world.report({ type: "note", tone: "warning", text });
   }

@@ -72,15 +72,19 @@ export async function appendEnd(
     const entry = await ledger.append(fact, actor, head, now());
     if (entry !== undefined) return entry;
     const later = await ledger.view();
-    if (!isOpen(lineState(later.entries), started))
-      throw changed(
-        "ledger.ended",
-        `entry ${started.seq} (${started.kind}) was ended by somebody else meanwhile`,
-        "factory history shows by whom",
-      );
+    if (!isOpen(lineState(later.entries), started)) throw ended(started);
     ({ head } = later);
   }
   throw changed("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again: it carries on");
+}
+
+/** Somebody else ended what this command began, or carried on: exit 5. */
+export function ended({ seq, kind }: Started): FactoryError {
+  return changed(
+    "ledger.ended",
+    `entry ${seq} (${kind}) was ended by somebody else meanwhile`,
+    "factory history shows by whom",
+  );
 }
 
 export function isOpen(state: LineState, started: Started): boolean {
@@ -93,12 +97,11 @@ const TAKEOVER_MS = 2 * 60_000;
 /**
  * The start that this command carries on, or undefined when nothing is open. Anything else that is open in the environment is
  * a lock: exit 5, with holder and age. A rollback alone looks no further than the start that it carries on: going back does not wait
- * for what others began. `cutOff`: the last command of this user did not come to its end, so that nobody is at work on a start of
- * the same key. Pure.
+ * for what others began. `cutOff`: of which starts of the same key it is known that nobody is at work on them. Pure.
  */
 export function demandFree<K extends Started["kind"]>(
   open: readonly Started[],
-  mine: { kind: K; digest: string; key: string; cutOff: boolean },
+  mine: { kind: K; digest: string; key: string; cutOff: (started: Started) => boolean },
   now: Date,
 ): Extract<Started, { kind: K }> | undefined {
   let own: Extract<Started, { kind: K }> | undefined;
@@ -106,7 +109,7 @@ export function demandFree<K extends Started["kind"]>(
     if (own?.kind === "rollback.started") break;
     const ageMs = Math.max(0, now.getTime() - new Date(each.at).getTime());
     const same = each.kind === mine.kind && each.body.digest === mine.digest;
-    const cutOff = each.key === mine.key && mine.cutOff;
+    const cutOff = each.key === mine.key && mine.cutOff(each);
     if (same && (cutOff || ageMs >= TAKEOVER_MS) && isStartOf(each, mine.kind)) {
       own ??= each;
       continue;
@@ -118,7 +121,7 @@ export function demandFree<K extends Started["kind"]>(
       `${each.body.environment} is held by entry ${each.seq} (${each.kind} of sha256:${each.body.digest.slice(0, 12)}…) of ${each.by}, since ${age}`,
       same
         ? "wait until it is done; if its process died, run this again after two minutes: it carries on"
-        : "wait, or end it: factory promote --abandon --to ENVIRONMENT --reason …",
+        : `wait, or end it: factory promote --abandon --to ${each.body.environment} --reason "why"`,
     );
   }
   return own;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import type { EntryOf } from "../ledger/line-state.ts";
+import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
+import { FactoryError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
@@ -10,7 +11,9 @@ import { appendEnd, changed } from "./append.ts";
 import { decisionBundle, decisionOf } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
+import { demandStillAllowed } from "./heed-others.ts";
 import type { Line } from "./line.ts";
+import { takeBackChallenger } from "./take-back.ts";
 import type { LineWorld } from "./world.ts";
 
 const READS = 3;
@@ -64,8 +67,11 @@ export async function applyPromotion(
   const earlierTry = resumed || tries.length > 1;
   const version = await arrive(gathered, registry, body, bundle.digest, earlierTry, world);
   await demandBytes(registry, version, body.digest, world);
+  await demandStillAllowed(started, line.ledger, async () => {});
   if (line.state.environment(target.name).champion?.version !== version.version)
     await registry.setAlias(body.target, "challenger", version.version);
+  // What serves already is no challenger; an earlier try, of when it did not serve, may have made it one.
+  else await takeBackChallenger(started, line.state, registry);
   const { version: number, createdAt } = version;
   const entry = await appendEnd(
     line.ledger,
@@ -86,7 +92,11 @@ export async function applyPromotion(
     actor,
     view,
     world.now,
-  );
+  ).catch(async (error) => {
+    if (error instanceof FactoryError && error.code === "ledger.ended")
+      await undoUnlessAnothers(started, line, registry);
+    throw error;
+  });
   await setAnchor(registry, body.target, entry, body.policy);
   const deployment = await tellDeployment(gathered, registry, number);
   if (entry.kind !== "promoted") throw new TypeError("an entry came back as another kind");
@@ -98,6 +108,17 @@ export async function applyPromotion(
     entry,
     deployment,
   };
+}
+
+/** Somebody ended it in the very moment in which `challenger` moved. What is promoted by another command there is that one's. */
+async function undoUnlessAnothers(
+  started: EntryOf<"promotion.started">,
+  { ledger }: Line,
+  registry: ModelRegistry,
+): Promise<void> {
+  const state = lineState((await ledger.view()).entries);
+  if (state.environment(started.body.environment).open.some((each) => each.kind === "promotion.started")) return;
+  await takeBackChallenger(started, state, registry);
 }
 
 /** The version at the target: the one that is there, or a new one with bytes of its own. */

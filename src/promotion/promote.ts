@@ -2,6 +2,7 @@ import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
+import { usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import { catchUpAnchor } from "./anchor.ts";
 import { appendOnLine, changed, demandFree } from "./append.ts";
@@ -11,7 +12,7 @@ import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { giveUp, notBegun, staleness } from "./resume.ts";
+import { giveUp, notBegun, staleness, wouldGiveUp } from "./resume.ts";
 import { takeBackChallenger } from "./take-back.ts";
 import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
@@ -46,12 +47,13 @@ async function promoteInTurn(
   const { digest } = question.candidate;
   const mine = { kind: "promotion.started" as const, digest, key: world.signer.keyId, cutOff };
   const resumed = demandFree(open, mine, world.now());
-  const asked = resumed === undefined ? question : { ...question, ticket: resumed.body.ticket ?? question.ticket };
+  const asked = resumed === undefined ? question : { ...question, ticket: ticketOf(resumed, question) };
   const gathered = await gatherFacts(asked, line, world);
   const plan = planPromotion(asked, gathered, line.view.head);
   const stale = resumed && staleness(resumed, plan);
-  if (resumed !== undefined && stale !== undefined && !dryRun) {
-    await takeBackChallenger(resumed, line, await world.registry(gathered.target));
+  if (resumed !== undefined && stale !== undefined) {
+    if (dryRun) throw wouldGiveUp(resumed, stale);
+    await takeBackChallenger(resumed, line.state, await world.registry(gathered.target));
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
@@ -60,7 +62,7 @@ async function promoteInTurn(
   if (done !== undefined)
     return { kind: "promoted", plan, promoted: await endOf(done, gathered, line, world), resumed: true };
   const actor = actorOf(gathered.facts, world);
-  begin();
+  begin(resumed === undefined ? line.view.head.seq : resumed.seq - 1);
   const { started, view } =
     resumed === undefined
       ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor, world.report)
@@ -70,14 +72,26 @@ async function promoteInTurn(
   return { kind: "promoted", plan, promoted, resumed: resumed !== undefined };
 }
 
+/** The ticket of what is carried on. Throws exit 2 when another one is asked for: that is another promotion. */
+function ticketOf({ seq, body }: EntryOf<"promotion.started">, { ticket, environment }: Question): string | undefined {
+  if (ticket === undefined || body.ticket === undefined || ticket === body.ticket) return body.ticket ?? ticket;
+  throw usageError(
+    "promotion.ticket",
+    `entry ${seq} began this promotion for ticket ${body.ticket}, not for ${ticket}`,
+    `carry it on without --ticket, or end it: factory promote --abandon --to ${environment} --reason "another ticket"`,
+  );
+}
+
 /**
- * The promotion of this candidate with this evidence, when it is the newest one there or serves: nothing is left to do but what
- * comes after its entry. Pure.
+ * The promotion of this candidate with this evidence and no other ticket, when it is the newest one there or serves: nothing is left to do
+ * but what comes after its entry. Pure.
  */
-function promotedAlready({ candidate, environment }: Question, line: Line) {
+function promotedAlready({ candidate, environment, ticket }: Question, line: Line) {
   const { promoted, challenger, champion } = line.state.environment(environment);
   const last = promoted.findLast((each) => each.entry.body.digest === candidate.digest);
   if (last?.entry.body.evidence !== candidate.evidence) return undefined;
+  // A release asks for the ticket of the promotion: where that is used up, the same bytes are promoted again with a new one.
+  if (ticket !== undefined && ticket !== last.started.body.ticket) return undefined;
   return [challenger?.version, champion?.version].includes(last.entry.body.version) ? last : undefined;
 }
 

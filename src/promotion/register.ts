@@ -190,15 +190,18 @@ async function record(
   let { line } = request;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const there = ownEntry(line, body, actor.signer.keyId);
+    // Whoever registers at the same time may have set the alias after this command did, and written before it.
+    const set = attempt === 0 ? body.version : undefined;
     if (there !== undefined) {
-      await reconcile(line, body, registry, name);
+      await reconcile(line, body.environment, set, registry, name, world);
       return there.seq;
     }
     const entries = await appendOnLine(line, [{ kind: "registered", body }], actor, world.now(), world.report);
     const last = entries?.at(-1);
     if (entries !== undefined && last !== undefined) {
       const all = [...line.view.entries, ...entries];
-      await reconcile({ ...line, view: { ...line.view, entries: all }, state: lineState(all) }, body, registry, name);
+      const now = { ...line, view: { ...line.view, entries: all }, state: lineState(all) };
+      await reconcile(now, body.environment, set, registry, name, world);
       return last.seq;
     }
     line = await world.reopen();
@@ -220,16 +223,23 @@ function ownEntry({ state, policy }: Line, body: EntryBody<"registered">, keyId:
     : said.findLast((each) => each.key === keyId);
 }
 
-/** The alias as the ledger has it, whoever else registered meanwhile, and the anchor. */
+/**
+ * The alias as the ledger has it, whoever else registered meanwhile, and the anchor. `set`: where this command knows the alias to stand.
+ * Where it sets it anew, the ledger is asked again, until nobody has registered in between.
+ */
 async function reconcile(
   line: Line,
-  body: EntryBody<"registered">,
+  environment: string,
+  set: string | undefined,
   registry: ModelRegistry,
   name: string,
+  world: RegisterWorld,
 ): Promise<void> {
-  const { challenger } = line.state.environment(body.environment);
-  if (challenger !== undefined && challenger.version !== body.version)
+  const { challenger } = line.state.environment(environment);
+  if (challenger !== undefined && challenger.version !== set) {
     await registry.setAlias(name, "challenger", challenger.version);
+    return reconcile(await world.reopen(), environment, challenger.version, registry, name, world);
+  }
   const last = line.view.entries.at(-1);
   if (last !== undefined && line.policy.known) await setAnchor(registry, name, last, line.policy.value.inForce.digest);
 }

@@ -56,6 +56,15 @@ export function notBegun(
   return outcome === "no" && (resumed === undefined || stale !== undefined) ? "refused" : "cannot tell";
 }
 
+/** What a dry run says of what the command would give up: exit 5. */
+export function wouldGiveUp(begun: Started, why: string): Error {
+  return changed(
+    "begun.stale",
+    `what entry ${begun.seq} (${begun.kind}) began cannot be carried on (${why}): it would be abandoned`,
+    "without --dry-run it is; the same command after that decides anew",
+  );
+}
+
 /** Ends what was begun without its effect, and says so: exit 5. Started anew it is decided anew. */
 export async function giveUp(begun: Started, why: string, line: Line, actor: Actor, at: Date): Promise<never> {
   const body = {

@@ -1,6 +1,5 @@
-import type { EntryOf } from "../ledger/line-state.ts";
+import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { type ModelRegistry, VERSION_TAGS } from "../registry/registry.ts";
-import type { Line } from "./line.ts";
 
 /**
  * Puts `challenger` back to where the ledger has it, if a promotion that is not carried on has moved it: else a version whose
@@ -8,11 +7,11 @@ import type { Line } from "./line.ts";
  */
 export async function takeBackChallenger(
   { body }: EntryOf<"promotion.started">,
-  line: Pick<Line, "state">,
+  state: Pick<LineState, "environment">,
   registry: ModelRegistry,
 ): Promise<boolean> {
   const set = (await registry.model(body.target))?.aliases.challenger;
-  const recorded = line.state.environment(body.environment).challenger?.version;
+  const recorded = state.environment(body.environment).challenger?.version;
   if (set === undefined || set === recorded) return false;
   const version = await registry.version(body.target, set);
   // An alias on other bytes was set by somebody else: `verify` names it.

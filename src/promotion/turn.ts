@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Started } from "../ledger/line-state.ts";
 import { FactoryError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
@@ -10,18 +11,18 @@ import type { LineWorld } from "./world.ts";
 
 export interface Turn {
   /**
-   * The command of this user that had the turn before did not come to its end, and is not at work any more: what it began may be
-   * carried on at once. Of another machine nobody can know that.
+   * Whether a start is what a command of this user began here, which did not come to its end and is not at work any more: it may be
+   * carried on at once. Of what began elsewhere, with the same key too, nobody can know that.
    */
-  cutOff: boolean;
-  /** Said right before the first entry, or before what was begun is carried on. */
-  begin(): void;
+  cutOff(started: Pick<Started, "seq">): boolean;
+  /** Said right before the first entry goes onto a head with this number, or before what was begun on it is carried on. */
+  begin(head: number): void;
   /** `done`: nothing that was begun is left open. Else the next command is told so. */
   end(done: boolean): void;
 }
 
-/** No process has this number: the lock is free, and that it is there says that what was begun under it is open. */
-const NOBODY = "0\n";
+/** A start follows its head, or the entry that puts a policy in force first. */
+const FOLLOWS = 2;
 /** Errors after which nothing is open: somebody was faster, or what was begun was abandoned. */
 const NOTHING_OPEN = ["ledger.moved", "begun.stale"];
 
@@ -37,19 +38,22 @@ export async function takeTurn(
 ): Promise<Turn> {
   const name = sha256([line.ledger.place, line.project, environment].join("\n")).slice(0, 32);
   const path = join(world.cacheFolder, "turns", name);
-  const cutOff = existsSync(path) && lockHolder(path) === undefined;
-  if (dryRun) return { cutOff, begin: () => {}, end: () => {} };
+  const begun = `${path}.begun`;
+  const cutOff = ({ seq }: Pick<Started, "seq">): boolean => {
+    const head = headIn(begun);
+    return head !== undefined && seq > head && seq <= head + FOLLOWS;
+  };
+  if (dryRun) {
+    const atWork = lockHolder(path) !== undefined;
+    return { cutOff: (started) => !atWork && cutOff(started), begin: () => {}, end: () => {} };
+  }
   const what = `${environment} of ${line.project}`;
   try {
     const release = await acquireLock({ path, what, waitMs: 0, signal: world.signal });
-    let left = cutOff;
-    const begin = (): void => {
-      left = true;
-    };
+    const begin = (head: number): void => writeFileAtomic(begun, `${head}\n`);
     const end = (done: boolean): void => {
-      // A lock that no process holds takes the place of ours in one step: this process goes on living for a moment.
-      if (left && !done) writeFileAtomic(path, NOBODY);
-      else release();
+      if (done) rmSync(begun, { force: true });
+      release();
     };
     return { cutOff, begin, end };
   } catch (error) {
@@ -57,6 +61,12 @@ export async function takeTurn(
       throw changed("environment.busy", error.message, `${error.hint}; then look: factory status`);
     throw error;
   }
+}
+
+/** On which head a command began something that it did not end; undefined: on none. */
+function headIn(path: string): number | undefined {
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  return /^\d{1,15}\n$/.test(text) ? Number(text) : undefined;
 }
 
 /** Runs a command in its turn, and says how it ended. What could not be told leaves open what was begun before. */

@@ -1,16 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
+import { type EntryOf, type EnvironmentState, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { FactoryError, usageError } from "../lib/error.ts";
 import { catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
 import { appendEnd, changed, demandFree } from "../promotion/append.ts";
 import { decisionBundle, decisionOf } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
+import { demandStillAllowed } from "../promotion/heed-others.ts";
 import type { Line } from "../promotion/line.ts";
 import { actorOf, start } from "../promotion/promote.ts";
-import { giveUp, notBegun, staleness } from "../promotion/resume.ts";
+import { giveUp, notBegun, staleness, wouldGiveUp } from "../promotion/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
@@ -19,7 +20,7 @@ import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
-import { demandStillAllowed, orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
+import { orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 export type ReleaseResult =
@@ -104,14 +105,15 @@ async function releaseInTurn(
     };
   }
   const stale = resumed && staleness(resumed, plan);
-  if (resumed !== undefined && stale !== undefined && !dryRun) {
+  if (resumed !== undefined && stale !== undefined) {
+    if (dryRun) throw wouldGiveUp(resumed, stale);
     await takeBack(resumed, line.state, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);
-  begin();
+  begin(resumed === undefined ? line.view.head.seq : resumed.seq - 1);
   const { started, view } =
     resumed === undefined
       ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor, world.report)
@@ -186,10 +188,13 @@ async function applyRelease(
   // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
-  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
-  const undo = () => takeBack(started, line.state, registry, gathered, world);
+  const undo = (state: LineState = line.state) => takeBack(started, state, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
-  if (body.endpoint !== undefined) await demandStillAllowed(started, line, undo);
+  await demandStillAllowed(started, line.ledger, (state, why) =>
+    why === "ended" ? undoUnlessAnothers(body, state, undo) : undo(state),
+  );
+  // Right before the alias: until then the tag tells the way back from who serves.
+  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
   const read = await moveAlias(registry, name, "champion", body.version, world.signal);
   if (read?.aliases.champion !== body.version)
     throw changed(
@@ -215,7 +220,8 @@ async function applyRelease(
     },
   };
   const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now).catch(async (error) => {
-    if (error instanceof FactoryError && error.code === "ledger.ended") await undoUnlessAnothers(body, line, undo);
+    if (error instanceof FactoryError && error.code === "ledger.ended")
+      await undoUnlessAnothers(body, lineState((await line.ledger.view()).entries), undo);
     throw error;
   });
   await setAnchor(registry, name, entry, body.policy);

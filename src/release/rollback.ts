@@ -78,7 +78,7 @@ async function tryOnce(
   const open = state.open.filter((each) => each.kind === "rollback.started");
   // Whoever else is at it with this key does the very same, step by step: a rollback does not wait.
   const { keyId: key } = world.signer;
-  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key, cutOff: true };
+  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key, cutOff: () => true };
   const resumed = demandFree(open, mine, world.now());
   const done = resumed === undefined ? rolledBackAlready(request, line, world.signer.keyId) : undefined;
   if (done !== undefined) {

@@ -1,19 +1,23 @@
 import { endpointsOf } from "../ledger/endpoints.ts";
 import type { EntryBody } from "../ledger/entry.ts";
-import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
+import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { cutTo } from "../lib/cut-to.ts";
 import { FactoryError, outsideError } from "../lib/error.ts";
 import { redact } from "../lib/redact.ts";
 import type { Environment } from "../policy/policy.ts";
-import { appendEnd, changed, isOpen } from "../promotion/append.ts";
+import { appendEnd } from "../promotion/append.ts";
 import type { Gathered } from "../promotion/gather.ts";
 import type { Line } from "../promotion/line.ts";
-import { type ModelRegistry, registeredName } from "../registry/registry.ts";
+import { MODEL_TAGS, type ModelRegistry, type RegisteredModel, registeredName } from "../registry/registry.ts";
+import { rollbackTagOf } from "./rollback-tag.ts";
 import { type ServingWorld, takeRequestsBack } from "./serve-release.ts";
 import type { ReleaseWorld } from "./world.ts";
 
-/** What a release that is not carried on has moved goes back to where it was: who served, by the ended entries, serves. */
+/**
+ * What a release that is not carried on has moved goes back to where it was: who served, by the ended entries, serves, and its version is
+ * challenger again if it was. Safe to repeat: each alias is looked at by itself.
+ */
 export async function takeBack(
   started: EntryOf<"release.started">,
   state: LineState,
@@ -22,13 +26,51 @@ export async function takeBack(
   world: ReleaseWorld,
 ): Promise<void> {
   const { body } = started;
-  const model = await registry.model(name);
-  const before = state.environment(body.environment).champion?.version;
+  const here = state.environment(body.environment);
+  const before = here.champion?.version;
   await takeEndpointBack(started, state, target, world);
-  if (model?.aliases.champion !== body.version || before === body.version) return;
-  if (before === undefined) await registry.removeAlias(name, "champion");
-  else await registry.setAlias(name, "champion", before);
-  if (model.aliases.challenger === undefined) await registry.setAlias(name, "challenger", body.version);
+  const model = await registry.model(name);
+  if (model?.aliases.champion === body.version && before !== body.version) {
+    if (before === undefined) await registry.removeAlias(name, "champion");
+    else await registry.setAlias(name, "champion", before);
+  }
+  await restoreChallenger(body.version, here, model, registry);
+  await restoreTag(here, model, registry);
+}
+
+/** A release takes `challenger` from its version; one that was not ended gives it back. What stands on another version is left alone. */
+export async function restoreChallenger(
+  version: string,
+  { challenger }: Pick<EnvironmentState, "challenger">,
+  model: RegisteredModel | undefined,
+  registry: ModelRegistry,
+): Promise<void> {
+  if (model === undefined || model.aliases.challenger !== undefined || challenger?.version !== version) return;
+  await registry.setAlias(model.name, "challenger", version);
+}
+
+/** The tag that tells the way back without the ledger, about who serves by the ledger. */
+export async function restoreTag(
+  here: Pick<EnvironmentState, "champion" | "rolledback">,
+  model: RegisteredModel | undefined,
+  registry: ModelRegistry,
+): Promise<void> {
+  const tag = rollbackTagOf(here);
+  if (model === undefined || (model.tags[MODEL_TAGS.rollback] ?? "") === tag) return;
+  await registry.setModelTags(model.name, { [MODEL_TAGS.rollback]: tag });
+}
+
+/** What a release has done before it moves `champion`: at its endpoint, and the tag. */
+export async function takeUnmovedBack(
+  started: EntryOf<"release.started">,
+  state: LineState,
+  environment: Environment,
+  world: ServingWorld & Pick<ReleaseWorld, "registry">,
+): Promise<void> {
+  await takeEndpointBack(started, state, environment, world);
+  const registry = await world.registry(environment);
+  const model = await registry.model(registeredName(environment.catalog, started.body.model));
+  await restoreTag(state.environment(environment.name), model, registry);
 }
 
 /**
@@ -66,42 +108,11 @@ export async function takeEndpointBack(
 /** Somebody abandoned it in the very moment in which `champion` moved. What another release has made of the environment since stays. */
 export async function undoUnlessAnothers(
   { environment, version }: EntryBody<"release.started">,
-  line: Line,
-  undo: () => Promise<void>,
+  state: LineState,
+  undo: (state: LineState) => Promise<void>,
 ): Promise<void> {
-  const { open, champion } = lineState((await line.ledger.view()).entries).environment(environment);
-  if (open.every((each) => each.kind === "promotion.started") && champion?.version !== version) await undo();
-}
-
-/**
- * An endpoint takes minutes to come up. Whoever ended the release in that time, or withdrew an approval that it rests on, is heard before
- * anything moves: exit 5, and what came up goes down again.
- */
-export async function demandStillAllowed(
-  started: EntryOf<"release.started">,
-  line: Line,
-  undo: () => Promise<void>,
-): Promise<void> {
-  const { body } = started;
-  const state = lineState((await line.ledger.view()).entries);
-  if (!isOpen(state, started)) {
-    await undoUnlessAnothers(body, line, undo);
-    throw changed(
-      "ledger.ended",
-      `entry ${started.seq} (${started.kind}) was ended by somebody else while ${body.endpoint} came up`,
-      "factory history shows by whom",
-    );
-  }
-  const taken = state.approvals.find(
-    (each) => each.withdrawn !== undefined && body.approvals.includes(each.entry.hash),
-  );
-  if (taken === undefined) return;
-  await undo();
-  throw changed(
-    "release.withdrawn",
-    `entry ${taken.withdrawn?.seq} withdrew an approval of this release while ${body.endpoint} came up`,
-    "run the same command again: it is decided anew",
-  );
+  const { open, champion } = state.environment(environment);
+  if (open.every((each) => each.kind === "promotion.started") && champion?.version !== version) await undo(state);
 }
 
 /** What the endpoint refuses for good: trying it again brings the same. */

@@ -108,12 +108,12 @@ test("who may carry on what was begun, by key, age and whether its command was c
   const { digest } = begun.body;
   const kind = "promotion.started" as const;
   const later = (seconds: number) => new Date(Date.parse(begun.at) + seconds * 1000);
-  const mine = { kind, digest, key: begun.key, cutOff: true };
+  const mine = { kind, digest, key: begun.key, cutOff: () => true };
   const carriedOn = (asking: Parameters<typeof demandFree<typeof kind>>[1], seconds: number) =>
     demandFree([begun], asking, later(seconds));
   expect(carriedOn(mine, 1)).toBe(begun);
   for (const other of [
-    { ...mine, cutOff: false },
+    { ...mine, cutOff: () => false },
     { ...mine, key: "other" },
   ]) {
     expect(() => carriedOn(other, 0)).toThrow(/is held by entry \d+ \(promotion\.started/);

@@ -18,7 +18,7 @@ const [promotion, rollback] = open;
 const demand = <K extends Started["kind"]>(kind: K, starts: readonly (Started | undefined)[], digest = "") =>
   demandFree(
     starts.flatMap((each) => each ?? []),
-    { kind, digest, key: ci.signer.keyId, cutOff: true },
+    { kind, digest, key: ci.signer.keyId, cutOff: () => true },
     minutes(4),
   );
 
@@ -48,7 +48,7 @@ test("nothing is abandoned in an environment that there is not", async () => {
   const policy = { known: true as const, value: { inForce: view.policy, problem: undefined, fix: undefined } };
   const line = { project: "claims-triage", model: "claims.triage", ledger, view, state, policy, first: undefined };
   const never = () => Promise.reject(outsideError("http.down", "nothing answers"));
-  const world = { registry: never, takeEndpointBack: never, report: () => {} };
+  const world = { registry: never, takeReleaseBack: never, report: () => {} };
   const inPlace = (environment: string) =>
     abandon(line, environment, "the runner died", ci.signer, () => minutes(4), true, world);
   await expect(inPlace("prd")).rejects.toMatchObject({

@@ -22,11 +22,13 @@ const line = { project: "claims-triage", model: "claims.triage", ledger, view, s
 const unjudged = { ...line, policy: { known: false as const, why: "not asked" } };
 const take = (dryRun = false) =>
   takeTurn(line, "prod", { cacheFolder: folder, signal: new AbortController().signal }, dryRun);
-const lockFile = () => join(folder, "turns", readdirSync(join(folder, "turns"))[0] ?? "");
+const [begun] = state.environment("prod").open;
+if (begun === undefined) throw new Error("nothing is open");
+const lockFile = () => join(folder, "turns", (readdirSync(join(folder, "turns"))[0] ?? "").replace(".begun", ""));
 /** A command of this user that is cut off after it began something. */
 async function cutOff(): Promise<void> {
   const turn = await take();
-  turn.begin();
+  turn.begin((begun?.seq ?? 0) - 1);
   turn.end(false);
 }
 
@@ -45,17 +47,39 @@ test.each(["ledger.moved", "begun.stale"])("after %s nothing is open", async (co
       throw changed(code, "said");
     }),
   ).rejects.toMatchObject({ code });
-  expect((await take(true)).cutOff).toBe(false);
+  expect((await take(true)).cutOff(begun)).toBe(false);
 });
 
 test("what could not be ended stays open for the next command", async () => {
   await cutOff();
   const turn = await take();
-  expect(turn.cutOff).toBe(true);
-  const [begun] = state.environment("prod").open;
-  if (begun === undefined) throw new Error("nothing is open");
+  expect(turn.cutOff(begun)).toBe(true);
   await expect(
     inTurn(turn, () => giveUp(begun, "it is stale", unjudged, { by: ci.address, signer: ci.signer }, new Date())),
   ).rejects.toMatchObject({ exit: 5, message: expect.stringContaining("was not ended") });
-  expect((await take(true)).cutOff).toBe(true);
+  expect((await take(true)).cutOff(begun)).toBe(true);
+});
+
+test("a command that was killed before it began anything leaves what others began with its key alone", async () => {
+  await take();
+  // Killed: the lock stays, of a process that is none any more.
+  writeFileSync(lockFile(), "0\n");
+  expect((await take(true)).cutOff(begun)).toBe(false);
+  expect((await take()).cutOff(begun)).toBe(false);
+});
+
+test("only what follows the head on which it was begun is carried on", async () => {
+  await cutOff();
+  const turn = await take();
+  const after = [0, 1, 2].map((more) => turn.cutOff({ seq: begun.seq + more }));
+  expect(after).toEqual([true, true, false]);
+  expect(turn.cutOff({ seq: begun.seq - 1 })).toBe(false);
+});
+
+test("a dry run carries nothing on while the command is at work", async () => {
+  const turn = await take();
+  turn.begin((begun?.seq ?? 0) - 1);
+  expect((await take(true)).cutOff(begun)).toBe(false);
+  turn.end(false);
+  expect((await take(true)).cutOff(begun)).toBe(true);
 });
