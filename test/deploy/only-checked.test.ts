@@ -109,7 +109,7 @@ describe("outside of the first environment nothing comes along that was not chec
     [
       "the same in a cluster of the job",
       job(
-        `job_clusters: [{ job_cluster_key: a, new_cluster: { ${RUNTIME}, init_scripts: [{ workspace: { destination: /Users/x/y.sh } }] } }]`,
+        `job_clusters: [{ job_cluster_key: a, new_cluster: { ${RUNTIME}, init_scripts: [{ workspace: { destination: /Shared/x/y.sh } }] } }]`,
       ),
       /jobs.scoring.job_clusters\[0\].new_cluster.init_scripts \(resources\/jobs.yml:8\)/,
       /wheel/,
@@ -527,7 +527,7 @@ describe("what honest bundles have", () => {
 
   it("may be tried in the first environment, and more", () => {
     expect(
-      against(cluster("init_scripts: [{ workspace: { destination: /Users/x/y.sh } }]"), { isFirst: true }),
+      against(cluster("init_scripts: [{ workspace: { destination: /Shared/x/y.sh } }]"), { isFirst: true }),
     ).toEqual([]);
   });
 });
