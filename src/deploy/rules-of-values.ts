@@ -29,7 +29,7 @@ const BY_ARCHIVE = /\.(?:whl|jar|egg|zip|gz|txt)$/i;
 const ELSEWHERE = /^\s*(?:[/~\\]|[A-Za-z][\w+.-]*:)/;
 /** Settings of Spark by which no class, jar, archive, interpreter or repository is chosen. */
 const SPARK_SETTINGS =
-  /^spark\.(?:speculation(?:\..+)?|default\.parallelism|network\.timeout|rpc\.message\.maxSize|rdd\.compress|task\.(?:cpus|maxFailures|resource\.gpu\.amount)|memory\.(?:fraction|storageFraction|offHeap\.enabled|offHeap\.size)|(?:driver|executor)\.(?:memory|memoryOverhead|cores|instances|maxResultSize)|dynamicAllocation\.\w+|kryoserializer\.buffer(?:\.max)?|sql\.(?:adaptive|files|parquet|shuffle|broadcastTimeout|autoBroadcastJoinThreshold|ansi|caseSensitive|session\.timeZone|execution\.arrow|sources\.partitionOverwriteMode|legacy)(?:\.[\w.]+)?|databricks\.(?:delta|io\.cache|adaptive)\.[\w.]+|databricks\.cluster\.profile|master)$/;
+  /^(?!.*(?:[cC]lass|[mM]anager|[pP]rovider|[pP]lugin|[eE]xtension)s?$)spark\.(?:speculation(?:\..+)?|default\.parallelism|network\.timeout|rpc\.message\.maxSize|rdd\.compress|task\.(?:cpus|maxFailures|resource\.gpu\.amount)|memory\.(?:fraction|storageFraction|offHeap\.enabled|offHeap\.size)|(?:driver|executor)\.(?:memory|memoryOverhead|cores|instances|maxResultSize)|dynamicAllocation\.\w+|kryoserializer\.buffer(?:\.max)?|sql\.(?:adaptive|files|parquet|shuffle|broadcastTimeout|autoBroadcastJoinThreshold|ansi|caseSensitive|session\.timeZone|execution\.arrow|sources\.partitionOverwriteMode|legacy)(?:\.[\w.]+)?|databricks\.(?:delta|io\.cache|adaptive)\.[\w.]+|databricks\.cluster\.profile|master)$/;
 
 /** Whether a text is a requirement that a package index answers, and nothing else. */
 export function isRequirement(text: string): boolean {

@@ -105,6 +105,12 @@ describe("outside of the first environment nothing comes along that was not chec
       /spark.sql.files.x may choose/,
       /cluster policy/,
     ],
+    [
+      "a class in a setting of Spark",
+      cluster("spark_conf: { spark.sql.parquet.output.committer.class: a.B }"),
+      /committer.class may choose/,
+      /cluster policy/,
+    ],
     ["another master", cluster("spark_conf: { spark.master: spark }"), /spark.master may choose/, /cluster policy/],
     [
       "the same in a cluster of the job",
