@@ -13,7 +13,7 @@ export interface ResolvedBundle {
 }
 
 /** Lists whose items have a name: a target changes the item of that name. */
-const KEYS_OF_ITEMS: Readonly<Record<string, string>> = {
+export const KEYS_OF_ITEMS: Readonly<Record<string, string>> = {
   tasks: "task_key",
   job_clusters: "job_cluster_key",
   environments: "environment_key",

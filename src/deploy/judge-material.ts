@@ -8,7 +8,7 @@ import { type ResolvedBundle, resolveBundle } from "../bundle/resolve.ts";
 import { declaredVariables, targetsOf } from "../bundle/variables.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
 import { bundleFilesOf, type Material } from "./material.ts";
-import { strangersOf } from "./only-checked.ts";
+import { type Stranger, strangersOf } from "./only-checked.ts";
 
 export interface DeployAsk {
   /** Environment and target of the bundle have one name. */
@@ -105,13 +105,14 @@ function judgeTarget(
   return yes(`${resolved.mode === "production" ? "production" : (resolved.mode ?? "no mode")}, at ${host}`);
 }
 
-function judgeStrangers(strangers: readonly string[]) {
-  return strangers.length === 0
-    ? yes("what is uploaded, installed and run is what was checked")
-    : no(
-        `the bundle also brings ${strangers.slice(0, 5).join(", ")}${strangers.length > 5 ? " …" : ""}`,
-        "leave it out: code and libraries come from the checked wheel, the bundle's own files and the package index",
-      );
+function judgeStrangers(strangers: readonly Stranger[]) {
+  if (strangers.length === 0) return yes("what is uploaded, installed and run is what was checked");
+  const shown = strangers.slice(0, 5);
+  const more = strangers.length > shown.length ? `; and ${strangers.length - shown.length} more` : "";
+  return no(
+    `the bundle also brings ${shown.map(({ what }) => what).join("; ")}${more}`,
+    [...new Set(shown.map(({ fix }) => fix))].join("; "),
+  );
 }
 
 /** Whatever would run on this machine while deploying: it could make something else than what was checked. */

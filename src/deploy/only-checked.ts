@@ -1,18 +1,26 @@
+import { type Path, pathText } from "../bundle/finding.ts";
 import type { BundleDocument } from "../bundle/load.ts";
 import { type LocalReference, localReferences } from "../bundle/local-paths.ts";
-import { at, entriesOf, isList, isMap, itemsOf, textOf } from "../bundle/node.ts";
+import { at, entriesOf, isList, itemsOf, textOf } from "../bundle/node.ts";
+import { placeOf } from "../bundle/place.ts";
 import type { ResolvedBundle } from "../bundle/resolve.ts";
-import { isCommitId } from "../lib/commit-id.ts";
 import type { Material } from "./material.ts";
+import { refusedIn } from "./refused.ts";
+import { isNamedLike, isRequirement, NAMED_LIKE } from "./rules-of-values.ts";
 
 /** Files that the official program would build from, or take for the wheel. */
 const NOT_AMONG_FILES = /(?:^|\/)setup\.py$|\.(?:whl|jar|egg|zip|gz)$/;
 const LIBRARIES = new Set(["whl", "jar", "egg", "requirements"]);
 const LISTS_OF_LIBRARIES = new Set(["dependencies", "java_dependencies"]);
-const CODE = new Set(["notebook_path", "python_file"]);
-/** A name with or without a version, as an index has it: `pandas>=2,<3`, `mlflow[extras]==3.1 ; python_version > "3.9"`. */
-const REQUIREMENT = /^[A-Za-z0-9][\w.-]*(?:\[[\w., -]*\])?\s*(?:[=<>!~][^/\\$@]*)?(?:;[^/\\$@]*)?$/;
-const BY_ARCHIVE = /\.(?:whl|jar|egg|zip|gz|txt)$/i;
+const LEAVE_OUT =
+  "leave it out: code and libraries come from the checked wheel, the bundle's own files and the package index";
+
+/** Something that a deployment would bring and that was not checked. */
+export interface Stranger {
+  /** What it is, where it stands, and why it is refused. */
+  what: string;
+  fix: string;
+}
 
 /**
  * What a deployment of this bundle would upload, install or run beyond what was checked; each as a reader finds it. A closed world: what
@@ -22,15 +30,16 @@ const BY_ARCHIVE = /\.(?:whl|jar|egg|zip|gz|txt)$/i;
 export function strangersOf(
   documents: readonly BundleDocument[],
   resolved: ResolvedBundle | undefined,
-  { files }: Pick<Material, "files">,
+  { files, wheel }: Material,
   isFirst: boolean,
-): string[] {
+): Stranger[] {
   const read = new Set(documents.map(({ file }) => file));
   const references = localReferences(documents);
   const written = (kind: (each: LocalReference) => boolean) => new Set(references.filter(kind).map(({ text }) => text));
   const wheels = written(({ built, file }) => built && file !== undefined);
   const named = written(({ built, file }) => !built && file !== undefined);
   const config = resolved?.config;
+  const place = (path: Path) => (resolved === undefined ? "" : ` (${placeOf(documents, resolved, path)})`);
   const found = [
     ...files
       .filter(({ path }) => NOT_AMONG_FILES.test(path) || (/\.ya?ml$/.test(path) && !read.has(path)))
@@ -42,30 +51,38 @@ export function strangersOf(
     // A variable has no place of its own: what it names could not be told apart from what is named beside the wheel.
     ...documents.flatMap(({ value }) =>
       [value.variables, ...entriesOf(value.targets).map(([, target]) => at(target, "variables"))].flatMap((variables) =>
-        [...textsUnder(variables, isLibrary)].map(({ text }) => `the library ${text} of a variable`),
+        [...librariesBelow(variables)].map(({ text }) => `the library ${text} of a variable`),
       ),
     ),
-    ...[...textsUnder(at(config, "resources"), isLibrary)]
-      .filter(({ text }) => !wheels.has(text) && !isRequirement(text) && !(isFirst && isRemote(text)))
-      .map(({ text }) => `the library ${text}`),
-    ...(isFirst ? [] : codeFromElsewhere(at(config, "resources"), named)),
-  ];
-  return [...new Set(found)];
+    ...[...librariesBelow(at(config, "resources"), ["resources"])].flatMap(({ text, path }) => {
+      if (wheels.has(text) || (isFirst && (isRemote(text) || isRequirement(text)))) return [];
+      if (!isRequirement(text)) return [`the library ${text}${place(path)}`];
+      return isNamedLike(text, wheel.path) ? [`the library ${text}${place(path)}: ${NAMED_LIKE}`] : [];
+    }),
+  ].map((what) => ({ what, fix: LEAVE_OUT }));
+  const refused = isFirst
+    ? []
+    : refusedIn(config, { named, wheel: wheel.path }).map(({ path, what, why, fix }) => ({
+        what: `${what ?? pathText(path)}${place(path)}: ${why}`,
+        fix,
+      }));
+  const all = [...found, ...refused];
+  return all.filter(({ what }, i) => all.findIndex((each) => each.what === what) === i);
 }
 
 interface Found {
   text: string;
-  /** The map that it stands in. */
-  of: unknown;
+  path: Path;
 }
 
-/** Texts below a value that stand under a key of interest, in a list or alone. */
-function* textsUnder(value: unknown, matters: (key: string, item: unknown) => boolean): Generator<Found> {
-  if (isList(value)) for (const item of value) yield* textsUnder(item, matters);
-  if (!isMap(value)) return;
-  for (const [key, item] of Object.entries(value)) {
-    if (matters(key, item)) for (const each of isList(item) ? item : [item]) yield { text: String(each), of: value };
-    else yield* textsUnder(item, matters);
+/** Texts below a value that stand under a key of libraries, in a list or alone. */
+function* librariesBelow(value: unknown, path: Path = []): Generator<Found> {
+  if (isList(value)) for (const [i, item] of value.entries()) yield* librariesBelow(item, [...path, i]);
+  for (const [key, item] of entriesOf(value)) {
+    const here = [...path, key];
+    if (!isLibrary(key, item)) yield* librariesBelow(item, here);
+    else if (!isList(item)) yield { text: String(item), path: here };
+    else for (const [i, each] of item.entries()) yield { text: String(each), path: [...here, i] };
   }
 }
 
@@ -78,34 +95,7 @@ function isLibrary(key: string, item: unknown): boolean {
   );
 }
 
-function isCode(key: string, item: unknown): boolean {
-  return CODE.has(key) && typeof item === "string";
-}
-
-function isRequirement(text: string): boolean {
-  return REQUIREMENT.test(text) && !BY_ARCHIVE.test(text);
-}
-
 /** Somewhere that a workspace can read, and not beside the bundle. */
 function isRemote(text: string): boolean {
   return /^(?:\/(?:Volumes|Workspace)\/|dbfs:|s3:|abfss:|gs:)/.test(text) && !text.includes("${");
-}
-
-/** Code that is not in the bundle. What comes from git is one commit, which nobody can change after the approval. */
-function codeFromElsewhere(resources: unknown, named: ReadonlySet<string>): string[] {
-  return entriesOf(resources).flatMap(([, ofKind]) =>
-    entriesOf(ofKind).flatMap(([name, resource]) => {
-      const source = at(resource, "git_source");
-      const pinned = source !== undefined && isPinned(source);
-      const strange = [...textsUnder(resource, isCode)]
-        .filter(({ text, of }) => !(pinned && textOf(at(of, "source")) !== "WORKSPACE") && !named.has(text))
-        .map(({ text }) => `the code at ${text}`);
-      return source === undefined || pinned ? strange : [`the code of ${name}, from git without a commit`, ...strange];
-    }),
-  );
-}
-
-function isPinned(source: unknown): boolean {
-  const moving = ["git_branch", "git_tag"].some((key) => at(source, key) !== undefined);
-  return isCommitId(textOf(at(source, "git_commit")) ?? "") && !moving;
 }

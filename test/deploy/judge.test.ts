@@ -200,7 +200,7 @@ describe("what may be deployed", () => {
         "for_each_task: { inputs: '[1]', task: { task_key: one, notebook_task: { notebook_path: /Shared/x }, libraries: [{ whl: /Volumes/a/b.whl }] } }",
       ),
       "prod",
-      /nothing else: .*the library \/Volumes\/a\/b.whl, the code at \/Shared\/x/,
+      /nothing else: .*the library \/Volumes\/a\/b.whl \(resources\/jobs.yml:17\); the code at \/Shared\/x/,
     ],
     [
       "the library of a pipeline",
@@ -223,7 +223,7 @@ describe("what may be deployed", () => {
         ),
       ),
       "prod",
-      /nothing else: .*the code of scoring, from git without a commit/,
+      /nothing else: .*jobs.scoring.git_source \(resources\/jobs.yml:8\): from git without a commit/,
     ],
     [
       "a notebook of somebody's beside one commit",
