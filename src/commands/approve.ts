@@ -116,9 +116,13 @@ export const command = defineCommand({
             failure: couldNotTell(plan.verdicts, "Could not tell what you would approve"),
           };
         if (dryRun) return { ok: true, data: { ...data, outcome: "planned" as const } };
-        if (!same && !(await confirmed(plan, number, agreed !== undefined, context)))
-          return { ok: false, data: { ...data, outcome: "declined" as const } };
-        agreed = plan;
+        if (!same) {
+          if (!(await confirmed(plan, number, agreed !== undefined, context)))
+            return { ok: false, data: { ...data, outcome: "declined" as const } };
+          agreed = plan;
+          // An answer takes its time: freeze, ticket and registry are looked at once more, and the entry is of that moment.
+          if (!context.yes) return undefined;
+        }
         const entry = await applyApproval(plan, gathered, line, world);
         if (entry === undefined) return undefined;
         const deployment = deploymentData(await tellAfterApproval(gathered, line, entry, world));

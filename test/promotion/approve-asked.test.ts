@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Prompts } from "../../src/cli/prompts.ts";
 import { runCli } from "../../src/cli/run.ts";
+import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import { realClients } from "../../src/clients.ts";
 import { COMMANDS } from "../../src/commands.ts";
 import { viewOf } from "../../src/ledger/view.ts";
@@ -146,4 +148,25 @@ it("what changes nothing of it is not asked about again: it is signed to the let
   const notAfter = signed()[0]?.notAfter;
   expect(asked[0]).toContain(String(notAfter));
   expect(out).toContain(String(notAfter));
+});
+
+it("what would be refused by the time of the answer is not signed, and what is signed is of that moment", async () => {
+  const registry = openMlflow(server.uri, { variables: {} }).registry;
+  const byHand = async () => {
+    await registry.removeAlias(`test.${line.model}`, "challenger");
+    return "yes" as const;
+  };
+  const refused = await atTerminal(byHand);
+  expect([refused.status, refused.out]).toEqual([3, expect.stringContaining("alias challenger of test is none")]);
+  expect(signed()).toEqual([]);
+  await registry.setAlias(`test.${line.model}`, "challenger", "1");
+  let answered = 0;
+  const slow = async () => {
+    await setTimeout(1500);
+    answered = Date.now();
+    return "yes" as const;
+  };
+  expect((await atTerminal(slow)).status).toBe(0);
+  const entry = viewOf(readFileSync(line.ledgerPath)).entries.at(-1);
+  expect(Date.parse(entry?.at ?? "")).toBeGreaterThan(answered - 1000);
 });
