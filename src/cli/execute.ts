@@ -7,7 +7,7 @@ import type { Clients } from "./clients.ts";
 import type { AnyCommand } from "./command.ts";
 import type { Context } from "./context.ts";
 import type { GlobalFlags } from "./flags.ts";
-import { dataDocument } from "./output.ts";
+import { dataDocument, shown } from "./output.ts";
 import { drawProgress } from "./progress.ts";
 import { NO_PROMPTS } from "./prompts.ts";
 import type { World, Writers } from "./world.ts";
@@ -55,7 +55,7 @@ export async function execute(
     world.signal.throwIfAborted();
     progress.stop();
     const data = command.output.parse(answer.data);
-    if (!flags.json) writers.out(command.render(data, writers.style(world.stdout)));
+    if (!flags.json) writers.out(command.render(shown(data), writers.style(world.stdout)));
     if (answer.failure !== undefined) throw flags.json ? answer.failure : withoutProblems(answer.failure);
     if (flags.json) writers.document(dataDocument(command.name, answer.ok, data, world.secrets));
     return answer.ok ? EXIT.yes : EXIT.no;

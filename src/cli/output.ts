@@ -1,4 +1,5 @@
 import type { FactoryError, Problem } from "../lib/error.ts";
+import { escapeHidden, showHidden } from "../lib/hidden-characters.ts";
 import { redact, stripControls } from "../lib/redact.ts";
 import type { Style } from "./style.ts";
 
@@ -20,17 +21,18 @@ export function errorDocument(command: string, error: FactoryError, secrets: rea
 }
 
 function document(value: unknown, secrets: readonly string[]): string {
-  const masked = (_: string, member: unknown) => (typeof member === "string" ? clean(member, secrets) : member);
-  return `${JSON.stringify(value, masked, 2)}\n`;
+  const masked = (_: string, member: unknown) => (typeof member === "string" ? redact(member, secrets) : member);
+  return `${escapeHidden(JSON.stringify(value, masked, 2))}\n`;
 }
 
 /** An error as a person reads it: what, where, how to fix. */
 export function errorText(error: FactoryError, style: Style, debug: boolean): string {
-  const lines = [`${style.bad("✖")} ${error.message}`];
+  const lines = [`${style.bad("✖")} ${plain(error.message)}`];
   for (const problem of error.problems) lines.push(problemLine(problem, style));
-  if (error.hint !== undefined) lines.push(`  ${style.dim("→")} ${error.hint}`);
+  if (error.hint !== undefined) lines.push(`  ${style.dim("→")} ${plain(error.hint)}`);
   if (debug || error.exit === 1) {
-    for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(style.dim(at.stack ?? at.message));
+    for (let at: unknown = error; at instanceof Error; at = at.cause)
+      lines.push(style.dim(plain(at.stack ?? at.message)));
   }
   return lines.join("\n");
 }
@@ -39,14 +41,22 @@ function problemLine(problem: Problem, style: Style): string {
   const where =
     problem.file === undefined ? "" : `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: `;
   const path = problem.path === undefined || problem.path === "" ? "" : `${problem.path}: `;
-  const hint = problem.hint === undefined ? "" : style.dim(`  (${problem.hint})`);
-  return `    ${style.dim(where)}${path}${problem.message}${hint}`;
+  const hint = problem.hint === undefined ? "" : style.dim(`  (${plain(problem.hint)})`);
+  return `    ${style.dim(plain(where))}${plain(path)}${plain(problem.message)}${hint}`;
 }
 
-/** What leaves the program: without secrets and without control sequences that are not ours. */
+/** What goes to a screen: without secrets, and with every character to be seen. Control sequences in it are our own. */
 export function clean(text: string, secrets: readonly string[]): string {
-  return redact(text, secrets);
+  return showHidden(redact(text, secrets));
 }
 
 /** For text that comes from outside and goes to a terminal. */
 export const plain = stripControls;
+
+/** The data of an answer as a screen may show it: names, summaries and reasons in it were written by others. */
+export function shown(data: unknown): unknown {
+  if (typeof data === "string") return plain(data);
+  if (Array.isArray(data)) return data.map(shown);
+  if (typeof data !== "object" || data === null) return data;
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [plain(name), shown(value)]));
+}

@@ -1,5 +1,6 @@
 import { isCancel, password, select, text } from "@clack/prompts";
 import { FactoryError } from "../lib/error.ts";
+import { stripControls } from "../lib/redact.ts";
 import type { Prompts } from "./prompts.ts";
 
 /** Prompts on stderr, so that stdout stays the answer. Ctrl-C is an interruption (exit 130). */
@@ -9,7 +10,7 @@ export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
     async ask({ message, default: initial, validate }) {
       return answered(
         await text({
-          message,
+          message: stripControls(message),
           output,
           // A default stands there until something is typed; it is not text to delete first.
           ...(initial !== undefined && { placeholder: initial, defaultValue: initial }),
@@ -20,7 +21,7 @@ export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
     async secret({ message, validate }) {
       return answered(
         await password({
-          message,
+          message: stripControls(message),
           output,
           ...(validate && { validate: (value: string | undefined) => validate(value ?? "") }),
         }),
@@ -29,11 +30,16 @@ export function terminalPrompts(output: NodeJS.WriteStream): Prompts {
     async choose({ message, choices, default: initial }) {
       const options = choices.map((choice) => ({
         value: choice.value,
-        label: choice.label ?? choice.value,
-        ...(choice.hint && { hint: choice.hint }),
+        label: stripControls(choice.label ?? choice.value),
+        ...(choice.hint && { hint: stripControls(choice.hint) }),
       }));
       return answered(
-        await select({ message, output, options, ...(initial !== undefined && { initialValue: initial }) }),
+        await select({
+          message: stripControls(message),
+          output,
+          options,
+          ...(initial !== undefined && { initialValue: initial }),
+        }),
       );
     },
   };

@@ -8,6 +8,7 @@ import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import type { History } from "../people/history.ts";
 import { besideCommit } from "./beside-commit.ts";
 import { parseCommits } from "./raw-commits.ts";
+import { rewrittenByGit } from "./rewritten-by-git.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
 const TIMEOUT_MS = 120_000;
@@ -216,8 +217,8 @@ async function hiddenDifference(
   };
   try {
     await run(["read-tree", "HEAD"]);
-    const beside = await besideCommit(project, run);
-    if (beside !== undefined) return beside;
+    const unlike = (await besideCommit(project, run)) ?? (await rewrittenByGit(run));
+    if (unlike !== undefined) return unlike;
     const status = await run([
       "status",
       ...["--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all", "--", "."],

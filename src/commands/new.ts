@@ -82,6 +82,7 @@ export const command = defineCommand({
       policy: policy?.policy,
       schemas: readSchemas(context.places.schemas),
       now: context.now(),
+      factoryVersion: context.version,
     });
     if (!Object.values(BUILT_IN).some(({ digest }) => digest === template.digest)) {
       const { checkFactoryYaml } = await import("../scaffold/check-factory-yaml.ts");

@@ -1,3 +1,5 @@
+import { showHidden } from "./hidden-characters.ts";
+
 /** Shapes of secrets that may slip into messages; the writers mask them before anything is shown or kept. */
 const SHAPES: readonly RegExp[] = [
   /\bd(?:api|kea|ose|sapi)[0-9a-f]{32}(?:-\d+)?\b/g,
@@ -54,9 +56,12 @@ export function redact(text: string, known: readonly string[] = []): string {
   return out;
 }
 
-/** The text without terminal control sequences: what others wrote must not steer the user's terminal. */
+/**
+ * The text without terminal control sequences, and with every character to be seen: what others wrote must neither steer the user's
+ * terminal nor read otherwise there than it is.
+ */
 export function stripControls(text: string): string {
-  return text.replace(SEQUENCE, "").replace(CONTROL, "");
+  return showHidden(text.replace(SEQUENCE, "").replace(CONTROL, ""));
 }
 
 const ESCAPE = "\\u001b";

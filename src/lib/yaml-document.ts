@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, visit } from "yaml";
+import { isAlias, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import type * as z from "zod";
 import { choiceProblem } from "./choice.ts";
 import { type Problem, usageError } from "./error.ts";
@@ -83,26 +83,43 @@ function toPlain(document: ReturnType<typeof parseDocument>, file: string): unkn
   }
 }
 
-/** Keys that a map has twice, by line. The parser's own check compares every key with every other. */
+/**
+ * Keys that a map has twice, by line, and those of which that could not be told. The parser's own check compares every key with every
+ * other, and takes 7 and "7" for two, which are one by the time they are read.
+ */
 function duplicateKeys(document: ReturnType<typeof parseDocument>, file: string, lines: LineCounter): Problem[] {
   const problems: Problem[] = [];
+  const refuse = (key: unknown, problem: Pick<Problem, "message" | "hint">): void => {
+    if (problems.length < MAX_PROBLEMS)
+      problems.push({ ...problem, file, line: lines.linePos(startOf(key) ?? 0).line });
+  };
   visit(document, {
     Map(_, map) {
-      const seen = new Set<unknown>();
+      const seen = new Map<string, number>();
       for (const { key } of map.items) {
-        const name = member(key, "value");
-        if (seen.has(name) && problems.length < MAX_PROBLEMS) {
-          problems.push({
-            message: `keys must be unique: ${JSON.stringify(name)} is there twice`,
-            file,
-            line: lines.linePos(startOf(key) ?? 0).line,
-          });
+        const name = isScalar(key) ? keyText(key.value) : undefined;
+        if (name === undefined) {
+          const what = isAlias(key) ? `the key *${key.source} stands for another text` : "a key is no plain text";
+          refuse(key, { message: `${what}: keys must be written out`, hint: "write the key as a text, in quotes" });
+          continue;
         }
-        seen.add(name);
+        const first = seen.get(name);
+        if (first === undefined) seen.set(name, lines.linePos(startOf(key) ?? 0).line);
+        else
+          refuse(key, {
+            message: `keys must be unique: ${JSON.stringify(name)} is there twice, first in line ${first}`,
+            hint: "leave one of the two",
+          });
       }
     },
   });
   return problems;
+}
+
+/** The name that a key has once it is read; undefined: it is a list, a map, a merge of other maps, or a date. */
+function keyText(value: unknown): string | undefined {
+  if (value === null) return "";
+  return ["string", "number", "bigint", "boolean"].includes(typeof value) ? String(value) : undefined;
 }
 
 /** Refuses what would only exhaust the parser: found by counting brackets and list marks, before anything is parsed. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { type EntryOf, lineState } from "../ledger/line-state.ts";
+import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { FactoryError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
@@ -67,7 +67,8 @@ export async function applyPromotion(
   const earlierTry = resumed || tries.length > 1;
   const version = await arrive(gathered, registry, body, bundle.digest, earlierTry, world);
   await demandBytes(registry, version, body.digest, world);
-  await demandStillAllowed(started, line.ledger, async () => {});
+  const undo = (state: LineState) => undoUnlessAnothers(started, version, state, registry);
+  await demandStillAllowed(started, line.ledger, async (state, why) => (why === "ended" ? undo(state) : undefined));
   if (line.state.environment(target.name).champion?.version !== version.version)
     await registry.setAlias(body.target, "challenger", version.version);
   // What serves already is no challenger; an earlier try, of when it did not serve, may have made it one.
@@ -94,7 +95,7 @@ export async function applyPromotion(
     world.now,
   ).catch(async (error) => {
     if (error instanceof FactoryError && error.code === "ledger.ended")
-      await undoUnlessAnothers(started, line, registry);
+      await undo(lineState((await line.ledger.view()).entries));
     throw error;
   });
   await setAnchor(registry, body.target, entry, body.policy);
@@ -110,15 +111,22 @@ export async function applyPromotion(
   };
 }
 
-/** Somebody ended it in the very moment in which `challenger` moved. What is promoted by another command there is that one's. */
+/**
+ * Somebody ended it meanwhile, in the very moment perhaps in which `challenger` moved. What another command promotes there is that one's.
+ * Who took it over may have brought the same bytes there as a version of their own: then the one beside it goes.
+ */
 async function undoUnlessAnothers(
   started: EntryOf<"promotion.started">,
-  { ledger }: Line,
+  { version }: ModelVersion,
+  state: LineState,
   registry: ModelRegistry,
 ): Promise<void> {
-  const state = lineState((await ledger.view()).entries);
-  if (state.environment(started.body.environment).open.some((each) => each.kind === "promotion.started")) return;
+  const { target, environment, digest } = started.body;
+  const { open, promoted } = state.environment(environment);
+  if (open.some((each) => each.kind === "promotion.started")) return;
   await takeBackChallenger(started, state, registry);
+  const known = promoted.flatMap((each) => (each.entry.body.digest === digest ? [each.entry.body.version] : []));
+  if (known.length > 0 && !known.includes(version)) await registry.removeVersion(target, version);
 }
 
 /** The version at the target: the one that is there, or a new one with bytes of its own. */

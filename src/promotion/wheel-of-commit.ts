@@ -1,7 +1,14 @@
+import { isUtf8 } from "node:buffer";
 import { readZip } from "../lib/zip.ts";
 
 /** Where a member of a wheel lies in the project: below `src/`, or beside it. */
 const ROOTS = ["src/", ""];
+
+/** What installers read of a wheel line by line. Some disks tell no upper from lower case. */
+const LINE_WISE = /^(?:metadata|entry_points\.txt|wheel|record|top_level\.txt)$/;
+/** Ends of a line to Python's `splitlines()` beside those of the files themselves: what is a comment here, would be a command there. */
+// biome-ignore lint/complexity/useRegexLiterals: a literal would hold control characters
+const OTHER_LINE_END = new RegExp("[\\u000b\\u000c\\u001c-\\u001e\\u0085\\u2028\\u2029]");
 
 /** Texts of the commit. */
 export interface Declared {
@@ -32,10 +39,16 @@ export function strangeInWheel(
       continue;
     }
     abouts.add(about[1] ?? "");
+    const file = (about[2] ?? "").toLowerCase();
     const text = content.toString("utf8");
+    const ambiguous = LINE_WISE.test(file) ? otherLines(file, content, text) : undefined;
+    if (ambiguous !== undefined) {
+      strange.push(`${about[2]} of the wheel ${ambiguous}`);
+      continue;
+    }
     const undeclared = [
-      ...(about[2] === "METADATA" ? strangeRequirements(text, pyproject, lock) : []),
-      ...(about[2] === "entry_points.txt" ? strangeCommands(text, pyproject) : []),
+      ...(file === "metadata" ? strangeRequirements(text, pyproject, lock) : []),
+      ...(file === "entry_points.txt" ? strangeCommands(text, pyproject) : []),
     ];
     const source = `pyproject.toml${lock === undefined ? "" : " and uv.lock"} as ${where} them`;
     strange.push(
@@ -47,6 +60,17 @@ export function strangeInWheel(
   return abouts.size === 1
     ? strange
     : [...strange, `the wheel holds ${abouts.size} folders *.dist-info, and one is needed`];
+}
+
+/** Why a file could be read as other lines than the ones that are compared here; undefined: it could not. */
+function otherLines(file: string, content: Buffer, text: string): string | undefined {
+  if (!isUtf8(content)) return "is no UTF-8: build the wheel again with a tool that writes UTF-8";
+  // Below its first empty line METADATA is the project's readme, in which nothing is looked up.
+  const [read = ""] = file === "metadata" ? text.split(/\n\r?\n/, 1) : [text];
+  const [found] = OTHER_LINE_END.exec(read) ?? [];
+  if (found === undefined) return undefined;
+  const code = found.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  return `holds U+${code}, at which some installers end a line: take it out of pyproject.toml, build and check again`;
 }
 
 /**

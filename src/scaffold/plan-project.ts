@@ -58,7 +58,7 @@ export function planProject(
   template: Template,
   project: string,
   answers: Answers,
-  facts: { policyPath: string; schemas: Schemas; now: Date; policy?: Policy | undefined },
+  facts: { policyPath: string; schemas: Schemas; now: Date; factoryVersion: string; policy?: Policy | undefined },
 ): ProjectPlan {
   checkProjectName(project);
   const { name, version } = template.manifest;
@@ -73,6 +73,7 @@ export function planProject(
     year: facts.now.getUTCFullYear(),
     template_name: name,
     template_version: version,
+    factory_version: facts.factoryVersion,
   });
   const kept = {
     template: { name, version, digest: `sha256:${template.digest}` },

@@ -14,6 +14,7 @@ export const DERIVED_NAMES: readonly string[] = [
   "year",
   "template_name",
   "template_version",
+  "factory_version",
 ];
 
 const value = z.union([z.string(), z.number(), z.boolean()]);

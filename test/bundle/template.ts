@@ -21,7 +21,12 @@ export async function templateBundle(
     const project = "claims-triage";
     const { answers } = settleAnswers(manifest.questions, { project }, { takeDefaults: true });
     const schemas = { factory: Buffer.from("{}"), policy: Buffer.from("{}") };
-    const plan = planProject(template, project, answers, { policyPath: "../policy.yaml", schemas, now: new Date() });
+    const plan = planProject(template, project, answers, {
+      policyPath: "../policy.yaml",
+      schemas,
+      now: new Date(),
+      factoryVersion: "1.2.3",
+    });
     const to = join(below, `template-${name}`);
     for (const { path, bytes } of plan.files) {
       mkdirSync(dirname(join(to, path)), { recursive: true });

@@ -95,6 +95,96 @@ describe("a tree that differs from its commit, though the status of git is empty
   });
 });
 
+describe("what git rewrites before it compares", () => {
+  const code = () => join(folder, "src/code.py");
+  const commitCode = (text: string | Buffer) => {
+    writeFileSync(code(), text);
+    git("add", ".");
+    git("-c", "user.name=A", "-c", "user.email=a@x.ch", "commit", "-qm", "two");
+  };
+  /** To git the file is the committed one. */
+  const hides = async (attribute: string) => {
+    git("add", ".");
+    expect(git("status", "--porcelain")).toBe("");
+    const why = new RegExp(`src/code\\.py .*attribute ${attribute}\\): take ${attribute} out of .gitattributes`);
+    expect(await state()).toMatchObject({ dirty: true, why: expect.stringMatching(why) });
+    expect(await state(join(folder, "src"))).toMatchObject({ dirty: true });
+  };
+  const own = (file: string) => {
+    const path = join(root, `attributes-${number}`, file);
+    mkdirSync(dirname(path), { recursive: true });
+    return path;
+  };
+  const PLACES: Record<string, (line: string) => void> = {
+    "the repository": (line) => writeFileSync(join(folder, ".git/info/attributes"), line),
+    "a macro of the repository": (line) => {
+      const [pattern, attribute] = line.trim().split(" ");
+      writeFileSync(join(folder, ".git/info/attributes"), `[attr]mine ${attribute}\n${pattern} mine\n`);
+    },
+    "a list that the repository's configuration names": (line) => {
+      writeFileSync(own("any"), line);
+      git("config", "core.attributesFile", own("any"));
+    },
+    "the commit": (line) => {
+      writeFileSync(join(folder, ".gitattributes"), line);
+      git("add", ".gitattributes");
+      git("-c", "user.name=A", "-c", "user.email=a@x.ch", "commit", "-qm", "attributes");
+    },
+    "a list that git was told to ignore": (line) => {
+      writeFileSync(join(folder, ".git/info/exclude"), ".gitattributes\n");
+      writeFileSync(join(folder, "src/.gitattributes"), line);
+    },
+  };
+
+  test.each(Object.keys(PLACES))("code between $Id: and $, by %s", async (place) => {
+    commitCode('X = "$Id$"\n');
+    PLACES[place]?.("*.py ident\n");
+    writeFileSync(code(), 'X = "$Id: " + __import__("os").popen("id").read() + "$"\n');
+    await hides("ident");
+  });
+  test.each(Object.keys(PLACES))("code in another encoding, by %s", async (place) => {
+    commitCode("X = 1 # =\n");
+    PLACES[place]?.("*.py working-tree-encoding=UTF-7\n");
+    writeFileSync(code(), "X = 1 # +AD0-\n");
+    await hides("working-tree-encoding");
+  });
+  test("by the user's own list, in the folder for it", async () => {
+    commitCode('X = "$Id$"\n');
+    writeFileSync(own("git/attributes"), "*.py ident\n");
+    writeFileSync(code(), 'X = "$Id: $"\n');
+    const given = { ...variables, XDG_CONFIG_HOME: dirname(dirname(own("git/attributes"))) };
+    execFileSync("git", ["add", "."], { cwd: folder, env: given });
+    const found = await openHistory(folder, given, new AbortController().signal).state();
+    expect(found).toMatchObject({ dirty: true, why: expect.stringContaining("attribute ident") });
+  });
+  test("an attribute that is taken back, or set for no file of the project, changes nothing", async () => {
+    mkdirSync(join(folder, "other"));
+    writeFileSync(join(folder, "other/code.py"), "X = 1\n");
+    commitCode("X = 1\n");
+    const line = "*.py ident\nsrc/*.py -ident\n*.ps1 working-tree-encoding=UTF-16LE\n";
+    writeFileSync(join(folder, ".git/info/attributes"), line);
+    expect(await state(join(folder, "src"))).toEqual({ commit: git("rev-parse", "HEAD"), dirty: false });
+    expect(await state(join(folder, "other"))).toMatchObject({ dirty: true });
+  });
+
+  test.each<[string, () => void]>([
+    ["text", () => PLACES["the repository"]?.("*.py text\n")],
+    ["text=auto", () => PLACES["the repository"]?.("*.py text=auto\n")],
+    ["eol=crlf", () => PLACES["the repository"]?.("*.py eol=crlf\n")],
+    ["core.autocrlf", () => git("config", "core.autocrlf", "true")],
+  ])("%s hides the end of a line and nothing else: not one that is an end to Python only", async (_, set) => {
+    commitCode("X = 1 # Y = 2\n");
+    set();
+    writeFileSync(code(), "X = 1 # Y = 2\r\n");
+    git("add", ".");
+    expect(await state()).toEqual({ commit: git("rev-parse", "HEAD"), dirty: false });
+    writeFileSync(code(), "X = 1 #\rY = 2\r\n");
+    expect(await state()).toMatchObject({ dirty: true });
+    writeFileSync(code(), "X = 1 #\r\nY = 2\r\n");
+    expect(await state()).toMatchObject({ dirty: true });
+  });
+});
+
 describe("what Python could load is in the commit, or the tree is dirty", () => {
   const put = (path: string, text = "x = 1\n") => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });

@@ -8,6 +8,7 @@ import { sealEvidence } from "../../src/evidence/seal.ts";
 import type { Verdict } from "../../src/gates/gate.ts";
 import { GATE_NAMES } from "../../src/policy/policy.ts";
 import { makeWorld, type World } from "../scaffold/world.ts";
+import { factory } from "../support/factory.ts";
 import { attachments, facts, gate, gates } from "./sample.ts";
 
 let world: World;
@@ -57,6 +58,25 @@ test("show tells model, code, people, gates and files of the latest", async () =
     "junit/unit.xml",
   ])
     expect(text).toContain(part);
+});
+
+test("what somebody wrote into evidence reads on the screen as it is, and neither steers the terminal nor hides", async () => {
+  const summary = "\u202edeliaf 3\u202c, 12 pass\u200bed\u001b[8m secretly\u001b[0m\u001b]0;title\u0007\u0085";
+  await sealEvidence(facts, [{ ...gate("unit", "pass"), summary }], [], join(world.cwd, ".factory/evidence"));
+  const { PATH = "" } = process.env;
+  const seen = { cwd: world.cwd, variables: { PATH, HOME: world.cwd, FORCE_COLOR: "1" } };
+  const { status, stdout } = await factory(["evidence", "show"], seen);
+  expect(status).toBe(0);
+  expect(stdout).toContain("<U+202E>deliaf 3<U+202C>, 12 pass<U+200B>ed secretly\n");
+  const document = await factory(["evidence", "show", "--json"], seen);
+  expect(document.stdout).toContain("\\u202edeliaf 3\\u202c, 12 pass\\u200bed");
+  expect(JSON.parse(document.stdout).data.gates[0].summary).toBe(summary);
+  const refused = await factory(["evidence", "show", "\u202e5bad\u001b[8m"], seen);
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toContain("<U+202E>5bad");
+  const screens = stdout + document.stdout + refused.stderr;
+  for (const hidden of ["\u202e", "\u202c", "\u200b", "\u0085", "\u0007", "\u001b[8m", "\u001b]"])
+    expect(screens).not.toContain(hidden);
 });
 
 test("add from a subfolder: new evidence, the latest; --dry-run writes nothing", async () => {

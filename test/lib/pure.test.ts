@@ -8,6 +8,7 @@ import { canonicalJson, parseCanonicalJson } from "../../src/lib/canonical-json.
 import { cutTo } from "../../src/lib/cut-to.ts";
 import { writeFileAtomic } from "../../src/lib/files.ts";
 import { sha256, sha256File } from "../../src/lib/hash.ts";
+import { escapeHidden } from "../../src/lib/hidden-characters.ts";
 import { nearest } from "../../src/lib/nearest.ts";
 import { redact, stripControls } from "../../src/lib/redact.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
@@ -133,6 +134,50 @@ describe("redaction", () => {
   });
   test("control sequences of others are taken out", () => {
     expect(stripControls("a\u001b[31mb\u001b]0;title\u0007c\u0008d\u009be\nf")).toBe("abcde\nf");
+  });
+});
+
+describe("what shows nothing, or turns the order of what stands around it", () => {
+  const points = (text: string) => [...text].map((each) => each.codePointAt(0) ?? 0);
+  const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const bad = [
+    ...[range(0x202a, 0x202e), range(0x2066, 0x2069), range(0x200b, 0x200f), range(0x2060, 0x2064)].flat(),
+    ...[0xfeff, 0x061c, 0x2028, 0x2029, 0x00ad, 0x034f, 0x180e, 0x3164, 0xffa0, 0xfe0f, 0xfff9],
+    ...[...range(0xe0000, 0xe007f), 0xe0100],
+  ];
+  test("is shown by its name", () => {
+    for (const point of bad) {
+      const name = `<U+${point.toString(16).toUpperCase().padStart(4, "0")}>`;
+      expect(stripControls(`CHG${String.fromCodePoint(point)}-2041`)).toBe(`CHG${name}-2041`);
+    }
+    expect(stripControls("limit \u202e05.0\u202c kept")).toBe("limit <U+202E>05.0<U+202C> kept");
+    expect(stripControls(stripControls("a\u200bb"))).toBe("a<U+200B>b");
+  });
+  test.each([
+    ["a family, a flag, a keycap and a heart", "👩‍👩‍👧‍👦 🏳️‍🌈 👩🏽‍💻 🤷🏽‍♀️ 1️⃣ ❤️ 🏴󠁧󠁢󠁳󠁣󠁴󠁿"],
+    ["Persian, with its joiners kept apart", "می‌خواهم"],
+    ["Hindi, with its letters joined", "क्‍ष"],
+    ["Hebrew and Arabic with marks of direction", "שלום!\u200f \u200eعربي"],
+    ["a Chinese character in another form", "葛\u{e0100}"],
+    ["accents", "Zu\u0308rich, Genève"],
+  ])("stays where honest text needs it: %s", (_, text) => {
+    expect(stripControls(text)).toBe(text);
+  });
+  test.each([
+    ["a joiner behind a picture and before a letter", "✔\u200dpass", 0x200d],
+    ["a mark of direction among other letters", "unit \u200f1 - 2", 0x200f],
+    ["a flag that goes on and on", `🏴${String.fromCodePoint(...range(0xe0061, 0xe0067), 0xe007f)}`, 0xe0061],
+    ["one more form", "葛\u{e0100}\u{e0101}", 0xe0101],
+    ["an override among right-to-left letters", "שלום\u202eabc", 0x202e],
+  ])("is no honest text: %s", (_, text, point) => {
+    expect(stripControls(text)).toContain(`<U+${point.toString(16).toUpperCase()}>`);
+    expect(points(stripControls(text))).not.toContain(point);
+  });
+  test("in JSON it is written as JSON can, and says the same", () => {
+    const value = { "na\u2066me": "a\u202eb\u{e0041}c👩‍👧" };
+    const text = escapeHidden(JSON.stringify(value));
+    expect(text).toBe('{"na\\u2066me":"a\\u202eb\\udb40\\udc41c👩‍👧"}');
+    expect(JSON.parse(text)).toEqual(value);
   });
 });
 

@@ -285,6 +285,19 @@ describe("refused, by line", () => {
   });
 });
 
+test("a tier that an alias names again does not stand in the place of the first", () => {
+  const twice = replace("  medium:", "  &m medium:").replace(
+    "tickets: {",
+    "  *m : { firstRelease: allow }\ntickets: {",
+  );
+  expect(problemsOf(twice)).toEqual([
+    expect.objectContaining({
+      message: "the key *m stands for another text: keys must be written out",
+      line: lineOf("tickets: {"),
+    }),
+  ]);
+});
+
 test("a key and a freeze of one day are sound", () => {
   expect(problemsOf(replace("until: 2027-10-31", "until: 2026-11-01"))).toEqual([]);
   expect(problemsOf(replace("2026-12-20/2027-01-04", "2026-12-20/2026-12-20"))).toEqual([]);

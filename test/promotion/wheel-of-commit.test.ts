@@ -51,6 +51,34 @@ test("a wheel of what the commit holds and declares", () => {
   expect(strange(wheelOf({}))).toEqual([]);
 });
 
+test.each(["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])(
+  "%j, at which Python ends a line, is refused wherever lines are read",
+  (end) => {
+    const code = end.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    const refused = (file: string) => [
+      expect.stringMatching(new RegExp(`^${file} of the wheel holds U\\+${code}, .*: take it out of pyproject.toml`)),
+    ];
+    const hidden = `#${end}[console_scripts]${end}score = claims_triage.score:skip${end}uninstall = shutil:rmtree\n`;
+    expect(strange(about("", hidden))).toEqual(refused("entry_points.txt"));
+    expect(strange(about(`Name: x\nSummary: y${end}Requires-Dist: evil\n`))).toEqual(refused("METADATA"));
+    for (const file of ["WHEEL", "RECORD", "top_level.txt", "Entry_Points.TXT"])
+      expect(strange(wheelOf(FILES, { METADATA: "", [file]: `x${end}y\n` }))).toEqual(refused(file));
+    // A readme and a licence may hold it: nothing in them is looked up.
+    const read = { METADATA: `Name: x\n\nRead${end}me.\n`, "licenses/LICENSE": `GPL${end}\n` };
+    expect(strange(wheelOf(FILES, read))).toEqual([]);
+  },
+);
+
+test("text that is no UTF-8, in which a reader of Latin-1 would find other lines", () => {
+  const latin = wheelOf(FILES, { METADATA: "", "entry_points.txt": Buffer.from("#\x85[console_scripts]\n", "latin1") });
+  expect(strange(latin)).toEqual([expect.stringMatching(/^entry_points.txt of the wheel is no UTF-8: /)]);
+});
+
+test("on a disk that knows no upper case, a file in other letters is the same one", () => {
+  const wheel = wheelOf(FILES, { METADATA: "", "Entry_points.txt": "[console_scripts]\nscore = os:abort\n" });
+  expect(strange(wheel)).toEqual([expect.stringMatching(/the command score = os:abort/)]);
+});
+
 test.each([
   [
     "a file that is not there",

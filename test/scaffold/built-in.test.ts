@@ -37,7 +37,12 @@ describe.each(templates)("the built-in template $manifest.name", ({ folder, mani
   it.each(AWKWARD)("makes a valid factory.yaml and keeps the answers, whatever is answered: %j", (text) => {
     const answers = { ...defaults, ...Object.fromEntries(texts.map((question) => [question.name, text])) };
     for (const policyPath of ["../policy.yaml", "../a: b #c/policy.yaml", '../"q"/policy.yaml']) {
-      const plan = planProject(template, "claims-triage", answers, { policyPath, schemas, now: new Date(0) });
+      const plan = planProject(template, "claims-triage", answers, {
+        policyPath,
+        schemas,
+        now: new Date(0),
+        factoryVersion: "1.2.3",
+      });
       checkFactoryYaml(plan.files, "claims-triage");
       const file = (path: string) =>
         parse(Buffer.from(plan.files.find((each) => each.path === path)?.bytes ?? []).toString("utf8"));

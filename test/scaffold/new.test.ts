@@ -29,7 +29,8 @@ test("makes a project: names and contents rendered, the rest byte for byte, one 
   const folder = makeTemplate(world, {
     "src/{{ package }}.liquid/data.bin": bytes,
     "src/{{ package }}.liquid/a.py": "{{ untouched }}",
-    "m.txt.liquid": "{{ model_name }} {{ year }} {{ template_name }} {{ template_version }} {{ risk_tier }}",
+    "m.txt.liquid":
+      "{{ model_name }} {{ year }} {{ template_name }} {{ template_version }} {{ factory_version }} {{ risk_tier }}",
   });
   writeFile(join(folder, "files/run.sh"), "#!/bin/sh\n", 0o755);
   const answer = await command.run({ name: "claims-triage" }, world.context());
@@ -46,7 +47,7 @@ test("makes a project: names and contents rendered, the rest byte for byte, one 
   });
   expect(readFileSync(join(world.cwd, "claims-triage/src/claims_triage/data.bin")).equals(bytes)).toBe(true);
   expect(read("claims-triage/src/claims_triage/a.py")).toBe("{{ untouched }}");
-  expect(read("claims-triage/m.txt")).toBe("claims.triage 2026 tiny 1.2.3 medium");
+  expect(read("claims-triage/m.txt")).toBe("claims.triage 2026 tiny 1.2.3 0.0.0 medium");
   expect(statSync(join(world.cwd, "claims-triage/run.sh")).mode & 0o111).toBe(0o111);
   expect(statSync(join(world.cwd, "claims-triage/m.txt")).mode & 0o111).toBe(0);
   const project = join(world.cwd, "claims-triage");

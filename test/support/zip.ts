@@ -46,7 +46,10 @@ export function zipOf(files: readonly ZipFile[]): Buffer {
 }
 
 /** A wheel of these files and a description of itself. */
-export function wheelOf(files: Readonly<Record<string, string>>, about: Readonly<Record<string, string>> = {}): Buffer {
+export function wheelOf(
+  files: Readonly<Record<string, string>>,
+  about: Readonly<Record<string, string | Buffer>> = {},
+): Buffer {
   const info = "claims_triage-0.1.0.dist-info";
   const texts = { METADATA: "Metadata-Version: 2.4\nName: claims-triage\nVersion: 0.1.0\n", ...about };
   return zipOf([

@@ -22,7 +22,7 @@ export async function renderedProject(hosts?: Hosts, ledger?: Policy["ledger"]):
   for (const { name, registry } of policy.environments)
     if (registry.kind !== "mlflow" && hosts?.[name] !== undefined) registry.host = hosts[name];
   const schemas = { factory: Buffer.from("{}"), policy: Buffer.from("{}") };
-  const facts = { policyPath: "../policy.yaml", schemas, now: new Date(0), policy };
+  const facts = { policyPath: "../policy.yaml", schemas, now: new Date(0), factoryVersion: "1.2.3", policy };
   const { files } = planProject(readTemplate(folder, manifest), "claims-triage", answers, facts);
   return new Map(files.map(({ path, bytes }) => [path, Buffer.from(bytes).toString("utf8")]));
 }

@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { renderedProject } from "./rendered.ts";
 import { type Contexts, evaluate, fill, parseWorkflow, type Step } from "./workflow.ts";
@@ -10,6 +14,7 @@ const manual = parseWorkflow(fileOf("ship.yml"));
 const jobs = [automatic, manual].flatMap(({ jobs }) => Object.entries(jobs).map(([name, job]) => ({ name, job })));
 const steps = jobs.flatMap(({ name, job }) => job.steps.map((step) => ({ job: name, step })));
 const scripts = steps.flatMap(({ job, step }) => (step.run === undefined ? [] : [{ job, run: step.run }]));
+const installs = scripts.filter(({ run }) => run.includes("npm install"));
 
 const secretsOf = (step: Step): string[] =>
   [...JSON.stringify(step).matchAll(/secrets\.(\w+)/g)].map((match) => match[1] ?? "");
@@ -25,6 +30,7 @@ describe("the workflows of the batch-scoring template", () => {
   it("are the ones that are judged here", () => {
     expect(jobs.map(({ name }) => name)).toEqual(["check", "sign", "ship"]);
     expect(scripts.length).toBeGreaterThan(12);
+    expect(installs.map(({ job }) => job)).toEqual(["check", "sign", "ship"]);
   });
 
   it.each(scripts)(
@@ -65,6 +71,46 @@ describe("the workflows of the batch-scoring template", () => {
     expect(given.map((step) => step.name)).toEqual(["Train", "Check"]);
     for (const step of given)
       for (const value of Object.values({ ...step.with, ...step.env })) expect(fill(value, pull)).toBe("");
+  });
+
+  it("install the factory that made the project, unless the repository names another version", () => {
+    for (const { env } of [automatic, manual]) {
+      const version = (vars: Contexts["vars"]) => fill(env.FACTORY_VERSION ?? "", contexts({ vars }));
+      expect([version({}), version({ FACTORY_VERSION: "2.0.1" })]).toEqual(["1.2.3", "2.0.1"]);
+    }
+  });
+
+  it.each(installs)("install no version that moves, and say what to set: $job", ({ run }) => {
+    const folder = mkdtempSync(join(tmpdir(), "factory-install-"));
+    const npm = join(folder, "npm");
+    writeFileSync(npm, '#!/bin/sh\nfor last; do :; done\necho "npm $last"\n', { mode: 0o755 });
+    const install = (FACTORY_VERSION: string) =>
+      spawnSync("bash", ["--noprofile", "--norc", "-e", "-c", run], {
+        env: { PATH: `${folder}:${process.env.PATH}`, FACTORY_VERSION },
+        encoding: "utf8",
+      });
+    try {
+      for (const version of ["1.2.3", "10.0.12-rc.1"])
+        expect(install(version)).toMatchObject({ status: 0, stdout: `npm pilot-to-production@${version}\n` });
+      for (const version of [
+        "",
+        "latest",
+        "1",
+        "1.2",
+        "^1.2.3",
+        "1.x.3",
+        "1.2.3 || 2",
+        "1.2.3\nlatest",
+        "file:x-1.2.3",
+      ])
+        expect(install(version)).toMatchObject({
+          status: 1,
+          stdout: "",
+          stderr: expect.stringMatching(/^::error::set the repository variable FACTORY_VERSION to an exact version/),
+        });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("run nothing of the project where there is a key", () => {

@@ -48,6 +48,40 @@ test("a ticket is what its entry says; one that is not there is undefined", asyn
     expect(await tickets.ticket(id)).toBeUndefined();
 });
 
+describe("a ticket that is there twice is refused, however its name is written", () => {
+  const [no, yes] = ["{ state: rejected }", "{ state: approved }"];
+  test.each([
+    ["as number and text", `2041: ${no}\n  "2041": ${yes}`, '"2041" is there twice, first in line 3', "leave one"],
+    [
+      "as text and hexadecimal",
+      `"2041": ${no}\n  0x7F9: ${yes}`,
+      '"2041" is there twice, first in line 3',
+      "leave one",
+    ],
+    ["as yes and text", `true: ${no}\n  "true": ${yes}`, '"true" is there twice, first in line 3', "leave one"],
+    ["as nothing and empty text", `"": ${no}\n  ~: ${yes}`, '"" is there twice, first in line 3', "leave one"],
+    ["by an alias", `&a CHG-1: ${no}\n  *a : ${yes}`, "the key *a stands for another text", "write the key as a text"],
+    ["by a list", `CHG-1: ${no}\n  ? [CHG-1]\n  : ${yes}`, "a key is no plain text", "write the key as a text"],
+    ["by a map", `CHG-1: ${no}\n  ? {CHG-1}\n  : ${yes}`, "a key is no plain text", "write the key as a text"],
+  ])("%s", async (_, tickets, message, hint) => {
+    await expect(register(`factory: 1\ntickets:\n  ${tickets}\n`).ticket("CHG-1")).rejects.toMatchObject({
+      code: "yaml.invalid",
+      exit: 2,
+      problems: [{ line: 4, message: expect.stringContaining(message), hint: expect.stringContaining(hint) }],
+    });
+  });
+  test("by a merge, which old YAML knows", async () => {
+    const text = `%YAML 1.1\n---\nfactory: 1\ntickets:\n  CHG-1: &a ${no}\n  CHG-2: { <<: *a, state: approved }\n`;
+    await expect(register(text).ticket("CHG-2")).rejects.toMatchObject({
+      problems: [{ line: 6, message: expect.stringContaining("a key is no plain text") }],
+    });
+  });
+  test("a name with an anchor, and one name in two maps, are fine", async () => {
+    const tickets = register(`factory: 1\ntickets:\n  &a CHG-1: ${no}\n  2041: ${yes}\n`);
+    expect(await tickets.ticket("2041")).toMatchObject({ state: "approved" });
+  });
+});
+
 describe("a register that is not sound is exit 2, by line", () => {
   const entry = (text: string) => `factory: 1\ntickets:\n  CHG-1: ${text}\n`;
   test.each([

@@ -55,7 +55,9 @@ export async function createVersion(
     try {
       const version = await fill(world, request, byFiles, report);
       const made = await readBack(world, request, version);
-      // An earlier try may have come through late, after it was looked for; or somebody makes the same at this moment.
+      // The caller holds the environment. Who takes it over looks for what this made, and the caller asks the ledger before an alias moves.
+      if (tries === 1 && alone && !seen.earlierTry) return made;
+      // An earlier try may have come through late, after it was looked for; or somebody registers the same at this moment.
       const first = await look(made.version);
       if (first === undefined) return made;
       await deleteVersion(workspace, made.model, made.version);
