@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { cpSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { factory } from "../support/factory.ts";
 import { CREATES_VERSION, good, ProxiedLines, SETS_ALIAS, SETS_TAG, TAKES_ALIAS } from "./proxied-line.ts";
@@ -194,5 +195,25 @@ test("a job that was killed while it planned takes nothing over from another mac
   await good(line.promote(one, "test"));
   expect(other?.status).toBe(5);
   expect(await at.registry().versions(`test.${line.model}`)).toHaveLength(1);
+  await at.verified();
+});
+
+test("a promotion that was taken over leaves no second version of its bytes", async () => {
+  const line = at.fresh();
+  const one = await at.candidate("one");
+  const { variables, home } = line.people.ci;
+  const elsewhere = { ...variables, XDG_CACHE_HOME: join(home, "elsewhere") };
+  at.between(CREATES_VERSION, "before", async () => {
+    // Another machine that takes the first one for dead.
+    const begun =
+      readdirSync(home, { recursive: true, encoding: "utf8" }).find((path) => path.endsWith(".begun")) ?? "";
+    cpSync(join(home, begun), join(home, "elsewhere", "factory", "turns", basename(begun)));
+    const args = ["promote", one, "--to", "test", "--yes", "--json"];
+    const other = await factory(args, { cwd: line.folder, variables: elsewhere });
+    expect(other.status, other.stdout).toBe(0);
+  });
+  expect(await line.promote(one, "test")).toMatchObject({ status: 5, error: { code: "ledger.ended" } });
+  expect((await at.registry().versions(`test.${line.model}`)).map((each) => each.version)).toEqual(["1"]);
+  expect((await at.model("test")).aliases).toEqual({ challenger: "1" });
   await at.verified();
 });
