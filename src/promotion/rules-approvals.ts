@@ -77,11 +77,12 @@ export function countApprovals(approvals: readonly SeenApproval[], setting: Appr
 
 function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string | undefined {
   const { approval, by } = seen;
-  if (seen.withdrawn) return "withdrawn";
-  if (seen.undone) return "given before it was rolled back";
-  if (seen.model !== setting.digest || approval.model !== setting.model) return "for another model";
+  // What it is about comes first: what became of an approval for something else is no reason here.
+  if (isForAnother(seen, setting)) return "for another model";
   if (approval.project !== setting.project) return "for another project";
   if (approval.environment !== setting.environment) return `for ${approval.environment}`;
+  if (seen.withdrawn) return "withdrawn";
+  if (seen.undone) return "given before it was rolled back";
   if (seen.evidence !== setting.evidence) return "over other evidence";
   if (approval.rules !== setting.rules)
     return "under other rules: a threshold, a count or a lifetime was changed since";
@@ -103,6 +104,25 @@ function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string |
   return undefined;
 }
 
+function isForAnother({ approval, model }: SeenApproval, setting: ApprovalSetting): boolean {
+  return model !== setting.digest || approval.model !== setting.model;
+}
+
+/** Those of this environment that do not count, each with its reason. Every version leaves some behind: of those more than one are counted. */
+function refusedLines(counted: readonly Counted[], setting: ApprovalSetting): string[] {
+  const here = counted.filter(
+    (each) => each.problem !== undefined && each.approval.approval.environment === setting.environment,
+  );
+  const others = here.filter((each) => isForAnother(each.approval, setting));
+  const said = others.length > 1 ? here.filter((each) => !others.includes(each)) : here;
+  return [
+    ...said.map(
+      ({ approval: { by, approval }, problem }) => `${"problem" in by ? approval.approver : by.address}: ${problem}`,
+    ),
+    ...(others.length > 1 ? [`${others.length} for other models`] : []),
+  ];
+}
+
 /** The approvals rule: counts by role, each person for one role only. */
 export const APPROVAL_RULES: readonly Rule[] = [
   {
@@ -122,14 +142,6 @@ export const APPROVAL_RULES: readonly Rule[] = [
               ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
             );
             const missing = asked.filter((each, i) => (used[i]?.length ?? 0) < each.count);
-            const refused = counted
-              .filter(
-                (each) => each.problem !== undefined && each.approval.approval.environment === setting.environment,
-              )
-              .map(
-                (each) =>
-                  `${"problem" in each.approval.by ? each.approval.approval.approver : each.approval.by.address}: ${each.problem}`,
-              );
             if (missing.length === 0)
               return yes(
                 good
@@ -143,7 +155,7 @@ export const APPROVAL_RULES: readonly Rule[] = [
               .map((each, i) => `${used[i]?.length ?? 0} of ${each.count} of role ${each.role}`)
               .join(", ");
             return no(
-              [have, ...refused.map((text) => `does not count: ${text}`)].join("; "),
+              [have, ...refusedLines(counted, setting).map((text) => `does not count: ${text}`)].join("; "),
               `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`,
             );
           }),
