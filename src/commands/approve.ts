@@ -7,6 +7,7 @@ import { MARK, type Style, table } from "../cli/style.ts";
 import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
+import { stepAfter } from "../promotion/after-approval.ts";
 import {
   APPROVAL_TRIES,
   type ApprovalPlan,
@@ -49,6 +50,10 @@ const output = z.object({
   entry: z.int().optional(),
   key: z.string().optional(),
   deployment: deploymentShape.optional().describe("the deployment job of the version that stands there already"),
+  next: z
+    .object({ step: z.enum(["approve", "promote", "release"]), roles: z.array(z.string()) })
+    .optional()
+    .describe("what comes after it; approve: people of these roles have to approve too"),
 });
 type Output = z.infer<typeof output>;
 
@@ -122,7 +127,8 @@ export const command = defineCommand({
         const entry = await applyApproval(plan, gathered, line, world);
         if (entry === undefined) return undefined;
         const deployment = deploymentData(await tellAfterApproval(gathered, line, entry, world));
-        const signed = { entry: entry.seq, key: signer.keyId, ...deployment };
+        const next = stepAfter(plan, gathered, line.state);
+        const signed = { entry: entry.seq, key: signer.keyId, ...deployment, next };
         return { ok: true, data: { ...data, outcome: "approved" as const, ...signed } };
       });
       if (answer !== undefined) return answer;
@@ -212,6 +218,12 @@ function gatesText({ gates, verdicts }: Output): string {
     : `${gates.length}: all pass${limits === undefined ? "" : `; ${limits.why}`}`;
 }
 
+function nextText({ step, roles }: NonNullable<Output["next"]>, { number, environment, ticket }: Output): string {
+  if (step === "release") return `factory release ${number} --env ${environment}`;
+  const who = step === "approve" ? `someone of role ${roles.join(" and ")} approves too: ` : "";
+  return `${who}factory ${step} ${number} --to ${environment}${ticket === undefined ? "" : ` --ticket ${ticket}`}`;
+}
+
 function renderApproval(data: Output, style: Style): string {
   const signed = signedLines(data).map((line) => `    ${line}`);
   switch (data.outcome) {
@@ -221,6 +233,7 @@ function renderApproval(data: Output, style: Style): string {
         ...signed,
         `${style.ok(MARK.pass)} signed by ${data.approver} (key ${data.key?.slice(0, 12)}…), ledger entry ${data.entry}`,
         ...approvedLines(data.deployment, style),
+        ...(data.next === undefined ? [] : [`  next: ${nextText(data.next, data)}`]),
       ].join("\n");
     case "planned":
       return [

@@ -123,6 +123,45 @@ function refusedLines(counted: readonly Counted[], setting: ApprovalSetting): st
   ];
 }
 
+type Asked = readonly { role: string; count: number }[];
+
+function tally(approvals: readonly SeenApproval[], setting: ApprovalSetting, asked: Asked) {
+  const counted = countApprovals(approvals, setting);
+  const good = counted.filter((each) => each.problem === undefined);
+  const used = assignRoles(
+    asked,
+    good.map((each) => each.approval),
+    ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
+  );
+  return { counted, good, used, missing: asked.filter((each, i) => (used[i]?.length ?? 0) < each.count) };
+}
+
+/** Another ticket than the one that was named, for which there are enough approvals; the newest. */
+function approvedTicket(
+  approvals: readonly SeenApproval[],
+  setting: ApprovalSetting,
+  asked: Asked,
+): string | undefined {
+  const enough = (ticket: string | undefined) =>
+    ticket !== undefined &&
+    tally(approvals, { ...setting, ticket, ticketRecord: undefined }, asked).missing.length === 0;
+  const tickets = new Set(approvals.toReversed().map((each) => each.approval.ticket));
+  return [...tickets].find((each) => each !== setting.ticket && enough(each));
+}
+
+/** The roles in which an approval is still missing once this person gave theirs; empty where it cannot be told. Pure. */
+export function missingAfter(facts: DecisionFacts, mine: { person: string; role: string }): string[] {
+  const setting = settingOf(facts);
+  if (!setting.known || !facts.rules.known || !facts.approvals.known) return [];
+  const asked = facts.rules.value.rules.stage.approvals ?? [];
+  const given = countApprovals(facts.approvals.value, setting.value).flatMap(
+    ({ approval: { by, approval }, problem }) =>
+      problem !== undefined || "problem" in by ? [] : [{ person: by.address, role: approval.role }],
+  );
+  const used = assignRoles(asked, [...given, mine], (each) => each);
+  return asked.filter((each, i) => (used[i]?.length ?? 0) < each.count).map((each) => each.role);
+}
+
 /** The approvals rule: counts by role, each person for one role only. */
 export const APPROVAL_RULES: readonly Rule[] = [
   {
@@ -134,14 +173,7 @@ export const APPROVAL_RULES: readonly Rule[] = [
         if (asked.length === 0) return yes("none asked for");
         return given(facts.approvals, (approvals) =>
           given(settingOf(facts), (setting) => {
-            const counted = countApprovals(approvals, setting);
-            const good = counted.filter((each) => each.problem === undefined);
-            const used = assignRoles(
-              asked,
-              good.map((each) => each.approval),
-              ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
-            );
-            const missing = asked.filter((each, i) => (used[i]?.length ?? 0) < each.count);
+            const { counted, good, used, missing } = tally(approvals, setting, asked);
             if (missing.length === 0)
               return yes(
                 good
@@ -151,12 +183,16 @@ export const APPROVAL_RULES: readonly Rule[] = [
                   )
                   .join(", "),
               );
+            // A release takes the ticket of its promotion.
+            const ticket = facts.action === "promote" ? approvedTicket(approvals, setting, asked) : undefined;
             const have = asked
               .map((each, i) => `${used[i]?.length ?? 0} of ${each.count} of role ${each.role}`)
               .join(", ");
             return no(
               [have, ...refusedLines(counted, setting).map((text) => `does not count: ${text}`)].join("; "),
-              `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`,
+              ticket === undefined
+                ? `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`
+                : `it is approved for that ticket: --ticket ${ticket}`,
             );
           }),
         );

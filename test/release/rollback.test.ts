@@ -179,7 +179,7 @@ describe("release and rollback", () => {
     const line = make();
     const number = await line.candidate({ text: "one" });
     await good(line.promote(number, "test"));
-    await good(line.approve(number, "prod"));
+    expect(await good(line.approve(number, "prod"))).toMatchObject({ next: { step: "promote", roles: [] } });
     const args = ["approve", "withdraw", number, "--to", "prod", "--reason", "a complaint"];
     for (const more of [["--dry-run"], []]) {
       expect((await line.run("second", [...args, ...more])).status).toBe(3);

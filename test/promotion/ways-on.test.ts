@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { decide } from "../../src/promotion/decide.ts";
+import { missingAfter } from "../../src/promotion/rules-approvals.ts";
+import { two, twoRoles } from "./case-parts.ts";
+import { type Changes, goodFacts, person } from "./good-facts.ts";
+
+/** What a rule says to do, beside why it says no. */
+type Way = [name: string, rule: string, changes: Changes, fix: RegExp | undefined];
+
+const OTHER = { approval: { ticket: "CHG-1001" } };
+const ASK = /^ask someone of role model-risk who neither/;
+
+it.each<Way>([
+  ["an approval for another ticket", "approvals", { approvals: [OTHER] }, /: --ticket CHG-1001$/],
+  ["one of another ticket that counts for nobody", "approvals", { approvals: [{ ...OTHER, withdrawn: true }] }, ASK],
+  ["too few for another ticket", "approvals", two([OTHER]), ASK],
+  ["none", "approvals", { approvals: [] }, ASK],
+  ["a release, whose ticket is that of its promotion", "approvals", { action: "release", approvals: [OTHER] }, ASK],
+])("%s: %s", (_, rule, changes, fix) => {
+  const said = decide(goodFacts(changes)).find((each) => each.rule === rule);
+  expect(said?.verdict).toBe("no");
+  if (fix === undefined) expect(said?.fix).toBeUndefined();
+  else expect(said?.fix).toMatch(fix);
+});
+
+it("says in which roles somebody else has to approve too", () => {
+  const after = (changes: Changes) =>
+    missingAfter(goodFacts(changes), { person: "approver@example.com", role: "model-risk" });
+  expect(after({ approvals: [] })).toEqual([]);
+  expect(after(two([]))).toEqual(["model-risk"]);
+  expect(after(two([{ by: person("second@example.com") }]))).toEqual([]);
+  expect(after(twoRoles([]))).toEqual(["compliance"]);
+});
