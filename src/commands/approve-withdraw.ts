@@ -31,7 +31,7 @@ export const command = defineCommand({
   input: z.object({
     version: z.string().min(1),
     to: z.string({ error: "for which environment: --to NAME" }).min(1),
-    reason: z.string({ error: 'a withdrawal needs a reason: --reason "…"' }).pipe(reasonText),
+    reason: z.string({ error: 'a withdrawal needs a reason: --reason "WHY"' }).pipe(reasonText),
     policy: z.string().min(1).optional(),
     project: z.string().min(1).optional(),
     key: z.string().min(1).optional(),

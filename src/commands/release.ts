@@ -134,7 +134,7 @@ function renderRelease(data: Output, style: Style): string {
             `  endpoint ${data.endpoint}: 100 % of requests to v${data.version}, one answered${data.before === undefined ? "" : `; v${data.before} stands by`}`,
           ]),
       `  rollback target: ${back}   ${verdictCount(data.verdicts)}`,
-      `  to go back: factory rollback --env ${data.environment} --reason "…"`,
+      `  to go back: factory rollback --env ${data.environment} --reason "WHY"`,
     ].join("\n");
   const all = data.outcome === "planned";
   const serves = data.before === data.version;

@@ -61,7 +61,7 @@ export const command = defineCommand({
   writes: true,
   input: z.object({
     env: z.string({ error: "in which environment: --env NAME" }).min(1),
-    reason: z.string({ error: 'a rollback needs a reason: --reason "…"' }).pipe(reasonText),
+    reason: z.string({ error: 'a rollback needs a reason: --reason "WHY"' }).pipe(reasonText),
     incident: z.string().min(1).max(100).optional(),
     further: z.boolean().default(false),
     detectedAt: z.string().min(1).optional(),

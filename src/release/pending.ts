@@ -102,7 +102,7 @@ export async function appendPending(
         throw changed(
           "pending.unfinished",
           `a rollback in ${environment} was begun without the ledger at ${pending.at} and not finished`,
-          `factory rollback --env ${environment} --reason "…" ends it; if champion was never moved (factory status), remove ${path}`,
+          `factory rollback --env ${environment} --reason "WHY" ends it; if champion was never moved (factory status), remove ${path}`,
         );
       await recordPending(path, pending, line, actor, now);
     }

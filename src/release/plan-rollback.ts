@@ -55,7 +55,7 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
       ...(facts.halfDone !== undefined
         ? no(
             `a release of v${facts.halfDone.version} was begun (entry ${facts.halfDone.seq}) and has not moved champion: ${serving === undefined ? "nothing" : `v${serving.version}`} serves`,
-            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "…"`,
+            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "WHY"`,
           )
         : serving === undefined
           ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { decide } from "../../src/promotion/decide.ts";
+import { known } from "../../src/promotion/facts.ts";
 import { missingAfter } from "../../src/promotion/rules-approvals.ts";
 import { two, twoRoles } from "./case-parts.ts";
 import { type Changes, goodFacts, person } from "./good-facts.ts";
@@ -8,6 +9,9 @@ import { type Changes, goodFacts, person } from "./good-facts.ts";
 type Way = [name: string, rule: string, changes: Changes, fix: RegExp | undefined];
 
 const OTHER = { approval: { ticket: "CHG-1001" } };
+const at = (expected: string) => known({ at: undefined, expected });
+const NOWHERE = { standing: at("prod") };
+const NO_TICKET = { ticket: known(undefined) };
 const ASK = /^ask someone of role model-risk who neither/;
 
 it.each<Way>([
@@ -16,6 +20,26 @@ it.each<Way>([
   ["too few for another ticket", "approvals", two([OTHER]), ASK],
   ["none", "approvals", { approvals: [] }, ASK],
   ["a release, whose ticket is that of its promotion", "approvals", { action: "release", approvals: [OTHER] }, ASK],
+  [
+    "a release of what was never promoted",
+    "order",
+    { action: "release", facts: NOWHERE },
+    /^first: factory promote 7 --to prod --ticket ID$/,
+  ],
+  ["a step left out", "order", { facts: { standing: at("test") } }, /^first: factory promote 7 --to test$/],
+  [
+    "a ticket for what was never promoted",
+    "ticket",
+    { action: "release", facts: { ...NOWHERE, ...NO_TICKET } },
+    undefined,
+  ],
+  [
+    "a release of what was promoted without a ticket",
+    "ticket",
+    { action: "release", facts: NO_TICKET },
+    /: factory promote 7 --to prod --ticket ID$/,
+  ],
+  ["a promotion without its ticket", "ticket", { facts: NO_TICKET }, /^--ticket ID$/],
 ])("%s: %s", (_, rule, changes, fix) => {
   const said = decide(goodFacts(changes)).find((each) => each.rule === rule);
   expect(said?.verdict).toBe("no");
