@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { decide } from "../../src/promotion/decide.ts";
 import { known } from "../../src/promotion/facts.ts";
 import { missingAfter } from "../../src/promotion/rules-approvals.ts";
-import { two, twoRoles } from "./case-parts.ts";
-import { type Changes, goodFacts, person } from "./good-facts.ts";
+import { champion, two, twoRoles } from "./case-parts.ts";
+import { type Changes, DAY_MS, goodFacts, later, person } from "./good-facts.ts";
 
 /** What a rule says to do, beside why it says no. */
 type Way = [name: string, rule: string, changes: Changes, fix: RegExp | undefined];
@@ -12,6 +12,8 @@ const OTHER = { approval: { ticket: "CHG-1001" } };
 const at = (expected: string) => known({ at: undefined, expected });
 const NOWHERE = { standing: at("prod") };
 const NO_TICKET = { ticket: known(undefined) };
+/** Of the run that the evidence is about: the latest one may be another. */
+const CHECK_AGAIN = /^at commit 1{12}: factory check --run 3f2c3f2c, factory register/;
 const ASK = /^ask someone of role model-risk who neither/;
 
 it.each<Way>([
@@ -40,6 +42,13 @@ it.each<Way>([
     /: factory promote 7 --to prod --ticket ID$/,
   ],
   ["a promotion without its ticket", "ticket", { facts: NO_TICKET }, /^--ticket ID$/],
+  ["another version serves by now", "champion", { facts: { champion: champion() } }, CHECK_AGAIN],
+  [
+    "evidence that is too old",
+    "evidence age",
+    { evidence: { finished: later(-15 * DAY_MS).toISOString() } },
+    CHECK_AGAIN,
+  ],
 ])("%s: %s", (_, rule, changes, fix) => {
   const said = decide(goodFacts(changes)).find((each) => each.rule === rule);
   expect(said?.verdict).toBe("no");
