@@ -192,7 +192,10 @@ function renderRollback(data: Output, style: Style): string {
     ),
     ...verdictLines(data.verdicts, style, true),
     data.outcome === "planned"
-      ? `${style.ok(MARK.pass)} would roll back. Nothing was written.`
+      ? // What was done in the very same words is not done again.
+        data.verdicts.some((each) => each.verdict === "no")
+        ? `${style.ok(MARK.pass)} done before. Nothing was written.`
+        : `${style.ok(MARK.pass)} would roll back. Nothing was written.`
       : `${style.bad(`${MARK.fail} Not possible`)}. Nothing was written.`,
   ].join("\n");
 }

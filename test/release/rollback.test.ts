@@ -55,7 +55,10 @@ describe("release and rollback", () => {
     expect(back).not.toHaveProperty("detectedToRestoredMs");
     expect(await champion(line)).toBeUndefined();
     const again = await line.rollback("prod");
-    expect(again).toMatchObject({ status: 3, against: [expect.stringContaining("nothing serves"), expect.anything()] });
+    const why =
+      /^serving: nothing serves in prod: v1 was rolled back at \S+ by ci@example.com \(entry \d+\), and scoring refuses$/;
+    expect(again).toMatchObject({ status: 3, against: [expect.stringMatching(why)] });
+    expect(again.verdicts.map((each) => each.rule)).toEqual(["serving", "actor"]);
   });
 
   /** What evidence says of the champion that it was compared with. */
