@@ -4,7 +4,15 @@ import type { Context } from "../cli/context.ts";
 import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, table } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  couldNotTell,
+  goneShape,
+  goneText,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
 import { stepAfter } from "../promotion/after-approval.ts";
@@ -46,6 +54,7 @@ const output = z.object({
     .object({ version: z.string(), same: z.boolean() })
     .optional()
     .describe("the version of the last release here, and whether it was released by the same rules"),
+  gone: goneShape,
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   key: z.string().optional(),
@@ -139,7 +148,7 @@ export const command = defineCommand({
 });
 
 function dataOf(plan: ApprovalPlan, number: string) {
-  const { rules, policy, ticket, ticketSeen, role, approver, notAfter, rulesSince } = plan;
+  const { rules, policy, ticket, ticketSeen, role, approver, notAfter, rulesSince, gone } = plan;
   return {
     model: plan.model,
     number,
@@ -154,6 +163,7 @@ function dataOf(plan: ApprovalPlan, number: string) {
     ...(approver !== undefined && { approver }),
     ...(notAfter !== undefined && { notAfter }),
     ...(rulesSince !== undefined && { rulesSince }),
+    ...(gone !== undefined && { gone: { version: gone.version, at: gone.at } }),
     gates: [...plan.gates],
     authors: [...plan.authors],
     verdicts: [...plan.verdicts],
@@ -202,11 +212,11 @@ function ticketText({ ticket, ticketSeen }: Output): string {
   return ticketSeen === undefined ? ticket : `${ticket}  ${ticketSeen.state} in ${registerText(ticketSeen.register)}`;
 }
 
-function rulesText({ rulesSince }: Output): string {
+function rulesText({ rulesSince, gone }: Output): string {
   if (rulesSince === undefined) return "  (nothing was released here before)";
-  return rulesSince.same
-    ? `  (unchanged since v${rulesSince.version})`
-    : `  (changed since v${rulesSince.version} was released)`;
+  const { version, same } = rulesSince;
+  const none = gone === undefined ? "" : `; none serves: ${goneText(gone)}`;
+  return same ? `  (unchanged since v${version}${none})` : `  (changed since v${version} was released${none})`;
 }
 
 /** What was measured stands beside the limits of the environment, as the decision has it: the line of a gate is only what a check wrote. */

@@ -3,7 +3,16 @@ import { defineCommand } from "../cli/command.ts";
 import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  couldNotTell,
+  type Gone,
+  goneShape,
+  goneText,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
 import { listingIn } from "../policy/listing.ts";
@@ -28,6 +37,7 @@ const output = z.object({
   number: z.string().optional().describe("number in the first environment"),
   ticket: z.string().optional(),
   champion: z.string().optional().describe("version that serves at the target; it stays"),
+  gone: goneShape,
   files: z.int().optional(),
   bytes: z.int().optional(),
   verdicts: z.array(verdictShape),
@@ -173,7 +183,7 @@ function environmentAfter({ policy: known, project }: Line, name: string) {
 }
 
 function dataOf(plan: PromotionPlan, number: string) {
-  const { ticket, champion } = plan;
+  const { ticket, champion, gone } = plan;
   return {
     model: plan.model,
     digest: plan.digest,
@@ -187,6 +197,7 @@ function dataOf(plan: PromotionPlan, number: string) {
     number,
     ...(ticket !== undefined && { ticket }),
     ...(champion !== undefined && { champion }),
+    ...(gone !== undefined && { gone: { version: gone.version, at: gone.at } }),
     files: plan.files,
     bytes: plan.bytes,
     verdicts: [...plan.verdicts],
@@ -206,7 +217,7 @@ function renderPromotion(data: Output, style: Style): string {
     from?.version === "?"
       ? `  bytes     ${shortDigest(data.digest ?? "")}, not in ${from.environment} yet`
       : `  bytes     ${from?.environment} v${from?.version} ${shortDigest(data.digest ?? "")} → ${to.name} ${to.version === undefined ? "(a new version)" : `v${to.version} (there already)`}, copied, never retrained`,
-    `  champion  ${data.champion === undefined ? "none serves there" : `v${data.champion} stays`}`,
+    `  champion  ${data.champion === undefined ? noneText(data.gone, "none serves there") : `v${data.champion} stays`}`,
     `  evidence  ${shortDigest(data.evidence ?? "")}`,
   ];
   const all = data.outcome === "planned";
@@ -223,13 +234,21 @@ function renderPromotion(data: Output, style: Style): string {
   ].join("\n");
 }
 
+function noneText(gone: Gone, never: string): string {
+  return gone === undefined ? never : `none serves: ${goneText(gone)}`;
+}
+
 function promotedLines({ to, from, number, ...data }: Output, style: Style): string[] {
   const serves = data.champion !== undefined && data.champion === to.version;
   const before =
     data.already === true ? "  promoted before" : data.resumed === true ? "  carried on after an interruption" : "";
   const alias = serves ? `v${to.version} is the champion` : `challenger → v${to.version}`;
   const champion =
-    data.champion === undefined ? "   nothing serves yet" : serves ? "" : `   champion stays v${data.champion}`;
+    data.champion === undefined
+      ? `   ${noneText(data.gone, "nothing serves yet")}`
+      : serves
+        ? ""
+        : `   champion stays v${data.champion}`;
   const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
   // An approval covers promotion and release; promoting before it was given would only be refused.
   const step = data.nextAsks?.approvals === true ? "approve" : "promote";

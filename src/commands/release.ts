@@ -2,7 +2,15 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  couldNotTell,
+  goneShape,
+  goneText,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
@@ -24,7 +32,8 @@ const output = z.object({
   rollback: z
     .object({ version: z.string(), digest: z.string(), signature: z.string() })
     .nullable()
-    .describe("null: none, a first release"),
+    .describe("null: none, since nothing serves"),
+  gone: goneShape,
   endpoint: z.string().optional().describe("serving endpoint whose requests go to it; absent: jobs read the alias"),
   ticket: z.string().optional(),
   verdicts: z.array(verdictShape),
@@ -92,6 +101,7 @@ export const command = defineCommand({
       strategy: plan.strategy,
       ...(plan.champion !== undefined && { before: plan.champion.version }),
       rollback: rollbackOf(plan.rollback),
+      ...(plan.gone !== undefined && { gone: { version: plan.gone.version, at: plan.gone.at } }),
       ...(plan.endpoint !== undefined && { endpoint: plan.endpoint }),
       ...(plan.ticket !== undefined && { ticket: plan.ticket }),
       verdicts: [...plan.verdicts],
@@ -122,9 +132,11 @@ function rollbackOf(target: RollbackTarget) {
 
 function renderRelease(data: Output, style: Style): string {
   const back =
-    data.rollback === null ? "none: first release" : `v${data.rollback.version} (signature ${data.rollback.signature})`;
+    data.rollback === null
+      ? `none: ${data.gone === undefined ? "first release" : goneText(data.gone)}`
+      : `v${data.rollback.version} (signature ${data.rollback.signature})`;
   if (data.again === true)
-    return `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} serves already, since ledger entry ${data.entry}; rollback target: ${back}`;
+    return `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} serves already, since ledger entry ${data.entry}; rollback target: ${data.rollback === null ? "none" : back}`;
   if (data.outcome === "released")
     return [
       `${style.ok(`${MARK.pass} ${data.name}`)} champion ${data.before === undefined ? "→" : `v${data.before} →`} v${data.version}   ${shortDigest(data.digest)}   ledger entry ${data.entry}${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
@@ -144,7 +156,7 @@ function renderRelease(data: Output, style: Style): string {
     ),
     data.version === "?"
       ? `  version   none was promoted to ${data.environment}`
-      : `  champion  ${serves ? `v${data.version} already` : `${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`}`,
+      : `  champion  ${serves ? `v${data.version} already` : `${data.before === undefined ? (data.gone === undefined ? "none yet" : `none (${goneText(data.gone)})`) : `v${data.before}`} → v${data.version}`}`,
     ...(data.endpoint === undefined
       ? []
       : [`  endpoint  ${data.endpoint}: brought up without requests, then all of them, then one is tried`]),

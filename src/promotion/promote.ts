@@ -42,13 +42,13 @@ async function promoteInTurn(
   dryRun: boolean,
   { cutOff, begin }: Turn,
 ): Promise<PromotionResult> {
-  const open = line.state.environment(question.environment).open;
+  const state = line.state.environment(question.environment);
   const { digest } = question.candidate;
   const mine = { kind: "promotion.started" as const, digest, key: world.signer.keyId, cutOff };
-  const resumed = demandFree(open, mine, world.now());
+  const resumed = demandFree(state.open, mine, world.now());
   const asked = resumed === undefined ? question : { ...question, ticket: resumed.body.ticket ?? question.ticket };
   const gathered = await gatherFacts(asked, line, world);
-  const plan = planPromotion(asked, gathered, line.view.head);
+  const plan = planPromotion(asked, gathered, state, line.view.head);
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined && !dryRun) {
     await takeBackChallenger(resumed, line, await world.registry(gathered.target));

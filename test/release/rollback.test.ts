@@ -59,6 +59,17 @@ describe("release and rollback", () => {
       /^serving: nothing serves in prod: v1 was rolled back at \S+ by ci@example.com \(entry \d+\), and scoring refuses$/;
     expect(again).toMatchObject({ status: 3, against: [expect.stringMatching(why)] });
     expect(again.verdicts.map((each) => each.rule)).toEqual(["serving", "actor"]);
+    // Whoever lets the next one serve is told what became of this one.
+    const gone = { version: "1", at: expect.any(String) };
+    const number = await line.candidate({ text: "two" });
+    await good(line.promote(number, "test"));
+    const approved = await good(line.approve(number, "prod"));
+    expect(approved).toMatchObject({ gone, rulesSince: { version: "1", same: true } });
+    expect(await good(line.promote(number, "prod"))).toMatchObject({ gone });
+    const said = await line.release(number, "prod");
+    expect(said.data).toMatchObject({ outcome: "released", gone, rollback: null });
+    expect(said.verdicts.find((each) => each.rule === "rollback target")?.why).toMatch(/since v1 was rolled back/);
+    expect(await good(line.promote(number, "prod"))).not.toHaveProperty("gone");
   });
 
   /** What evidence says of the champion that it was compared with. */

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { makeStyle } from "../../src/cli/style.ts";
+import { command as approve } from "../../src/commands/approve.ts";
+import { command as promote } from "../../src/commands/promote.ts";
+import { command as release } from "../../src/commands/release.ts";
+
+const style = makeStyle(false, 100);
+const DIGEST = "0".repeat(64);
+const CANDIDATE = { model: "claims.triage", number: "7", digest: DIGEST, evidence: DIGEST, verdicts: [] };
+const promotion = (more: object) =>
+  promote.render(
+    promote.output.parse({
+      ...CANDIDATE,
+      outcome: "planned",
+      from: { environment: "test", version: "3" },
+      to: { environment: "prod", name: "prod.claims.triage" },
+      ...more,
+    }),
+    style,
+  );
+const approval = (more: object) =>
+  approve.render(
+    approve.output.parse({ ...CANDIDATE, outcome: "approved", environment: "prod", gates: [], authors: [], ...more }),
+    style,
+  );
+const releasing = (more: object) =>
+  release.render(
+    release.output.parse({
+      ...CANDIDATE,
+      outcome: "planned",
+      environment: "prod",
+      name: "prod.claims.triage",
+      version: "2",
+      strategy: "direct",
+      rollback: null,
+      ...more,
+    }),
+    style,
+  );
+
+describe("where the version that served was rolled back", () => {
+  const gone = { version: "1", at: "2026-11-25T15:10:40.000Z" };
+  const told = "v1 was rolled back on 2026-11-25 15:10 UTC";
+
+  test("an approver is told, beside whether the rules are those of its release", () => {
+    const rulesSince = { version: "1", same: true };
+    expect(approval({ gone, rulesSince })).toContain(`(unchanged since v1; none serves: ${told})`);
+    expect(approval({ gone, rulesSince: { ...rulesSince, same: false } })).toContain(
+      `(changed since v1 was released; none serves: ${told})`,
+    );
+    expect(approval({ rulesSince })).toContain("(unchanged since v1)");
+    expect(approval({})).toContain("(nothing was released here before)");
+  });
+
+  test("a promotion does not say that nothing serves yet", () => {
+    expect(promotion({ gone })).toContain(`champion  none serves: ${told}`);
+    const done = { outcome: "promoted", to: { environment: "prod", name: "prod.claims.triage", version: "2" } };
+    expect(promotion({ gone, ...done })).toContain(`challenger → v2   none serves: ${told}`);
+    expect(promotion(done)).toContain("challenger → v2   nothing serves yet");
+  });
+
+  test("a release is not called the first", () => {
+    expect(releasing({ gone })).toContain(`champion  none (${told}) → v2`);
+    expect(releasing({ gone })).toContain(`rollback  none: ${told}`);
+    expect(releasing({ gone, outcome: "released" })).toContain(`rollback target: none: ${told}`);
+    expect(releasing({})).toContain("rollback  none: first release");
+    // Of one that serves already nobody looks up what was before it.
+    expect(releasing({ outcome: "released", again: true })).toMatch(/rollback target: none$/);
+  });
+});
