@@ -22,7 +22,7 @@ import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
 import { keysListed } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
-import { promote } from "../promotion/promote.ts";
+import { type PromotionResult, promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { takeEndpointBack } from "../release/take-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -44,6 +44,12 @@ const output = z.object({
   entry: z.int().optional(),
   bundle: z.string().optional(),
   resumed: z.boolean().optional().describe("an interrupted promotion was carried on"),
+  would: z
+    .object({ version: z.boolean(), alias: z.boolean(), entries: z.int(), begun: z.int().optional() })
+    .optional()
+    .describe(
+      "of a dry run: whether a version would be made and challenger moved, how many ledger entries; begun: what would be carried on",
+    ),
   already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
   next: z.string().optional().describe("the environment after this one"),
   nextAsks: z
@@ -168,7 +174,8 @@ export const command = defineCommand({
         data: { ...data, outcome: "cannot tell" as const },
         failure: couldNotTell(result.plan.verdicts, `Could not tell whether it may go to ${input.to}`),
       };
-    return { ok: result.kind === "planned", data: { ...data, outcome: result.kind } };
+    if (result.kind === "planned") return { ok: true, data: { ...data, outcome: result.kind, ...wouldOf(result) } };
+    return { ok: false, data: { ...data, outcome: result.kind } };
   },
   render: (data, style) => renderPromotion(data, style),
 });
@@ -180,6 +187,12 @@ function environmentAfter({ policy: known, project }: Line, name: string) {
   if (next === undefined) return undefined;
   const { approvals = [], ticket } = stageOf(policy, listingIn(policy, project)?.riskTier ?? "", next.name);
   return { name: next.name, asks: { approvals: approvals.length > 0, ticket: ticket === "required" } };
+}
+
+function wouldOf({ plan: { champion, to }, already, begun, entries }: Extract<PromotionResult, { kind: "planned" }>) {
+  if (already !== undefined) return { already: true, entry: already.seq };
+  const alias = to.version === undefined || to.version !== champion;
+  return { would: { version: to.version === undefined, alias, entries, ...(begun !== undefined && { begun }) } };
 }
 
 function dataOf(plan: PromotionPlan, number: string) {
@@ -227,11 +240,23 @@ function renderPromotion(data: Output, style: Style): string {
     ...facts,
     ...verdictLines(data.verdicts, style, all),
     all
-      ? `${style.ok(MARK.pass)} would promote: 1 version, 1 alias, evidence and bundle, 2 ledger entries. Nothing was written.`
+      ? `${style.ok(MARK.pass)} ${wouldText(data)}. Nothing was written.`
       : data.outcome === "refused"
         ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.${serves ? ` v${to.version} serves there already: nothing is left to promote.` : ""}`
         : `${style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
   ].join("\n");
+}
+
+function wouldText({ already, entry, would }: Output): string {
+  if (already === true) return `promoted before, ledger entry ${entry}: nothing is left to do`;
+  const begun = would?.begun === undefined ? "" : `carry on what ledger entry ${would.begun} began`;
+  const parts = [
+    ...(would?.version === false ? [] : ["1 version"]),
+    ...(would?.alias === false ? [] : ["1 alias"]),
+    "evidence and bundle",
+    `${would?.entries} ledger entr${would?.entries === 1 ? "y" : "ies"}`,
+  ];
+  return `would ${begun || "promote"}: ${parts.join(", ")}`;
 }
 
 function noneText(gone: Gone, never: string): string {

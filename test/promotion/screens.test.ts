@@ -68,3 +68,22 @@ describe("where the version that served was rolled back", () => {
     expect(releasing({ outcome: "released", again: true })).toMatch(/rollback target: none$/);
   });
 });
+
+test.each([
+  [
+    { would: { version: true, alias: true, entries: 2 } },
+    "would promote: 1 version, 1 alias, evidence and bundle, 2 ledger entries",
+  ],
+  [
+    { would: { version: false, alias: true, entries: 3 } },
+    "would promote: 1 alias, evidence and bundle, 3 ledger entries",
+  ],
+  [{ would: { version: false, alias: false, entries: 2 } }, "would promote: evidence and bundle, 2 ledger entries"],
+  [
+    { would: { version: true, alias: true, entries: 1, begun: 6 } },
+    "would carry on what ledger entry 6 began: 1 version, 1 alias, evidence and bundle, 1 ledger entry",
+  ],
+  [{ already: true, entry: 4 }, "promoted before, ledger entry 4: nothing is left to do"],
+])("a dry run tells what the promotion would write: %j", (more, text) => {
+  expect(promotion(more)).toContain(`✔ ${text}. Nothing was written.`);
+});

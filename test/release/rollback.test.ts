@@ -181,6 +181,21 @@ describe("release and rollback", () => {
     expect(next.against.join("\n") + JSON.stringify(next.error)).toContain("its signature does not hold");
   });
 
+  it("a dry run of a promotion plans what the promotion writes", async () => {
+    const line = make();
+    const number = await line.candidate({ text: "one" });
+    const dry = () => line.promote(number, "test", "--dry-run");
+    const before = line.ledger().length;
+    expect(await good(dry())).toMatchObject({ would: { version: true, alias: true, entries: 2 } });
+    const entry = (await good(line.promote(number, "test"))).entry;
+    expect(line.ledger()).toHaveLength(before + 2);
+    const again = await good(dry());
+    expect(again).toMatchObject({ outcome: "planned", already: true, entry });
+    expect(again).not.toHaveProperty("would");
+    expect(await good(line.promote(number, "test"))).toMatchObject({ already: true, entry });
+    expect(line.ledger()).toHaveLength(before + 2);
+  });
+
   it("a version that serves is released again without a word to the ledger", async () => {
     const line = make();
     const number = await released(line, "one");
