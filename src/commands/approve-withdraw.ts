@@ -6,7 +6,7 @@ import { MARK } from "../cli/style.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { momentOfTakingBack } from "../promotion/moment-of-taking-back.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -49,8 +49,7 @@ export const command = defineCommand({
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
     const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);

@@ -26,7 +26,7 @@ import {
 } from "../promotion/approve.ts";
 import { tellAfterApproval } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { registerText } from "../tickets/ticket.ts";
@@ -102,8 +102,7 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     const { cwd, clients, dryRun } = context;
     const where = { cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     let agreed: ApprovalPlan | undefined;
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
       const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);

@@ -15,7 +15,7 @@ import { makeWorkFolder } from "../lib/work-folder.ts";
 import { projectAround } from "../project/policy-around.ts";
 import { openProject } from "../project/read-project.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { promotedTicket } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -76,8 +76,7 @@ export const command = defineCommand({
     }
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const { line, policyFile, folder } = await openForWriting(
       where,
       context.clients.ledger,

@@ -20,7 +20,7 @@ import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { type PromotionResult, promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -98,8 +98,7 @@ export const command = defineCommand({
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const { cwd, clients } = context;
     const where = { cwd, policy: input.policy, project: input.project, model: named?.model };
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');

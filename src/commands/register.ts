@@ -13,7 +13,7 @@ import { requiredOfProject } from "../gates/required-of-project.ts";
 import { usageError } from "../lib/error.ts";
 import { refuseOthersServer } from "../local/others-server.ts";
 import { environmentsOf, type OpenProject, openProject } from "../project/read-project.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { register } from "../promotion/register.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { recallRun } from "../training/last-run.ts";
@@ -74,8 +74,7 @@ export const command = defineCommand({
     const [environment, next] = environmentsOf(open);
     if (environment === undefined) throw usageError("policy.environments", "policy lists no environment");
     const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const find = async () =>
       (await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun)).line;
     const line = await find();

@@ -13,7 +13,7 @@ import {
 } from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -74,8 +74,7 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     if (input.strategy !== undefined) demandStrategy(input.strategy);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const { line, policyFile } = await openForWriting(
       where,
       context.clients.ledger,

@@ -6,7 +6,7 @@ import { shortDigest, verdictLines, verdictShape } from "../cli/verdict-lines.ts
 import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import type { RollbackPlan } from "../release/plan-rollback.ts";
 import { type RollbackResult, rollback } from "../release/rollback.ts";
@@ -73,8 +73,7 @@ export const command = defineCommand({
   async run(input, context) {
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
     const { dryRun, clients } = context;
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun, "leave")).line;
     const line = await find().catch(unlessUnreachable);
     const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
