@@ -41,6 +41,23 @@ export function goneText({ version, at }: NonNullable<Gone>): string {
   return `v${version} was rolled back on ${minute(at)} UTC`;
 }
 
+/** Entries by which rollbacks that waited were written, as `--json` has them. */
+export const recordedShape = z
+  .array(z.int())
+  .optional()
+  .describe("entries that were written first, for a rollback that waited for the ledger");
+
+export function recordedData(recorded: readonly number[]): { recorded?: number[] } {
+  return recorded.length === 0 ? {} : { recorded: [...recorded] };
+}
+
+/** The last sentence of what came to nothing. */
+export function nothingWritten(recorded: readonly number[] | undefined): string {
+  return recorded === undefined
+    ? "Nothing was written."
+    : `Nothing was written but the rollback that waited: ledger entr${recorded.length === 1 ? "y" : "ies"} ${recorded.join(", ")}.`;
+}
+
 /** `12 of 20 rules say yes`. */
 export function verdictCount(verdicts: readonly Verdict[]): string {
   const good = verdicts.filter((each) => each.verdict === "yes").length;

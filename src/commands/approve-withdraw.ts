@@ -3,6 +3,7 @@ import { defineCommand } from "../cli/command.ts";
 import { deploymentData, deploymentShape, withdrawnLines } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
+import { recordedData, recordedShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
@@ -44,13 +45,14 @@ export const command = defineCommand({
     approvals: z.array(z.object({ entry: z.int(), approver: z.string() })),
     entries: z.array(z.int()),
     why: z.string().optional(),
+    recorded: recordedShape,
     deployment: deploymentShape.optional().describe("the deployment job of the version that stands there"),
   }),
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
     const signer = await signerOn(where, input.key, context);
-    const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
+    const { line, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);
     const base = {
@@ -58,6 +60,7 @@ export const command = defineCommand({
       number,
       environment: input.to,
       approvals: shown(found),
+      ...recordedData(recorded),
     };
     const at = await momentOfTakingBack(line, input.to, context.clients.registry, context.now);
     const plan = planWithdrawal(line, found, signer.keyId, at);

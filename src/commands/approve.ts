@@ -8,6 +8,8 @@ import {
   couldNotTell,
   goneShape,
   goneText,
+  recordedData,
+  recordedShape,
   shortDigest,
   verdictCount,
   verdictLines,
@@ -55,6 +57,7 @@ const output = z.object({
     .optional()
     .describe("the version of the last release here, and whether it was released by the same rules"),
   gone: goneShape,
+  recorded: recordedShape,
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   key: z.string().optional(),
@@ -100,12 +103,15 @@ export const command = defineCommand({
   output,
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
-    const { cwd, clients, dryRun } = context;
+    const { cwd, dryRun } = context;
     const where = { cwd, policy: input.policy, project: input.project, model };
     const signer = await signerOn(where, input.key, context);
     let agreed: ApprovalPlan | undefined;
+    const recorded: number[] = [];
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
-      const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
+      const opened = await openForWriting(where, signer, context);
+      const { line, policyFile } = opened;
+      recorded.push(...opened.recorded);
       const candidate = candidateOf(line, number);
       const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
       const question = {
@@ -120,7 +126,7 @@ export const command = defineCommand({
         // What was agreed to is signed to the letter; what is another by now is asked anew.
         const same = agreed !== undefined && isSameApproval(agreed, found);
         const plan = same ? { ...found, notAfter: agreed?.notAfter } : found;
-        const data = dataOf(plan, number);
+        const data = { ...dataOf(plan, number), ...recordedData(recorded) };
         if (plan.outcome === "no") return { ok: false, data: { ...data, outcome: "refused" as const } };
         if (plan.outcome === "cannot tell")
           return {

@@ -7,7 +7,7 @@ import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { deployOutput, planData, renderDeploy } from "../cli/deploy-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
-import { couldNotTell } from "../cli/verdict-lines.ts";
+import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { deploy, deployable } from "../deploy/deploy.ts";
 import { deployTree } from "../deploy/deploy-tree.ts";
 import { usageError } from "../lib/error.ts";
@@ -77,13 +77,7 @@ export const command = defineCommand({
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model };
     const signer = await signerOn(where, input.key, context);
-    const { line, policyFile, folder } = await openForWriting(
-      where,
-      context.clients.ledger,
-      signer,
-      context.now,
-      context.dryRun,
-    );
+    const { line, policyFile, folder, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, named?.number ?? deployable(line, env));
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const asked = { action: "release" as const, candidate, environment: env, ticket: undefined };
@@ -92,7 +86,7 @@ export const command = defineCommand({
     const result = await withLineWorld(context, { signer, tickets }, (world) =>
       deploy(question, line, { ...world, bundleCli, tree: folder }, context.dryRun),
     );
-    const data = planData(result.plan, candidate.number);
+    const data = { ...planData(result.plan, candidate.number), ...recordedData(recorded) };
     if (result.kind === "deployed")
       return { ok: true, data: { outcome: "deployed" as const, ...data, entry: result.entry.seq } };
     if (result.kind === "cannot tell")

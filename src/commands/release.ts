@@ -6,6 +6,9 @@ import {
   couldNotTell,
   goneShape,
   goneText,
+  nothingWritten,
+  recordedData,
+  recordedShape,
   shortDigest,
   verdictCount,
   verdictLines,
@@ -39,6 +42,7 @@ const output = z.object({
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
+  recorded: recordedShape,
   again: z.boolean().optional().describe("it served already; nothing was written"),
 });
 type Output = z.infer<typeof output>;
@@ -75,13 +79,7 @@ export const command = defineCommand({
     if (input.strategy !== undefined) demandStrategy(input.strategy);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
     const signer = await signerOn(where, input.key, context);
-    const { line, policyFile } = await openForWriting(
-      where,
-      context.clients.ledger,
-      signer,
-      context.now,
-      context.dryRun,
-    );
+    const { line, policyFile, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, number);
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const question = { action: "release" as const, candidate, environment: input.env, ticket: undefined };
@@ -104,6 +102,7 @@ export const command = defineCommand({
       ...(plan.endpoint !== undefined && { endpoint: plan.endpoint }),
       ...(plan.ticket !== undefined && { ticket: plan.ticket }),
       verdicts: [...plan.verdicts],
+      ...recordedData(recorded),
     };
     if (result.kind === "released")
       return {
@@ -163,6 +162,6 @@ function renderRelease(data: Output, style: Style): string {
     ...verdictLines(data.verdicts, style, all),
     all
       ? `${style.ok(MARK.pass)} would release. Nothing was written.`
-      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
+      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. ${nothingWritten(data.recorded)}`,
   ].join("\n");
 }

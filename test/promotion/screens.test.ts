@@ -3,6 +3,7 @@ import { makeStyle } from "../../src/cli/style.ts";
 import { command as approve } from "../../src/commands/approve.ts";
 import { command as promote } from "../../src/commands/promote.ts";
 import { command as release } from "../../src/commands/release.ts";
+import { command as rollback } from "../../src/commands/rollback.ts";
 
 const style = makeStyle(false, 100);
 const DIGEST = "0".repeat(64);
@@ -86,4 +87,15 @@ test.each([
   [{ already: true, entry: 4 }, "promoted before, ledger entry 4: nothing is left to do"],
 ])("a dry run tells what the promotion would write: %j", (more, text) => {
   expect(promotion(more)).toContain(`✔ ${text}. Nothing was written.`);
+});
+
+test("a command that came to nothing does not hide that a rollback that waited was written", () => {
+  const but = "Nothing was written but the rollback that waited: ledger entries 27, 28.";
+  for (const render of [promotion, releasing])
+    for (const outcome of ["refused", "cannot tell"]) {
+      expect(render({ outcome, recorded: [27, 28] })).toContain(but);
+      expect(render({ outcome })).toContain("Nothing was written.");
+    }
+  const back = { outcome: "refused", model: "claims.triage", environment: "prod", reason: "it is down", verdicts: [] };
+  expect(rollback.render(rollback.output.parse({ ...back, recorded: [27, 28] }), style)).toContain(but);
 });

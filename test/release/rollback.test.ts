@@ -153,8 +153,23 @@ describe("release and rollback", () => {
     expect((await line.release("2", "prod")).status).not.toBe(0);
     rmSync(line.ledgerPath, { force: true });
     renameSync(kept, line.ledgerPath);
-    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
+    // A dry run knows what waits, and leaves it there.
+    const other = ["rollback", "--env", "prod", "--reason", "it is down", "--yes", "--dry-run"];
+    const dry = await line.run("ci", other);
+    expect(dry.status).toBe(3);
+    expect(dry.against.join()).toContain("v1 serves since the rollback of ci@example.com");
+    const numbers = `${entries + 1}, ${entries + 2}`;
+    const told = "the rollback of v2 in prod that";
+    expect(dry.ran.stderr).toContain(`${told} waits would be written into the ledger first: entries ${numbers}`);
+    expect(dry.data).not.toHaveProperty("recorded");
+    expect(readdirSync(pending)).toHaveLength(1);
+    expect(line.ledger()).toHaveLength(entries);
+    // Also a command that is refused puts it there, and says so.
+    const refused = await line.promote("2", "prod");
+    expect(refused).toMatchObject({ status: 3, data: { outcome: "refused", recorded: [entries + 1, entries + 2] } });
+    expect(refused.ran.stderr).toContain(`${told} waited was written into the ledger: entries ${numbers}`);
     expect(readdirSync(pending)).toHaveLength(0);
+    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
     const kinds = line
       .ledger()
       .slice(entries)
