@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { MARK, type Style } from "./style.ts";
-import { shortDigest, verdictCount, verdictLines, verdictShape } from "./verdict-lines.ts";
+import {
+  nothingWritten,
+  recordedShape,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "./verdict-lines.ts";
 
 const finding = z.object({
   severity: z.enum(["error", "warning"]),
@@ -31,6 +38,7 @@ export const deployOutput = z.discriminatedUnion("outcome", [
     digest: z.string().optional(),
     evidence: z.string().optional(),
     entry: z.int().optional(),
+    recorded: recordedShape,
   }),
 ]);
 export type DeployOutput = z.infer<typeof deployOutput>;
@@ -105,7 +113,7 @@ export function renderDeploy(data: DeployOutput, style: Style): string {
     ...warnings,
     all
       ? `${style.ok(MARK.pass)} would deploy. Nothing was written.`
-      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
+      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. ${nothingWritten(data.recorded)}`,
   ].join("\n");
 }
 

@@ -60,7 +60,7 @@ export async function execute(
     if (flags.json) writers.document(dataDocument(command.name, answer.ok, data, world.secrets));
     return answer.ok ? EXIT.yes : EXIT.no;
   } finally {
-    progress.stop();
+    progress.end();
   }
 }
 

@@ -15,8 +15,10 @@ export interface ProgressSink {
 
 export interface Progress {
   report: Report;
-  /** Clears what is drawn; called before anything else is written and at the end. */
+  /** Clears what is drawn; called before anything else is written. */
   stop(): void;
+  /** The same for good: what still runs when the command failed says nothing below the error. */
+  end(): void;
 }
 
 interface OpenTask {
@@ -34,6 +36,7 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
   let timer: NodeJS.Timeout | undefined;
   let frame = 0;
   let drawn = false;
+  let ended = false;
 
   const clear = (): void => {
     if (drawn) sink.write("\r\u001b[2K");
@@ -64,6 +67,7 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
   };
 
   const report = (event: TaskEvent): void => {
+    if (ended) return;
     switch (event.type) {
       case "task.started":
         open.set(event.task, {
@@ -107,11 +111,16 @@ export function drawProgress(sink: ProgressSink, style: Style, now: () => number
         event satisfies never;
     }
   };
+  const clearAll = (): void => {
+    open.clear();
+    stop();
+  };
   return {
     report,
-    stop() {
-      open.clear();
-      stop();
+    stop: clearAll,
+    end() {
+      clearAll();
+      ended = true;
     },
   };
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { EXIT, FactoryError } from "../lib/error.ts";
+import { minute } from "./moments.ts";
 import { MARK, type Style } from "./style.ts";
 
 /** A rule's verdict, as `--json` and the screen show it. */
@@ -26,6 +27,35 @@ export function verdictLines(verdicts: readonly Verdict[], style: Style, showAll
       ...(fix === undefined ? [] : [`    ${" ".repeat(width)}  ${style.dim("→")} ${fix}`]),
     ];
   });
+}
+
+/** What served last where nothing serves now, as `--json` has it. */
+export const goneShape = z
+  .object({ version: z.string(), at: z.string() })
+  .optional()
+  .describe("the version that served last and was rolled back; absent: one serves, or none ever did");
+export type Gone = z.infer<typeof goneShape>;
+
+/** `v1 was rolled back on 2026-11-20 16:02 UTC` */
+export function goneText({ version, at }: NonNullable<Gone>): string {
+  return `v${version} was rolled back on ${minute(at)} UTC`;
+}
+
+/** Entries by which rollbacks that waited were written, as `--json` has them. */
+export const recordedShape = z
+  .array(z.int())
+  .optional()
+  .describe("entries that were written first, for a rollback that waited for the ledger");
+
+export function recordedData(recorded: readonly number[]): { recorded?: number[] } {
+  return recorded.length === 0 ? {} : { recorded: [...recorded] };
+}
+
+/** The last sentence of what came to nothing. */
+export function nothingWritten(recorded: readonly number[] | undefined): string {
+  return recorded === undefined
+    ? "Nothing was written."
+    : `Nothing was written but the rollback that waited: ledger entr${recorded.length === 1 ? "y" : "ies"} ${recorded.join(", ")}.`;
 }
 
 /** `12 of 20 rules say yes`. */

@@ -3,10 +3,11 @@ import { defineCommand } from "../cli/command.ts";
 import { deploymentData, deploymentShape, withdrawnLines } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
+import { recordedData, recordedShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { momentOfTakingBack } from "../promotion/moment-of-taking-back.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -31,7 +32,7 @@ export const command = defineCommand({
   input: z.object({
     version: z.string().min(1),
     to: z.string({ error: "for which environment: --to NAME" }).min(1),
-    reason: z.string({ error: 'a withdrawal needs a reason: --reason "…"' }).pipe(reasonText),
+    reason: z.string({ error: 'a withdrawal needs a reason: --reason "WHY"' }).pipe(reasonText),
     policy: z.string().min(1).optional(),
     project: z.string().min(1).optional(),
     key: z.string().min(1).optional(),
@@ -44,14 +45,14 @@ export const command = defineCommand({
     approvals: z.array(z.object({ entry: z.int(), approver: z.string() })),
     entries: z.array(z.int()),
     why: z.string().optional(),
+    recorded: recordedShape,
     deployment: deploymentShape.optional().describe("the deployment job of the version that stands there"),
   }),
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const { line } = await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun);
+    const signer = await signerOn(where, input.key, context);
+    const { line, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);
     const base = {
@@ -59,6 +60,7 @@ export const command = defineCommand({
       number,
       environment: input.to,
       approvals: shown(found),
+      ...recordedData(recorded),
     };
     const at = await momentOfTakingBack(line, input.to, context.clients.registry, context.now);
     const plan = planWithdrawal(line, found, signer.keyId, at);

@@ -4,9 +4,20 @@ import type { Context } from "../cli/context.ts";
 import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, table } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  couldNotTell,
+  goneShape,
+  goneText,
+  recordedData,
+  recordedShape,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
+import { stepAfter } from "../promotion/after-approval.ts";
 import {
   APPROVAL_TRIES,
   type ApprovalPlan,
@@ -17,7 +28,7 @@ import {
 } from "../promotion/approve.ts";
 import { tellAfterApproval } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { registerText } from "../tickets/ticket.ts";
@@ -45,10 +56,16 @@ const output = z.object({
     .object({ version: z.string(), same: z.boolean() })
     .optional()
     .describe("the version of the last release here, and whether it was released by the same rules"),
+  gone: goneShape,
+  recorded: recordedShape,
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   key: z.string().optional(),
   deployment: deploymentShape.optional().describe("the deployment job of the version that stands there already"),
+  next: z
+    .object({ step: z.enum(["approve", "promote", "release"]), roles: z.array(z.string()) })
+    .optional()
+    .describe("what comes after it; approve: people of these roles have to approve too"),
 });
 type Output = z.infer<typeof output>;
 
@@ -86,13 +103,15 @@ export const command = defineCommand({
   output,
   async run(input, context) {
     const { model, number } = parseVersionName(input.version);
-    const { cwd, clients, dryRun } = context;
+    const { cwd, dryRun } = context;
     const where = { cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
+    const signer = await signerOn(where, input.key, context);
     let agreed: ApprovalPlan | undefined;
+    const recorded: number[] = [];
     for (let attempt = 0; attempt < APPROVAL_TRIES; attempt++) {
-      const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, dryRun);
+      const opened = await openForWriting(where, signer, context);
+      const { line, policyFile } = opened;
+      recorded.push(...opened.recorded);
       const candidate = candidateOf(line, number);
       const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
       const question = {
@@ -107,7 +126,7 @@ export const command = defineCommand({
         // What was agreed to is signed to the letter; what is another by now is asked anew.
         const same = agreed !== undefined && isSameApproval(agreed, found);
         const plan = same ? { ...found, notAfter: agreed?.notAfter } : found;
-        const data = dataOf(plan, number);
+        const data = { ...dataOf(plan, number), ...recordedData(recorded) };
         if (plan.outcome === "no") return { ok: false, data: { ...data, outcome: "refused" as const } };
         if (plan.outcome === "cannot tell")
           return {
@@ -126,7 +145,8 @@ export const command = defineCommand({
         const entry = await applyApproval(plan, gathered, line, world);
         if (entry === undefined) return undefined;
         const deployment = deploymentData(await tellAfterApproval(gathered, line, entry, world));
-        const signed = { entry: entry.seq, key: signer.keyId, ...deployment };
+        const next = stepAfter(plan, gathered, line.state);
+        const signed = { entry: entry.seq, key: signer.keyId, ...deployment, next };
         return { ok: true, data: { ...data, outcome: "approved" as const, ...signed } };
       });
       if (answer !== undefined) return answer;
@@ -137,7 +157,7 @@ export const command = defineCommand({
 });
 
 function dataOf(plan: ApprovalPlan, number: string) {
-  const { rules, policy, ticket, ticketSeen, role, approver, notAfter, rulesSince } = plan;
+  const { rules, policy, ticket, ticketSeen, role, approver, notAfter, rulesSince, gone } = plan;
   return {
     model: plan.model,
     number,
@@ -152,6 +172,7 @@ function dataOf(plan: ApprovalPlan, number: string) {
     ...(approver !== undefined && { approver }),
     ...(notAfter !== undefined && { notAfter }),
     ...(rulesSince !== undefined && { rulesSince }),
+    ...(gone !== undefined && { gone: { version: gone.version, at: gone.at } }),
     gates: [...plan.gates],
     authors: [...plan.authors],
     verdicts: [...plan.verdicts],
@@ -200,11 +221,11 @@ function ticketText({ ticket, ticketSeen }: Output): string {
   return ticketSeen === undefined ? ticket : `${ticket}  ${ticketSeen.state} in ${registerText(ticketSeen.register)}`;
 }
 
-function rulesText({ rulesSince }: Output): string {
+function rulesText({ rulesSince, gone }: Output): string {
   if (rulesSince === undefined) return "  (nothing was released here before)";
-  return rulesSince.same
-    ? `  (unchanged since v${rulesSince.version})`
-    : `  (changed since v${rulesSince.version} was released)`;
+  const { version, same } = rulesSince;
+  const none = gone === undefined ? "" : `; none serves: ${goneText(gone)}`;
+  return same ? `  (unchanged since v${version}${none})` : `  (changed since v${version} was released${none})`;
 }
 
 /** What was measured stands beside the limits of the environment, as the decision has it: the line of a gate is only what a check wrote. */
@@ -216,6 +237,12 @@ function gatesText({ gates, verdicts }: Output): string {
     : `${gates.length}: all pass${limits === undefined ? "" : `; ${limits.why}`}`;
 }
 
+function nextText({ step, roles }: NonNullable<Output["next"]>, { number, environment, ticket }: Output): string {
+  if (step === "release") return `factory release ${number} --env ${environment}`;
+  const who = step === "approve" ? `someone of role ${roles.join(" and ")} approves too: ` : "";
+  return `${who}factory ${step} ${number} --to ${environment}${ticket === undefined ? "" : ` --ticket ${ticket}`}`;
+}
+
 function renderApproval(data: Output, style: Style): string {
   const signed = signedLines(data).map((line) => `    ${line}`);
   switch (data.outcome) {
@@ -225,6 +252,7 @@ function renderApproval(data: Output, style: Style): string {
         ...signed,
         `${style.ok(MARK.pass)} signed by ${data.approver} (key ${data.key?.slice(0, 12)}…), ledger entry ${data.entry}`,
         ...approvedLines(data.deployment, style),
+        ...(data.next === undefined ? [] : [`  next: ${nextText(data.next, data)}`]),
       ].join("\n");
     case "planned":
       return [

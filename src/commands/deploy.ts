@@ -7,7 +7,7 @@ import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { deployOutput, planData, renderDeploy } from "../cli/deploy-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
-import { couldNotTell } from "../cli/verdict-lines.ts";
+import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { deploy, deployable } from "../deploy/deploy.ts";
 import { deployTree } from "../deploy/deploy-tree.ts";
 import { usageError } from "../lib/error.ts";
@@ -15,7 +15,7 @@ import { makeWorkFolder } from "../lib/work-folder.ts";
 import { projectAround } from "../project/policy-around.ts";
 import { openProject } from "../project/read-project.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { promotedTicket } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -76,15 +76,8 @@ export const command = defineCommand({
     }
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const { line, policyFile, folder } = await openForWriting(
-      where,
-      context.clients.ledger,
-      signer,
-      context.now,
-      context.dryRun,
-    );
+    const signer = await signerOn(where, input.key, context);
+    const { line, policyFile, folder, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, named?.number ?? deployable(line, env));
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const asked = { action: "release" as const, candidate, environment: env, ticket: undefined };
@@ -93,7 +86,7 @@ export const command = defineCommand({
     const result = await withLineWorld(context, { signer, tickets }, (world) =>
       deploy(question, line, { ...world, bundleCli, tree: folder }, context.dryRun),
     );
-    const data = planData(result.plan, candidate.number);
+    const data = { ...planData(result.plan, candidate.number), ...recordedData(recorded) };
     if (result.kind === "deployed")
       return { ok: true, data: { outcome: "deployed" as const, ...data, entry: result.entry.seq } };
     if (result.kind === "cannot tell")

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
-import { approvedLines, deploymentData, deploymentShape } from "../cli/deployment-lines.ts";
+import { deploymentData } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
-import { MARK, type Style } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import { promotionOutput, renderPromotion } from "../cli/promotion-lines.ts";
+import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
 import { listingIn } from "../policy/listing.ts";
@@ -11,39 +11,12 @@ import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
 import type { Line } from "../promotion/line.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
-import { promote } from "../promotion/promote.ts";
+import { type PromotionResult, promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { takeUnmovedBack } from "../release/take-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
-
-const output = z.object({
-  outcome: z.enum(["promoted", "planned", "refused", "cannot tell", "abandoned"]),
-  model: z.string(),
-  digest: z.string().optional(),
-  evidence: z.string().optional(),
-  from: z.object({ environment: z.string(), version: z.string() }).optional(),
-  to: z.object({ environment: z.string(), name: z.string(), version: z.string().optional() }),
-  number: z.string().optional().describe("number in the first environment"),
-  ticket: z.string().optional(),
-  champion: z.string().optional().describe("version that serves at the target; it stays"),
-  files: z.int().optional(),
-  bytes: z.int().optional(),
-  verdicts: z.array(verdictShape),
-  entry: z.int().optional(),
-  bundle: z.string().optional(),
-  resumed: z.boolean().optional().describe("an interrupted promotion was carried on"),
-  already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
-  next: z.string().optional().describe("the environment after this one"),
-  nextAsks: z
-    .object({ approvals: z.boolean(), ticket: z.boolean() })
-    .optional()
-    .describe("what the policy asks for there"),
-  abandoned: z.array(z.int()).optional(),
-  deployment: deploymentShape.optional().describe("what the deployment job of the new version was told"),
-});
-type Output = z.infer<typeof output>;
 
 export const command = defineCommand({
   name: "promote",
@@ -77,14 +50,13 @@ export const command = defineCommand({
     project: z.string().min(1).optional(),
     key: z.string().min(1).optional(),
   }),
-  output,
+  output: promotionOutput,
   async run(input, context) {
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
     const { cwd, clients } = context;
     const where = { cwd, policy: input.policy, project: input.project, model: named?.model };
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const { line, policyFile } = await openForWriting(where, clients.ledger, signer, context.now, context.dryRun);
+    const signer = await signerOn(where, input.key, context);
+    const { line, policyFile, recorded } = await openForWriting(where, signer, context);
     if (input.abandon) {
       if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
       const result = await abandon(line, input.to, input.reason, signer, context.now, context.dryRun, {
@@ -102,7 +74,13 @@ export const command = defineCommand({
         const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
         return {
           ok: false,
-          data: { outcome: "refused" as const, model: line.model, to: { environment: input.to, name: "" }, verdicts },
+          data: {
+            outcome: "refused" as const,
+            model: line.model,
+            to: { environment: input.to, name: "" },
+            verdicts,
+            ...recordedData(recorded),
+          },
         };
       }
       const to = { environment: input.to, name: "" };
@@ -114,6 +92,7 @@ export const command = defineCommand({
           to,
           verdicts: [],
           abandoned: result.abandoned,
+          ...recordedData(recorded),
         },
       };
     }
@@ -133,7 +112,7 @@ export const command = defineCommand({
         context.dryRun,
       ),
     );
-    const data = dataOf(result.plan, named.number);
+    const data = { ...dataOf(result.plan, named.number), ...recordedData(recorded) };
     if (result.kind === "promoted") {
       const { promoted, resumed } = result;
       const already = promoted.entry.seq <= line.view.head.seq;
@@ -159,9 +138,10 @@ export const command = defineCommand({
         data: { ...data, outcome: "cannot tell" as const },
         failure: couldNotTell(result.plan.verdicts, `Could not tell whether it may go to ${input.to}`),
       };
-    return { ok: result.kind === "planned", data: { ...data, outcome: result.kind } };
+    if (result.kind === "planned") return { ok: true, data: { ...data, outcome: result.kind, ...wouldOf(result) } };
+    return { ok: false, data: { ...data, outcome: result.kind } };
   },
-  render: (data, style) => renderPromotion(data, style),
+  render: renderPromotion,
 });
 
 function environmentAfter({ policy: known, project }: Line, name: string) {
@@ -173,8 +153,14 @@ function environmentAfter({ policy: known, project }: Line, name: string) {
   return { name: next.name, asks: { approvals: approvals.length > 0, ticket: ticket === "required" } };
 }
 
+function wouldOf({ plan: { champion, to }, already, begun, entries }: Extract<PromotionResult, { kind: "planned" }>) {
+  if (already !== undefined) return { already: true, entry: already.seq };
+  const alias = to.version === undefined || to.version !== champion;
+  return { would: { version: to.version === undefined, alias, entries, ...(begun !== undefined && { begun }) } };
+}
+
 function dataOf(plan: PromotionPlan, number: string) {
-  const { ticket, champion } = plan;
+  const { ticket, champion, gone } = plan;
   return {
     model: plan.model,
     digest: plan.digest,
@@ -188,61 +174,9 @@ function dataOf(plan: PromotionPlan, number: string) {
     number,
     ...(ticket !== undefined && { ticket }),
     ...(champion !== undefined && { champion }),
+    ...(gone !== undefined && { gone: { version: gone.version, at: gone.at } }),
     files: plan.files,
     bytes: plan.bytes,
     verdicts: [...plan.verdicts],
   };
-}
-
-function renderPromotion(data: Output, style: Style): string {
-  const { to, from, number } = data;
-  // Only a refusal to abandon speaks of no version.
-  if (number === undefined && data.outcome === "refused")
-    return `${style.bad(`${MARK.fail} Not abandoned`)}: ${data.verdicts.map((each) => each.why).join("; ")}. Nothing was written.`;
-  if (data.outcome === "abandoned" || data.abandoned !== undefined)
-    return `${style.ok(MARK.pass)} ${to.environment}: ${data.outcome === "planned" ? "would abandon" : "abandoned"} what entr${data.abandoned?.length === 1 ? "y" : "ies"} ${data.abandoned?.join(", ")} started`;
-  const head = `${data.model} ${number}: ${from?.environment ?? "?"} → ${to.environment}`;
-  if (data.outcome === "promoted") return promotedLines(data, style).join("\n");
-  const facts = [
-    from?.version === "?"
-      ? `  bytes     ${shortDigest(data.digest ?? "")}, not in ${from.environment} yet`
-      : `  bytes     ${from?.environment} v${from?.version} ${shortDigest(data.digest ?? "")} → ${to.name} ${to.version === undefined ? "(a new version)" : `v${to.version} (there already)`}, copied, never retrained`,
-    `  champion  ${data.champion === undefined ? "none serves there" : `v${data.champion} stays`}`,
-    `  evidence  ${shortDigest(data.evidence ?? "")}`,
-  ];
-  const all = data.outcome === "planned";
-  const serves = data.champion !== undefined && data.champion === to.version;
-  return [
-    style.bold(`Promote ${head}`),
-    ...facts,
-    ...verdictLines(data.verdicts, style, all),
-    all
-      ? `${style.ok(MARK.pass)} would promote: 1 version, 1 alias, evidence and bundle, 2 ledger entries. Nothing was written.`
-      : data.outcome === "refused"
-        ? `${style.bad(`${MARK.fail} Not allowed`)}: ${verdictCount(data.verdicts)}. Nothing was written.${serves ? ` v${to.version} serves there already: nothing is left to promote.` : ""}`
-        : `${style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
-  ].join("\n");
-}
-
-function promotedLines({ to, from, number, ...data }: Output, style: Style): string[] {
-  const serves = data.champion !== undefined && data.champion === to.version;
-  const before =
-    data.already === true ? "  promoted before" : data.resumed === true ? "  carried on after an interruption" : "";
-  const alias = serves ? `v${to.version} is the champion` : `challenger → v${to.version}`;
-  const champion =
-    data.champion === undefined ? "   nothing serves yet" : serves ? "" : `   champion stays v${data.champion}`;
-  const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
-  // An approval covers promotion and release; promoting before it was given would only be refused.
-  const step = data.nextAsks?.approvals === true ? "approve" : "promote";
-  const further =
-    data.next === undefined
-      ? ""
-      : `factory ${step} ${number} --to ${data.next}${data.nextAsks?.ticket === true ? " --ticket ID" : ""}`;
-  const next = [release, further].filter((each) => each !== "").join(", or ");
-  return [
-    `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,
-    `${style.ok(MARK.pass)} ${alias}${champion}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,
-    ...approvedLines(data.deployment, style),
-    ...(next === "" ? [] : [`  next: ${next}`]),
-  ];
 }

@@ -6,14 +6,14 @@ import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { KEY_OPTION, withLineWorld } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
-import { shortDigest } from "../cli/verdict-lines.ts";
+import { recordedData, recordedShape, shortDigest } from "../cli/verdict-lines.ts";
 import { evidenceAt, evidenceOfRun } from "../evidence/find-evidence.ts";
 import type { Picked } from "../evidence/pick-evidence.ts";
 import { requiredOfProject } from "../gates/required-of-project.ts";
 import { usageError } from "../lib/error.ts";
 import { refuseOthersServer } from "../local/others-server.ts";
 import { environmentsOf, type OpenProject, openProject } from "../project/read-project.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { register } from "../promotion/register.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { recallRun } from "../training/last-run.ts";
@@ -61,6 +61,7 @@ export const command = defineCommand({
       .array(z.object({ environment: z.string(), accepts: z.array(z.string()) }))
       .optional()
       .describe("environments that will not take the evidence as it is signed, and whose signature they take"),
+    recorded: recordedShape,
     notRecorded: z.string().optional().describe("why the ledger does not have it"),
   }),
   async run(input, context) {
@@ -74,10 +75,13 @@ export const command = defineCommand({
     const [environment, next] = environmentsOf(open);
     if (environment === undefined) throw usageError("policy.environments", "policy lists no environment");
     const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const find = async () =>
-      (await openForWriting(where, context.clients.ledger, signer, context.now, context.dryRun)).line;
+    const signer = await signerOn(where, input.key, context);
+    const recorded: number[] = [];
+    const find = async () => {
+      const opened = await openForWriting(where, signer, context);
+      recorded.push(...opened.recorded);
+      return opened.line;
+    };
     const line = await find();
     const history = await context.clients.history(open.folder);
     const result = await withLineWorld(context, { signer, tickets: undefined }, (world) =>
@@ -86,7 +90,8 @@ export const command = defineCommand({
         { ...world, tracking: context.clients.tracking, history, reopen: find },
       ),
     );
-    const base = { project: open.project.project, evidence: evidence.digest, run: evidence.facts.run.id };
+    const about = { project: open.project.project, evidence: evidence.digest, run: evidence.facts.run.id };
+    const base = { ...about, ...recordedData(recorded) };
     if (result.kind === "refused") {
       const reasons = [...result.reasons];
       const fix = checkAgain(picked, open.folder) ?? laterRun(picked, input, open.folder);

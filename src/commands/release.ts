@@ -2,10 +2,21 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
-import { couldNotTell, shortDigest, verdictCount, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  couldNotTell,
+  goneShape,
+  goneText,
+  nothingWritten,
+  recordedData,
+  recordedShape,
+  shortDigest,
+  verdictCount,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
@@ -24,12 +35,14 @@ const output = z.object({
   rollback: z
     .object({ version: z.string(), digest: z.string(), signature: z.string() })
     .nullable()
-    .describe("null: none, a first release"),
+    .describe("null: none, since nothing serves"),
+  gone: goneShape,
   endpoint: z.string().optional().describe("serving endpoint whose requests go to it; absent: jobs read the alias"),
   ticket: z.string().optional(),
   verdicts: z.array(verdictShape),
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
+  recorded: recordedShape,
   again: z.boolean().optional().describe("it served already; nothing was written"),
 });
 type Output = z.infer<typeof output>;
@@ -65,15 +78,8 @@ export const command = defineCommand({
     const { model, number } = parseVersionName(input.version);
     if (input.strategy !== undefined) demandStrategy(input.strategy);
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model };
-    const listed = keysListed(where, context.clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const { line, policyFile } = await openForWriting(
-      where,
-      context.clients.ledger,
-      signer,
-      context.now,
-      context.dryRun,
-    );
+    const signer = await signerOn(where, input.key, context);
+    const { line, policyFile, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, number);
     const tickets = policyFile && ticketsOf(policyFile.policy, policyFile.path);
     const question = { action: "release" as const, candidate, environment: input.env, ticket: undefined };
@@ -92,9 +98,11 @@ export const command = defineCommand({
       strategy: plan.strategy,
       ...(plan.champion !== undefined && { before: plan.champion.version }),
       rollback: rollbackOf(plan.rollback),
+      ...(plan.gone !== undefined && { gone: { version: plan.gone.version, at: plan.gone.at } }),
       ...(plan.endpoint !== undefined && { endpoint: plan.endpoint }),
       ...(plan.ticket !== undefined && { ticket: plan.ticket }),
       verdicts: [...plan.verdicts],
+      ...recordedData(recorded),
     };
     if (result.kind === "released")
       return {
@@ -122,9 +130,11 @@ function rollbackOf(target: RollbackTarget) {
 
 function renderRelease(data: Output, style: Style): string {
   const back =
-    data.rollback === null ? "none: first release" : `v${data.rollback.version} (signature ${data.rollback.signature})`;
+    data.rollback === null
+      ? `none: ${data.gone === undefined ? "first release" : goneText(data.gone)}`
+      : `v${data.rollback.version} (signature ${data.rollback.signature})`;
   if (data.again === true)
-    return `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} serves already, since ledger entry ${data.entry}; rollback target: ${back}`;
+    return `${style.ok(`${MARK.pass} ${data.name} v${data.version}`)} serves already, since ledger entry ${data.entry}; rollback target: ${data.rollback === null ? "none" : back}`;
   if (data.outcome === "released")
     return [
       `${style.ok(`${MARK.pass} ${data.name}`)} champion ${data.before === undefined ? "→" : `v${data.before} →`} v${data.version}   ${shortDigest(data.digest)}   ledger entry ${data.entry}${data.resumed === true ? style.dim("  carried on after an interruption") : ""}`,
@@ -134,7 +144,7 @@ function renderRelease(data: Output, style: Style): string {
             `  endpoint ${data.endpoint}: 100 % of requests to v${data.version}, one answered${data.before === undefined ? "" : `; v${data.before} stands by`}`,
           ]),
       `  rollback target: ${back}   ${verdictCount(data.verdicts)}`,
-      `  to go back: factory rollback --env ${data.environment} --reason "…"`,
+      `  to go back: factory rollback --env ${data.environment} --reason "WHY"`,
     ].join("\n");
   const all = data.outcome === "planned";
   const serves = data.before === data.version;
@@ -144,7 +154,7 @@ function renderRelease(data: Output, style: Style): string {
     ),
     data.version === "?"
       ? `  version   none was promoted to ${data.environment}`
-      : `  champion  ${serves ? `v${data.version} already` : `${data.before === undefined ? "none yet" : `v${data.before}`} → v${data.version}`}`,
+      : `  champion  ${serves ? `v${data.version} already` : `${data.before === undefined ? (data.gone === undefined ? "none yet" : `none (${goneText(data.gone)})`) : `v${data.before}`} → v${data.version}`}`,
     ...(data.endpoint === undefined
       ? []
       : [`  endpoint  ${data.endpoint}: brought up without requests, then all of them, then one is tried`]),
@@ -152,6 +162,6 @@ function renderRelease(data: Output, style: Style): string {
     ...verdictLines(data.verdicts, style, all),
     all
       ? `${style.ok(MARK.pass)} would release. Nothing was written.`
-      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. Nothing was written.`,
+      : `${data.outcome === "refused" ? style.bad(`${MARK.fail} Not allowed`) : style.warn(`${MARK.error} Could not tell`)}: ${verdictCount(data.verdicts)}. ${nothingWritten(data.recorded)}`,
   ].join("\n");
 }

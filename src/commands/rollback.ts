@@ -2,11 +2,18 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style, seconds } from "../cli/style.ts";
-import { shortDigest, verdictLines, verdictShape } from "../cli/verdict-lines.ts";
+import {
+  nothingWritten,
+  recordedData,
+  recordedShape,
+  shortDigest,
+  verdictLines,
+  verdictShape,
+} from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
-import { keysListed } from "../promotion/listed-keys.ts";
+import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import type { RollbackPlan } from "../release/plan-rollback.ts";
 import { type RollbackResult, rollback } from "../release/rollback.ts";
@@ -32,6 +39,7 @@ const output = z.object({
   undoes: z.int().optional().describe("number of the ledger's entry of the release that is undone"),
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
+  recorded: recordedShape,
   pending: z.string().optional().describe("file that waits for the ledger"),
 });
 type Output = z.infer<typeof output>;
@@ -61,7 +69,7 @@ export const command = defineCommand({
   writes: true,
   input: z.object({
     env: z.string({ error: "in which environment: --env NAME" }).min(1),
-    reason: z.string({ error: 'a rollback needs a reason: --reason "…"' }).pipe(reasonText),
+    reason: z.string({ error: 'a rollback needs a reason: --reason "WHY"' }).pipe(reasonText),
     incident: z.string().min(1).max(100).optional(),
     further: z.boolean().default(false),
     detectedAt: z.string().min(1).optional(),
@@ -72,10 +80,14 @@ export const command = defineCommand({
   output,
   async run(input, context) {
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
-    const { dryRun, clients } = context;
-    const listed = keysListed(where, clients.ledger, context.now);
-    const signer = await context.signer({ name: input.key, listed });
-    const find = async () => (await openForWriting(where, clients.ledger, signer, context.now, dryRun, "leave")).line;
+    const { dryRun } = context;
+    const signer = await signerOn(where, input.key, context);
+    const recorded: number[] = [];
+    const find = async () => {
+      const opened = await openForWriting(where, signer, context, "leave");
+      recorded.push(...opened.recorded);
+      return opened.line;
+    };
     const line = await find().catch(unlessUnreachable);
     const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
     const alone = () => withoutLedger(context.cwd, input.policy, input.env);
@@ -111,6 +123,7 @@ export const command = defineCommand({
       reason,
       ...(incident !== undefined && { incident }),
       ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),
+      ...recordedData(recorded),
     };
     const took = (restored: number) =>
       detectedAt === undefined ? {} : { detectedToRestoredMs: restored - detectedAt.getTime() };
@@ -192,7 +205,10 @@ function renderRollback(data: Output, style: Style): string {
     ),
     ...verdictLines(data.verdicts, style, true),
     data.outcome === "planned"
-      ? `${style.ok(MARK.pass)} would roll back. Nothing was written.`
-      : `${style.bad(`${MARK.fail} Not possible`)}. Nothing was written.`,
+      ? // What was done in the very same words is not done again.
+        data.verdicts.some((each) => each.verdict === "no")
+        ? `${style.ok(MARK.pass)} done before. Nothing was written.`
+        : `${style.ok(MARK.pass)} would roll back. Nothing was written.`
+      : `${style.bad(`${MARK.fail} Not possible`)}. ${nothingWritten(data.recorded)}`,
   ].join("\n");
 }

@@ -121,7 +121,7 @@ export function demandFree<K extends Started["kind"]>(
       `${each.body.environment} is held by entry ${each.seq} (${each.kind} of sha256:${each.body.digest.slice(0, 12)}…) of ${each.by}, since ${age}`,
       same
         ? "wait until it is done; if its process died, run this again after two minutes: it carries on"
-        : `wait, or end it: factory promote --abandon --to ${each.body.environment} --reason "why"`,
+        : `wait, or end it: factory promote --abandon --to ${each.body.environment} --reason "WHY"`,
     );
   }
   return own;

@@ -2,6 +2,7 @@ import { approvalStatement } from "../evidence/approval.ts";
 import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
+import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
 import type { Rules } from "../project/rules.ts";
 import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
 import { appendOnLine, changed } from "./append.ts";
@@ -32,8 +33,10 @@ export interface ApprovalPlan {
   notAfter: string | undefined;
   gates: readonly { gate: string; verdict: string; summary: string }[];
   authors: readonly string[];
-  /** Whether the rules are those of the last release here; undefined: there was none. */
+  /** Whether the rules are those of the release of what serves here, else of the last one; undefined: there was none. */
   rulesSince: { version: string; same: boolean } | undefined;
+  /** What served here last, where nothing does. */
+  gone: TakenAway | undefined;
 }
 
 /** Verifies the evidence and decides early what `promote` would refuse. Writes nothing. */
@@ -52,7 +55,8 @@ export async function planApproval(
     actor && rules && policy
       ? approverRole(rules.rules.stage.approvals ?? [], policy.policy, line.project, actor.address, question.role)
       : undefined;
-  const last = line.state.environment(question.environment).champion?.released;
+  const here = line.state.environment(question.environment);
+  const last = here.champion?.released ?? here.released.at(-1)?.entry;
   const lastRules = line.view.entries.find(
     (each): each is EntryOf<"release.started"> => each.kind === "release.started" && each.seq === last?.body.started,
   )?.body.rules;
@@ -78,6 +82,7 @@ export async function planApproval(
       last === undefined || rules === undefined
         ? undefined
         : { version: last.body.version, same: lastRules === rules.digest },
+    gone: takenAway(here),
   };
   return { plan, gathered };
 }

@@ -80,6 +80,8 @@ export interface DecisionFacts {
   model: string;
   /** Digest of the candidate. */
   digest: string;
+  /** Its number in the first environment, for what is said to whoever asks; absent where a decision is made again. */
+  number?: string;
   /** Where it goes. */
   environment: Environment;
   now: Known<Date>;

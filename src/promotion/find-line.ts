@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { policyLedger } from "../ledger/ask-policy.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
-import { usageError } from "../lib/error.ts";
+import { type FactoryError, usageError } from "../lib/error.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
 import { listingIn } from "../policy/listing.ts";
@@ -69,11 +69,21 @@ export async function findLine(
     if (line !== undefined && (line.model === where.model || (where.model === undefined && projects.length === 1)))
       return { line, policyFile, folder: undefined };
   }
-  throw usageError(
+  throw whichProject(where, policyFile);
+}
+
+/** Throws what `findLine` would where neither a project nor a policy is around; asks no ledger. */
+export function demandPlace(where: Whereabouts): void {
+  const policyFile = policyAround(where.cwd, where.policy);
+  if (policyFile === undefined && projectAround(where.cwd) === undefined) throw whichProject(where, undefined);
+}
+
+function whichProject({ model }: Whereabouts, policyFile: PolicyFile | undefined): FactoryError {
+  return usageError(
     "project.which",
-    where.model === undefined || policyFile === undefined
+    model === undefined || policyFile === undefined
       ? `which project is meant cannot be told${policyFile === undefined ? ": no project and no policy.yaml here or above" : ""}`
-      : `no project of the policy has a ledger about ${where.model}`,
+      : `no project of the policy has a ledger about ${model}`,
     "go into a project's folder, or name it: --project NAME, with --policy FILE",
   );
 }

@@ -146,6 +146,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     project: line.project,
     model: line.model,
     digest: candidate.digest,
+    number: candidate.number,
     environment: target,
     now,
     policy: line.policy,

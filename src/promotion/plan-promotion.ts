@@ -1,5 +1,7 @@
 import type { EntryBody, Head } from "../ledger/entry.ts";
 import { printHead } from "../ledger/entry.ts";
+import type { EnvironmentState } from "../ledger/line-state.ts";
+import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
 import { decide, outcomeOf } from "./decide.ts";
 import type { Gathered, Question } from "./gather.ts";
 import type { Verdict } from "./rule.ts";
@@ -19,6 +21,8 @@ export interface PromotionPlan {
   ticket: string | undefined;
   /** Who serves at the target now; it stays until a release. */
   champion: string | undefined;
+  /** What served there last, where nothing does. */
+  gone: TakenAway | undefined;
   files: number;
   bytes: number;
   /** The entry that starts it; undefined when it may not be started. */
@@ -26,12 +30,16 @@ export interface PromotionPlan {
 }
 
 /** Decides, and says what would be written. Pure. */
-export function planPromotion(question: Question, gathered: Gathered, head: Head): PromotionPlan {
+export function planPromotion(
+  question: Question,
+  gathered: Gathered,
+  state: EnvironmentState,
+  head: Head,
+): PromotionPlan {
   const { facts, target, model } = gathered;
   const verdicts = decide(facts);
   const outcome = outcomeOf(verdicts);
   const standing = facts.standing.known ? facts.standing.value.at : undefined;
-  const champion = facts.champion.known ? facts.champion.value : undefined;
   return {
     verdicts,
     outcome,
@@ -42,7 +50,8 @@ export function planPromotion(question: Question, gathered: Gathered, head: Head
     from: { environment: gathered.source.name, version: standing?.version.version ?? "?" },
     to: { environment: target.name, name: gathered.name, version: gathered.present },
     ticket: question.ticket,
-    champion: champion?.environment === target.name ? champion.version : undefined,
+    champion: state.champion?.version,
+    gone: takenAway(state),
     files: model?.files.length ?? 0,
     bytes: model?.bytes ?? 0,
     start: outcome === "yes" && standing !== undefined ? startOf(question, gathered, standing, verdicts) : undefined,

@@ -18,7 +18,17 @@ import { inTurn, type Turn, takeTurn } from "./turn.ts";
 import type { LineWorld } from "./world.ts";
 
 export type PromotionResult =
-  | { kind: "refused" | "cannot tell" | "planned"; plan: PromotionPlan }
+  | { kind: "refused" | "cannot tell"; plan: PromotionPlan }
+  | {
+      kind: "planned";
+      plan: PromotionPlan;
+      /** The promotion by which it stands there already: nothing would be written. */
+      already: EntryOf<"promoted"> | undefined;
+      /** The entry of one that was cut off, which would be carried on. */
+      begun: number | undefined;
+      /** How many entries would be written. */
+      entries: number;
+    }
   | { kind: "promoted"; plan: PromotionPlan; promoted: Promoted; resumed: boolean };
 
 /**
@@ -43,13 +53,13 @@ async function promoteInTurn(
   dryRun: boolean,
   { cutOff, begin }: Turn,
 ): Promise<PromotionResult> {
-  const open = line.state.environment(question.environment).open;
+  const state = line.state.environment(question.environment);
   const { digest } = question.candidate;
   const mine = { kind: "promotion.started" as const, digest, key: world.signer.keyId, cutOff };
-  const resumed = demandFree(open, mine, world.now());
+  const resumed = demandFree(state.open, mine, world.now());
   const asked = resumed === undefined ? question : { ...question, ticket: ticketOf(resumed, question) };
   const gathered = await gatherFacts(asked, line, world);
-  const plan = planPromotion(asked, gathered, line.view.head);
+  const plan = planPromotion(asked, gathered, state, line.view.head);
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
@@ -57,8 +67,11 @@ async function promoteInTurn(
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
-  if (dryRun) return { kind: "planned", plan };
   const done = resumed === undefined ? promotedAlready(question, line) : undefined;
+  if (dryRun) {
+    const entries = done !== undefined ? 0 : resumed !== undefined ? 1 : line.first === undefined ? 2 : 3;
+    return { kind: "planned", plan, already: done?.entry, begun: resumed?.seq, entries };
+  }
   if (done !== undefined)
     return { kind: "promoted", plan, promoted: await endOf(done, gathered, line, world), resumed: true };
   const actor = actorOf(gathered.facts, world);

@@ -77,11 +77,12 @@ export function countApprovals(approvals: readonly SeenApproval[], setting: Appr
 
 function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string | undefined {
   const { approval, by } = seen;
-  if (seen.withdrawn) return "withdrawn";
-  if (seen.undone) return "given before it was rolled back";
-  if (seen.model !== setting.digest || approval.model !== setting.model) return "for another model";
+  // What it is about comes first: what became of an approval for something else is no reason here.
+  if (isForAnother(seen, setting)) return "for another model";
   if (approval.project !== setting.project) return "for another project";
   if (approval.environment !== setting.environment) return `for ${approval.environment}`;
+  if (seen.withdrawn) return "withdrawn";
+  if (seen.undone) return "given before it was rolled back";
   if (seen.evidence !== setting.evidence) return "over other evidence";
   if (approval.rules !== setting.rules)
     return "under other rules: a threshold, a count or a lifetime was changed since";
@@ -103,6 +104,64 @@ function approvalProblem(seen: SeenApproval, setting: ApprovalSetting): string |
   return undefined;
 }
 
+function isForAnother({ approval, model }: SeenApproval, setting: ApprovalSetting): boolean {
+  return model !== setting.digest || approval.model !== setting.model;
+}
+
+/** Those of this environment that do not count, each with its reason. Every version leaves some behind: of those more than one are counted. */
+function refusedLines(counted: readonly Counted[], setting: ApprovalSetting): string[] {
+  const here = counted.filter(
+    (each) => each.problem !== undefined && each.approval.approval.environment === setting.environment,
+  );
+  const others = here.filter((each) => isForAnother(each.approval, setting));
+  const said = others.length > 1 ? here.filter((each) => !others.includes(each)) : here;
+  return [
+    ...said.map(
+      ({ approval: { by, approval }, problem }) => `${"problem" in by ? approval.approver : by.address}: ${problem}`,
+    ),
+    ...(others.length > 1 ? [`${others.length} for other models`] : []),
+  ];
+}
+
+type Asked = readonly { role: string; count: number }[];
+
+function tally(approvals: readonly SeenApproval[], setting: ApprovalSetting, asked: Asked) {
+  const counted = countApprovals(approvals, setting);
+  const good = counted.filter((each) => each.problem === undefined);
+  const used = assignRoles(
+    asked,
+    good.map((each) => each.approval),
+    ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
+  );
+  return { counted, good, used, missing: asked.filter((each, i) => (used[i]?.length ?? 0) < each.count) };
+}
+
+/** Another ticket than the one that was named, for which there are enough approvals; the newest. */
+function approvedTicket(
+  approvals: readonly SeenApproval[],
+  setting: ApprovalSetting,
+  asked: Asked,
+): string | undefined {
+  const enough = (ticket: string | undefined) =>
+    ticket !== undefined &&
+    tally(approvals, { ...setting, ticket, ticketRecord: undefined }, asked).missing.length === 0;
+  const tickets = new Set(approvals.toReversed().map((each) => each.approval.ticket));
+  return [...tickets].find((each) => each !== setting.ticket && enough(each));
+}
+
+/** The roles in which an approval is still missing once this person gave theirs; empty where it cannot be told. Pure. */
+export function missingAfter(facts: DecisionFacts, mine: { person: string; role: string }): string[] {
+  const setting = settingOf(facts);
+  if (!setting.known || !facts.rules.known || !facts.approvals.known) return [];
+  const asked = facts.rules.value.rules.stage.approvals ?? [];
+  const given = countApprovals(facts.approvals.value, setting.value).flatMap(
+    ({ approval: { by, approval }, problem }) =>
+      problem !== undefined || "problem" in by ? [] : [{ person: by.address, role: approval.role }],
+  );
+  const used = assignRoles(asked, [...given, mine], (each) => each);
+  return asked.filter((each, i) => (used[i]?.length ?? 0) < each.count).map((each) => each.role);
+}
+
 /** The approvals rule: counts by role, each person for one role only. */
 export const APPROVAL_RULES: readonly Rule[] = [
   {
@@ -114,22 +173,7 @@ export const APPROVAL_RULES: readonly Rule[] = [
         if (asked.length === 0) return yes("none asked for");
         return given(facts.approvals, (approvals) =>
           given(settingOf(facts), (setting) => {
-            const counted = countApprovals(approvals, setting);
-            const good = counted.filter((each) => each.problem === undefined);
-            const used = assignRoles(
-              asked,
-              good.map((each) => each.approval),
-              ({ by, approval }) => ("problem" in by ? undefined : { person: by.address, role: approval.role }),
-            );
-            const missing = asked.filter((each, i) => (used[i]?.length ?? 0) < each.count);
-            const refused = counted
-              .filter(
-                (each) => each.problem !== undefined && each.approval.approval.environment === setting.environment,
-              )
-              .map(
-                (each) =>
-                  `${"problem" in each.approval.by ? each.approval.approval.approver : each.approval.by.address}: ${each.problem}`,
-              );
+            const { counted, good, used, missing } = tally(approvals, setting, asked);
             if (missing.length === 0)
               return yes(
                 good
@@ -139,12 +183,16 @@ export const APPROVAL_RULES: readonly Rule[] = [
                   )
                   .join(", "),
               );
+            // A release takes the ticket of its promotion.
+            const ticket = facts.action === "promote" ? approvedTicket(approvals, setting, asked) : undefined;
             const have = asked
               .map((each, i) => `${used[i]?.length ?? 0} of ${each.count} of role ${each.role}`)
               .join(", ");
             return no(
-              [have, ...refused.map((text) => `does not count: ${text}`)].join("; "),
-              `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`,
+              [have, ...refusedLines(counted, setting).map((text) => `does not count: ${text}`)].join("; "),
+              ticket === undefined
+                ? `ask someone of role ${missing.map((each) => each.role).join(" and ")} who neither changed the code nor signed the evidence`
+                : `it is approved for that ticket: --ticket ${ticket}`,
             );
           }),
         );

@@ -1,4 +1,6 @@
-import { HOW_SEEN } from "./facts.ts";
+import { listingIn } from "../policy/listing.ts";
+import { stageOf } from "../policy/stage-of.ts";
+import { type DecisionFacts, HOW_SEEN } from "./facts.ts";
 import { EVERYWHERE, given, no, type Rule, yes } from "./rule.ts";
 
 /** Rules about the candidate: where it stands, its version, its bytes, and what the registries hold. */
@@ -13,7 +15,7 @@ export const CANDIDATE_RULES: readonly Rule[] = [
               facts.action === "release"
                 ? `the ledger knows no promotion of it to ${expected}`
                 : `it does not stand in ${expected}, the environment before ${facts.environment.name}`,
-              `first: factory promote VERSION --to ${expected}`,
+              `first: factory promote ${facts.number ?? "VERSION"} --to ${expected}${ticketAsked(facts, expected)}`,
             )
           : yes(`it stands in ${at.environment} as v${at.version.version}`),
       ),
@@ -61,3 +63,11 @@ export const CANDIDATE_RULES: readonly Rule[] = [
       ),
   },
 ];
+
+/** The flag that a promotion to an environment needs, where the policy asks for a ticket there. */
+function ticketAsked({ policy, project }: DecisionFacts, environment: string): string {
+  if (!policy.known) return "";
+  const { inForce } = policy.value;
+  const stage = stageOf(inForce.policy, listingIn(inForce.policy, project)?.riskTier ?? "", environment);
+  return stage.ticket === "required" ? " --ticket ID" : "";
+}

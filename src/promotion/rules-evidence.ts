@@ -1,3 +1,4 @@
+import type { EvidenceFacts } from "../evidence/facts.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { normaliseAddress } from "../policy/address.ts";
 import { durationMs } from "../policy/durations.ts";
@@ -63,7 +64,7 @@ export const EVIDENCE_RULES: readonly Rule[] = [
             if (limit === undefined) return yes(`${ageText(ageMs)} old, no limit`);
             return ageMs <= durationMs(limit)
               ? yes(`${ageText(ageMs)} old, limit ${limit}`)
-              : no(`the evidence is ${ageText(ageMs)} old, the limit is ${limit}`, "factory check, factory register");
+              : no(`the evidence is ${ageText(ageMs)} old, the limit is ${limit}`, checkAgain(found));
           }),
         ),
       ),
@@ -87,8 +88,9 @@ export const EVIDENCE_RULES: readonly Rule[] = [
     actions: EVERYWHERE,
     judge: (facts) =>
       given(facts.champion, (champion) =>
-        given(facts.evidence, ({ facts: { champion: compared } }) => {
-          const again = "factory check, factory register: it must be compared with the champion of now";
+        given(facts.evidence, ({ facts: found }) => {
+          const { champion: compared } = found;
+          const again = `${checkAgain(found)}: it must be compared with the champion of now`;
           if (compared === "unreadable") return no("the evidence could not read the champion", again);
           if (champion === undefined)
             return compared === "first release"
@@ -115,7 +117,8 @@ export const EVIDENCE_RULES: readonly Rule[] = [
     actions: EVERYWHERE,
     judge: (facts) =>
       given(facts.policy, ({ inForce: { policy } }) =>
-        given(facts.evidence, ({ facts: { people, commit } }) => {
+        given(facts.evidence, ({ facts: found }) => {
+          const { people, commit } = found;
           if (people === null)
             return no(
               "who changed the code is not known: the history was incomplete",
@@ -125,10 +128,10 @@ export const EVIDENCE_RULES: readonly Rule[] = [
           if (since !== null) {
             if (!facts.champion.known) return cannotTell(facts.champion.why, facts.champion.fix);
             const problem = sinceProblem(since, facts.champion.value, policy.environments.at(-1)?.name);
-            if (problem !== undefined) return no(problem, "factory check, factory register");
+            if (problem !== undefined) return no(problem, checkAgain(found));
           }
           if (people.people.length === 0 && (since === null || since !== commit))
-            return no("the evidence names nobody who changed the code", "factory check, factory register");
+            return no("the evidence names nobody who changed the code", checkAgain(found));
           const strangers = people.people.filter(
             (each) => !each.known || personOf(policy, normaliseAddress(each.address) ?? "") === undefined,
           );
@@ -147,6 +150,12 @@ export const EVIDENCE_RULES: readonly Rule[] = [
       ),
   },
 ];
+
+/** By itself check judges the latest run, which may be that of a newer version. */
+function checkAgain({ run, commit }: EvidenceFacts): string {
+  const at = commit === null ? "" : `at commit ${commit.slice(0, 12)}: `;
+  return `${at}factory check --run ${run.id.slice(0, 8)}, factory register`;
+}
 
 /**
  * Why people are not known from far enough back; undefined when they are. What serves in the last environment was approved by

@@ -2,6 +2,7 @@ import { frozenBy } from "../policy/freeze.ts";
 import { listingIn } from "../policy/listing.ts";
 import { slotProblem } from "../policy/slots.ts";
 import { registerText } from "../tickets/ticket.ts";
+import type { DecisionFacts } from "./facts.ts";
 import { cannotTell, EVERYWHERE, given, no, type Rule, yes } from "./rule.ts";
 
 /** Rules about the organisation and the moment: policy, project, who acts, freeze, ticket, strategy. */
@@ -85,12 +86,7 @@ export const WORLD_RULES: readonly Rule[] = [
         return given(facts.ticket, (named) => {
           if (named === undefined)
             return required
-              ? no(
-                  `${facts.environment.name} asks for a change ticket`,
-                  facts.action === "release"
-                    ? `promote it again with its ticket: factory promote VERSION --to ${facts.environment.name} --ticket ID`
-                    : "--ticket ID",
-                )
+              ? no(`${facts.environment.name} asks for a change ticket`, ticketFix(facts))
               : yes("no ticket is asked for");
           const { id, ticket, seen, spentOn } = named;
           if (ticket === undefined) return no(`there is no ticket ${id}`, "check its id");
@@ -155,3 +151,10 @@ export const WORLD_RULES: readonly Rule[] = [
       }),
   },
 ];
+
+/** How a ticket is named. A release takes that of its promotion; where there was none, the rule `order` says how to promote. */
+function ticketFix({ action, standing, number, environment }: DecisionFacts): string | undefined {
+  if (action !== "release") return "--ticket ID";
+  if (standing.known && standing.value.at === undefined) return undefined;
+  return `promote it again with its ticket: factory promote ${number ?? "VERSION"} --to ${environment.name} --ticket ID`;
+}

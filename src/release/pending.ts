@@ -80,37 +80,48 @@ function parse(path: string): z.infer<typeof signed> {
   }
 }
 
+export interface Settled {
+  path: string;
+  started: PendingRollback["started"];
+  /** Numbers of the entries that were appended; none for one that the ledger had already. */
+  entries: number[];
+}
+
 /**
- * Puts what waits into the ledger, if this signer wrote it. True: something was appended, and the line has to be read again.
- * Throws exit 5 when it does not fit what the ledger says by now, and for one that was cut off before it was done: whether it moved
- * anything only another rollback can settle, for which it is left (`unfinished`).
+ * Puts the next rollback that waits into the ledger, if this signer wrote it, and removes its file; then the line has to be read
+ * again. A dry run, on a ledger in memory, leaves the file: those that are `done` are passed over. Throws exit 5 when it does not fit
+ * what the ledger says by now, and for one that was cut off before it was done: whether it moved anything only another rollback can
+ * settle, for which it is left (`unfinished`).
  */
 export async function appendPending(
   folder: string | undefined,
   line: Line,
   actor: Actor,
   now: Date,
-  unfinished: "refuse" | "leave",
-): Promise<boolean> {
-  if (folder === undefined) return false;
+  how: { unfinished: "refuse" | "leave"; dryRun: boolean; done: ReadonlySet<string> },
+): Promise<Settled | undefined> {
+  if (folder === undefined) return undefined;
   for (const { path, pending } of readPending(pendingFolder(folder))) {
-    if (pending.publicKey !== actor.signer.publicKey) continue;
-    const { environment } = pending.started;
+    if (pending.publicKey !== actor.signer.publicKey || how.done.has(path)) continue;
+    const { started } = pending;
+    let entries: number[] = [];
     if (!isSettled(line, pending)) {
-      if (!pending.done && unfinished === "leave") continue;
+      if (!pending.done && how.unfinished === "leave") continue;
       if (!pending.done)
         throw changed(
           "pending.unfinished",
-          `a rollback in ${environment} was begun without the ledger at ${pending.at} and not finished`,
-          `factory rollback --env ${environment} --reason "…" ends it; if champion was never moved (factory status), remove ${path}`,
+          `a rollback in ${started.environment} was begun without the ledger at ${pending.at} and not finished`,
+          `factory rollback --env ${started.environment} --reason "WHY" ends it; if champion was never moved (factory status), remove ${path}`,
         );
-      await recordPending(path, pending, line, actor, now);
+      entries = await recordPending(path, pending, line, actor, now);
     }
-    rmSync(path);
-    syncFolder(pendingFolder(folder));
-    return true;
+    if (!how.dryRun) {
+      rmSync(path);
+      syncFolder(pendingFolder(folder));
+    }
+    return { path, started, entries };
   }
-  return false;
+  return undefined;
 }
 
 /** By the ledger it is over: recorded by a command that was killed before it could remove the file, or ended by a later rollback. */
@@ -126,7 +137,7 @@ async function recordPending(
   line: Line,
   actor: Actor,
   now: Date,
-): Promise<void> {
+): Promise<number[]> {
   const { environment, model, digest, from, to, reason, incident, detectedAt } = pending.started;
   const here = line.state.environment(environment);
   // What it went back from may be a release that is half done: the rollback ends that.
@@ -170,12 +181,14 @@ async function recordPending(
       effectiveAt: pending.at,
     },
   };
-  if ((await appendOnLine(line, [...before, end], actor, now)) === undefined)
+  const entries = await appendOnLine(line, [...before, end], actor, now);
+  if (entries === undefined)
     throw changed(
       "ledger.moved",
       "the ledger moved while a pending rollback was recorded",
       "run the same command again",
     );
+  return entries.map((each) => each.seq);
 }
 
 /** The entry that ends a half-done release for a rollback. */

@@ -1,6 +1,7 @@
 import type { EntryBody, Head, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
+import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
 import { decide, outcomeOf } from "../promotion/decide.ts";
 import type { Gathered, Question } from "../promotion/gather.ts";
 import { countingApprovals } from "../promotion/plan-promotion.ts";
@@ -20,6 +21,8 @@ export interface ReleasePlan {
   strategy: string;
   /** Who serves now. */
   champion: PlacedVersion | undefined;
+  /** What served last, where nothing does. */
+  gone: TakenAway | undefined;
   rollback: RollbackTarget;
   /** Serving endpoint whose requests would go to it; undefined: jobs read the alias. */
   endpoint: string | undefined;
@@ -47,13 +50,14 @@ export function planRelease(
   const standing = facts.standing.known ? facts.standing.value.at : undefined;
   const version = standing?.version.version ?? "?";
   const champion = state.champion && placed(state.champion);
+  const gone = takenAway(state);
   const serves = champion?.version === version && champion?.digest === facts.digest;
   const rollback: RollbackTarget = champion === undefined ? "none" : { ...champion, signature };
   const endpoint = facts.rules.known ? facts.rules.value.rules.endpoint : undefined;
   const firstRelease = facts.rules.known ? facts.rules.value.rules.firstRelease : "deny";
   const verdicts: Verdict[] = [
     ...decide({ ...facts, strategy }),
-    { rule: "rollback target", ...rollbackVerdict(rollback, firstRelease, serves) },
+    { rule: "rollback target", ...rollbackVerdict(rollback, firstRelease, serves, gone) },
     ...(endpointVerdict === undefined ? [] : [endpointVerdict]),
   ];
   const outcome = outcomeOf(verdicts);
@@ -69,6 +73,7 @@ export function planRelease(
     version,
     strategy,
     champion,
+    gone,
     rollback,
     endpoint,
     ticket: question.ticket,
@@ -94,13 +99,19 @@ export function planRelease(
   };
 }
 
-function rollbackVerdict(rollback: RollbackTarget, firstRelease: "withdraw" | "deny", serves: boolean) {
+function rollbackVerdict(
+  rollback: RollbackTarget,
+  firstRelease: "withdraw" | "deny",
+  serves: boolean,
+  gone: TakenAway | undefined,
+) {
   if (serves) return yes("it serves already");
+  const none = gone === undefined ? "first release" : `none serves since v${gone.version} was rolled back`;
   if (rollback === "none")
     return firstRelease === "withdraw"
-      ? yes("first release: a rollback removes champion, and scoring then refuses")
+      ? yes(`${none}: a rollback removes champion, and scoring then refuses`)
       : no(
-          "the policy denies a first release without a rollback target",
+          `${none}, and the policy denies a release without a rollback target`,
           "firstRelease: withdraw in the risk tier, if the business can be without a model",
         );
   const said = {

@@ -1,6 +1,7 @@
 import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import { wayBackProblem } from "../ledger/fits.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
+import type { TakenAway } from "../ledger/taken-away.ts";
 import type { Identity } from "../policy/identity.ts";
 import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
@@ -22,6 +23,8 @@ export interface RollbackFacts {
   serving: (PlacedVersion & { rollback: RollbackTarget; released: number | undefined }) | undefined;
   /** The rollback since which it serves, when that is the last thing that happened. */
   since: { seq: number; at: string; by: string } | undefined;
+  /** What served last, where by the ledger nothing does. */
+  takenAway?: TakenAway | undefined;
   /** Champion by the registry. */
   alias: string | undefined;
   /** A release that was begun and has not moved the alias: what is meant to be undone does not serve. */
@@ -55,13 +58,14 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
       ...(facts.halfDone !== undefined
         ? no(
             `a release of v${facts.halfDone.version} was begun (entry ${facts.halfDone.seq}) and has not moved champion: ${serving === undefined ? "nothing" : `v${serving.version}`} serves`,
-            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "…"`,
+            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "WHY"`,
           )
         : serving === undefined
-          ? no(`nothing serves in ${request.environment}: there is nothing to roll back`)
+          ? servesNothing(request.environment, facts)
           : yes(servesText(serving.version, facts.alias, to))),
     },
-    { rule: "once", ...onceVerdict(request, facts) },
+    // Of what does not serve there is nothing more to say.
+    ...(serving === undefined ? [] : [{ rule: "once", ...onceVerdict(request, facts) }]),
     {
       rule: "actor",
       ...("problem" in actor
@@ -73,7 +77,7 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
     ...(facts.registry === undefined || serving === undefined
       ? []
       : [{ rule: "registry", ...registryVerdict(serving, facts.registry, request.environment) }]),
-    { rule: "target", ...targetVerdict(to, target, firstRelease) },
+    ...(to === undefined ? [] : [{ rule: "target", ...targetVerdict(to, target, firstRelease) }]),
   ];
   const outcome = verdicts.every((each) => each.verdict === "yes") ? "yes" : "no";
   const from = serving && { version: serving.version, digest: serving.digest, createdAt: serving.createdAt };
@@ -103,6 +107,26 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   };
 }
 
+/** Read in a hurry, by whoever was called: what became of it, and the way on. */
+function servesNothing(environment: string, { alias, takenAway: gone, registry }: RollbackFacts) {
+  const release = `release a good version: factory release NUMBER --env ${environment}; factory status says which stand there`;
+  if (alias !== undefined)
+    return registry === undefined
+      ? no(
+          `champion is v${alias}, but the registry does not tell where it goes back to`,
+          "bring the ledger back: factory ledger restore; then run this again",
+        )
+      : no(
+          `by the ledger nothing serves in ${environment}; champion was put on v${alias} by hand`,
+          "take champion off there in the registry itself; factory verify says what else differs",
+        );
+  if (gone === undefined) return no(`nothing serves in ${environment}: there is nothing to roll back`, release);
+  return no(
+    `nothing serves in ${environment}: v${gone.version} was rolled back at ${gone.at} by ${gone.by} (entry ${gone.seq}), and scoring refuses`,
+    release,
+  );
+}
+
 function servesText(version: string, alias: string | undefined, to: RollbackTarget | undefined): string {
   const back = to === undefined || to === "none" ? undefined : to.version;
   return alias === version || (to !== undefined && alias === back)
@@ -129,16 +153,11 @@ function registryVerdict(
       );
 }
 
-function targetVerdict(
-  to: RollbackTarget | undefined,
-  target: RollbackFacts["target"],
-  firstRelease: "withdraw" | "deny",
-) {
-  if (to === undefined) return no("there is no target");
+function targetVerdict(to: RollbackTarget, target: RollbackFacts["target"], firstRelease: "withdraw" | "deny") {
   if (to === "none")
     return firstRelease === "withdraw"
-      ? yes("first release: champion is removed, and scoring refuses")
-      : no("the first release here: the policy denies to be without a model", "release a better one");
+      ? yes("nothing served when it was released: champion is removed, and scoring refuses")
+      : no("nothing served when it was released, and the policy denies to be without a model", "release a better one");
   if (target === undefined)
     return no(`v${to.version} is not in the registry any more, or has no bytes`, "release a good version instead");
   if (target.createdAt !== to.createdAt)

@@ -7,6 +7,7 @@ import type { Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, type EnvironmentState, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
+import { takenAway } from "../ledger/taken-away.ts";
 import { FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
@@ -109,6 +110,7 @@ async function tryOnce(
     model: line.model,
     serving,
     since: resumed === undefined && unmoved === undefined ? rolledBackSince(state) : undefined,
+    takenAway: takenAway(state),
     alias,
     halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
     endpoint: endpointOf(state, serving),

@@ -46,6 +46,9 @@ export const ticketsSchema = z.strictObject({
   ),
 });
 
+/** One line of YAML that is a whole register. */
+const EXAMPLE = "{factory: 1, tickets: {CHG-1001: {state: approved, project: claims-triage, environment: prod}}}";
+
 /**
  * The register in a YAML file. It is read once, at the first question. A file that is missing or broken is a usage error
  * (exit 2): a ticket that cannot be looked up is not a ticket that does not exist. `demand` is asked before it is read.
@@ -109,7 +112,7 @@ function readTickets(path: string): Content {
     throw usageError(
       "tickets.missing",
       `the register of tickets is not there: ${path}`,
-      "policy.yaml names it under tickets: write it, or name another one",
+      `policy.yaml names it under tickets: write it, such as  ${EXAMPLE}  or name another one`,
     );
   const text = readTextFile(path, "register of tickets", MAX_BYTES);
   // Bytes that are no text would be replaced by a reader, and the digest would not be that of the file.

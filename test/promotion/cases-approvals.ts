@@ -82,6 +82,25 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
     ["for another model: retrained", "no", { approvals: [{ model: sha256("again") }] }, /another model/],
     ["for another model's name", "no", { approvals: [{ approval: { model: "claims.other" } }] }, /another model/],
     [
+      "for another model that was rolled back since",
+      "no",
+      { approvals: [{ model: sha256("the one before"), undone: true }] },
+      /0 of 1 of role model-risk; does not count: approver@example.com: for another model$/,
+    ],
+    [
+      "for other models, withdrawn and rolled back, beside one for this",
+      "no",
+      {
+        approvals: [
+          { model: sha256("the first"), undone: true },
+          { withdrawn: true },
+          { model: sha256("the second"), withdrawn: true },
+          { approval: { model: "claims.other" } },
+        ],
+      },
+      /0 of 1 of role model-risk; does not count: approver@example.com: withdrawn; does not count: 3 for other models$/,
+    ],
+    [
       "expired now, to the millisecond",
       "no",
       { approvals: [{ at: later(-7 * DAY_MS) }] },

@@ -191,6 +191,7 @@ export function goodFacts(changes: Changes = {}): DecisionFacts {
     project: PROJECT,
     model: MODEL,
     digest: DIGEST,
+    number: "7",
     environment,
     now: known(NOW),
     policy: known({

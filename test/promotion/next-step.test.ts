@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
+import { parseFlags } from "../../src/cli/flags.ts";
 import { makeStyle } from "../../src/cli/style.ts";
+import { command as approve } from "../../src/commands/approve.ts";
 import { command } from "../../src/commands/promote.ts";
+import { command as release } from "../../src/commands/release.ts";
+import { command as rollback } from "../../src/commands/rollback.ts";
+import { commandWords } from "../../src/project/project.ts";
 
 const after = (more: object): string | undefined =>
   command
@@ -43,4 +48,61 @@ test.each([
   [{ champion: "3" }, undefined],
 ])("%j", (more, line) => {
   expect(after(more)).toBe(line);
+});
+
+const afterApproval = (more: object): string | undefined =>
+  approve
+    .render(
+      approve.output.parse({
+        outcome: "approved",
+        model: "claims.triage",
+        number: "7",
+        environment: "prod",
+        digest: "0".repeat(64),
+        evidence: "1".repeat(64),
+        gates: [],
+        authors: [],
+        verdicts: [],
+        ...more,
+      }),
+      makeStyle(false, 100),
+    )
+    .split("\n")
+    .find((line) => line.includes("next:"))
+    ?.trim();
+
+test.each([
+  [{ next: { step: "promote", roles: [] } }, "next: factory promote 7 --to prod"],
+  [{ next: { step: "promote", roles: [] }, ticket: "CHG-1001" }, "next: factory promote 7 --to prod --ticket CHG-1001"],
+  [{ next: { step: "release", roles: [] }, ticket: "CHG-1001" }, "next: factory release 7 --env prod"],
+  [
+    { next: { step: "approve", roles: ["compliance"] }, ticket: "CHG-1001" },
+    "next: someone of role compliance approves too: factory approve 7 --to prod --ticket CHG-1001",
+  ],
+])("after an approval: %j", (more, line) => {
+  expect(afterApproval(more)).toBe(line);
+});
+
+test("the way back that a release prints can be typed as it stands", () => {
+  const text = release.render(
+    release.output.parse({
+      outcome: "released",
+      model: "claims.triage",
+      number: "7",
+      environment: "prod",
+      name: "prod.claims.triage",
+      version: "3",
+      digest: "0".repeat(64),
+      evidence: "1".repeat(64),
+      strategy: "direct",
+      rollback: null,
+      verdicts: [],
+      entry: 9,
+    }),
+    makeStyle(false, 100),
+  );
+  const typed = commandWords(/to go back: (.*)/.exec(text)?.[1] ?? "");
+  expect(typed.slice(0, 2)).toEqual(["factory", "rollback"]);
+  const parsed = parseFlags(rollback, typed.slice(2));
+  expect(rollback.input.safeParse(parsed.kind === "help" ? {} : parsed.raw)).toMatchObject({ success: true });
 });

@@ -55,7 +55,21 @@ describe("release and rollback", () => {
     expect(back).not.toHaveProperty("detectedToRestoredMs");
     expect(await champion(line)).toBeUndefined();
     const again = await line.rollback("prod");
-    expect(again).toMatchObject({ status: 3, against: [expect.stringContaining("nothing serves"), expect.anything()] });
+    const why =
+      /^serving: nothing serves in prod: v1 was rolled back at \S+ by ci@example.com \(entry \d+\), and scoring refuses$/;
+    expect(again).toMatchObject({ status: 3, against: [expect.stringMatching(why)] });
+    expect(again.verdicts.map((each) => each.rule)).toEqual(["serving", "actor"]);
+    // Whoever lets the next one serve is told what became of this one.
+    const gone = { version: "1", at: expect.any(String) };
+    const number = await line.candidate({ text: "two" });
+    await good(line.promote(number, "test"));
+    const approved = await good(line.approve(number, "prod"));
+    expect(approved).toMatchObject({ gone, rulesSince: { version: "1", same: true } });
+    expect(await good(line.promote(number, "prod"))).toMatchObject({ gone });
+    const said = await line.release(number, "prod");
+    expect(said.data).toMatchObject({ outcome: "released", gone, rollback: null });
+    expect(said.verdicts.find((each) => each.rule === "rollback target")?.why).toMatch(/since v1 was rolled back/);
+    expect(await good(line.promote(number, "prod"))).not.toHaveProperty("gone");
   });
 
   /** What evidence says of the champion that it was compared with. */
@@ -139,8 +153,23 @@ describe("release and rollback", () => {
     expect((await line.release("2", "prod")).status).not.toBe(0);
     rmSync(line.ledgerPath, { force: true });
     renameSync(kept, line.ledgerPath);
-    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
+    // A dry run knows what waits, and leaves it there.
+    const other = ["rollback", "--env", "prod", "--reason", "it is down", "--yes", "--dry-run"];
+    const dry = await line.run("ci", other);
+    expect(dry.status).toBe(3);
+    expect(dry.against.join()).toContain("v1 serves since the rollback of ci@example.com");
+    const numbers = `${entries + 1}, ${entries + 2}`;
+    const told = "the rollback of v2 in prod that";
+    expect(dry.ran.stderr).toContain(`${told} waits would be written into the ledger first: entries ${numbers}`);
+    expect(dry.data).not.toHaveProperty("recorded");
+    expect(readdirSync(pending)).toHaveLength(1);
+    expect(line.ledger()).toHaveLength(entries);
+    // Also a command that is refused puts it there, and says so.
+    const refused = await line.promote("2", "prod");
+    expect(refused).toMatchObject({ status: 3, data: { outcome: "refused", recorded: [entries + 1, entries + 2] } });
+    expect(refused.ran.stderr).toContain(`${told} waited was written into the ledger: entries ${numbers}`);
     expect(readdirSync(pending)).toHaveLength(0);
+    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
     const kinds = line
       .ledger()
       .slice(entries)
@@ -167,6 +196,21 @@ describe("release and rollback", () => {
     expect(next.against.join("\n") + JSON.stringify(next.error)).toContain("its signature does not hold");
   });
 
+  it("a dry run of a promotion plans what the promotion writes", async () => {
+    const line = make();
+    const number = await line.candidate({ text: "one" });
+    const dry = () => line.promote(number, "test", "--dry-run");
+    const before = line.ledger().length;
+    expect(await good(dry())).toMatchObject({ would: { version: true, alias: true, entries: 2 } });
+    const entry = (await good(line.promote(number, "test"))).entry;
+    expect(line.ledger()).toHaveLength(before + 2);
+    const again = await good(dry());
+    expect(again).toMatchObject({ outcome: "planned", already: true, entry });
+    expect(again).not.toHaveProperty("would");
+    expect(await good(line.promote(number, "test"))).toMatchObject({ already: true, entry });
+    expect(line.ledger()).toHaveLength(before + 2);
+  });
+
   it("a version that serves is released again without a word to the ledger", async () => {
     const line = make();
     const number = await released(line, "one");
@@ -179,7 +223,7 @@ describe("release and rollback", () => {
     const line = make();
     const number = await line.candidate({ text: "one" });
     await good(line.promote(number, "test"));
-    await good(line.approve(number, "prod"));
+    expect(await good(line.approve(number, "prod"))).toMatchObject({ next: { step: "promote", roles: [] } });
     const args = ["approve", "withdraw", number, "--to", "prod", "--reason", "a complaint"];
     for (const more of [["--dry-run"], []]) {
       expect((await line.run("second", [...args, ...more])).status).toBe(3);

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import * as z from "zod";
 import { sha256 } from "../../src/lib/hash.ts";
 import { openTicketFile, ticketId, ticketsOf } from "../../src/tickets/file-register.ts";
 import { recordDigest } from "../../src/tickets/ticket.ts";
@@ -115,6 +116,15 @@ describe("a register that is not sound is exit 2, by line", () => {
     expect(error).toMatchObject({ exit: 2, problems: [expect.objectContaining(line === undefined ? {} : { line })] });
     expect(JSON.stringify(error)).toContain(JSON.stringify(words).slice(1, -1));
   });
+});
+
+test("who has no register is shown one that can be written as it stands", async () => {
+  const error: unknown = await openTicketFile(join(folder, "none.yaml"))
+    .ticket("CHG-1001")
+    .catch((thrown: unknown) => thrown);
+  const { hint } = z.object({ hint: z.string() }).parse(error);
+  const [example = ""] = /\{.*\}/.exec(hint) ?? [];
+  expect(await register(`${example}\n`).ticket("CHG-1001")).toMatchObject({ state: "approved" });
 });
 
 test("a register that is not there, or no file, is exit 2: not the same as a ticket that is not there", async () => {
