@@ -3,7 +3,7 @@ import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { slotProblem, slotsOf } from "../policy/slots.ts";
-import type { Line } from "../promotion/line.ts";
+import { isPilot, type Line } from "../promotion/line.ts";
 import {
   anchorProblem,
   leftovers,
@@ -74,6 +74,7 @@ export function statusOf(
   now: Date,
 ): Status {
   const { state, view, project } = line;
+  const pilot = isPilot(line);
   const approved = { state, project, entries: view.entries };
   const names = [...new Set([...(policy?.environments.map((each) => each.name) ?? []), ...state.environments])];
   return {
@@ -103,7 +104,7 @@ export function statusOf(
         differences: [
           ...(look?.answered === true
             ? [
-                ...differencesOf(look.picture, state, view.entries),
+                ...differencesOf({ ...look.picture, pilot }, state, view.entries),
                 ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
                 ...(policy === undefined
                   ? []

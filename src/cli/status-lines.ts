@@ -10,6 +10,7 @@ export const statusShape = z.object({
   model: z.string(),
   now: z.string(),
   pilot: z.boolean().describe("the policy does not list it: it goes no further than the first environment"),
+  advice: z.string().optional().describe("how a pilot gets on, of which nothing is in the ledger"),
   listed: z
     .object({
       riskTier: z.string(),
@@ -128,6 +129,12 @@ function notes(data: Status, style: Style): string[] {
   const now = Date.parse(data.now);
   const { policy, ledger } = data;
   return [
+    ...(data.advice === undefined
+      ? []
+      : [
+          note("a pilot: its versions are registered outside of the ledger; nothing to verify"),
+          `  ${style.dim("→")} ${data.advice}`,
+        ]),
     ...ledger.problems.slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
     ...data.environments.flatMap(({ environment, open }) =>
       open.map((each) =>

@@ -10,6 +10,7 @@ import { printHead } from "../ledger/entry.ts";
 import { othersServer } from "../local/others-server.ts";
 import { openProject } from "../project/read-project.ts";
 import { findLine } from "../promotion/find-line.ts";
+import { isPilot, LIST_IT } from "../promotion/line.ts";
 
 export const command = defineCommand({
   name: "status",
@@ -36,6 +37,7 @@ export const command = defineCommand({
       auditEndpoints(asked, line, context.clients.serving),
     ]);
     const { environments, approvals, listed } = statusOf(line, { looks, endpoints }, policy, context.now());
+    const pilot = isPilot(line);
     const problem = line.policy.known ? line.policy.value.problem : line.policy.why;
     const fix = line.policy.known ? line.policy.value.fix : line.policy.fix;
     return {
@@ -45,11 +47,13 @@ export const command = defineCommand({
         model: line.model,
         now: context.now().toISOString(),
         pilot: listed === undefined,
+        ...(pilot && { advice: LIST_IT }),
         listed: listed ?? null,
         policy: {
           inForce: inForce === undefined ? null : { version: inForce.version, digest: inForce.digest },
           file: policyFile === undefined ? null : { version: policyFile.policy.version, digest: policyFile.digest },
-          next: line.first !== undefined,
+          // Of a pilot no command writes an entry.
+          next: line.first !== undefined && !pilot,
           ...(problem !== undefined && { problem }),
           ...(fix !== undefined && { fix }),
         },

@@ -104,6 +104,7 @@ export const command = defineCommand({
         pending: [...ledger.pending],
         firstPolicy: ledger.firstPolicy ?? null,
         policy: ledger.policy ?? null,
+        pilot: ledger.pilot,
         ...(given !== undefined && { given }),
       },
       bundles: { named: bundles.named, good: bundles.good, evidence: bundles.evidence },

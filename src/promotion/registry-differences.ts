@@ -11,6 +11,8 @@ export interface RegistryPicture {
   isFirst: boolean;
   model: RegisteredModel | undefined;
   versions: readonly ModelVersion[];
+  /** Of a pilot nothing is in the ledger: in the first environment its aliases stand where `register` put them. */
+  pilot?: boolean;
 }
 
 /** What was begun and not ended may have left in a registry, each with the entry that tells so. */
@@ -71,10 +73,11 @@ export function registryDifferences(
 
 /** Aliases that stand elsewhere than the ledger says. Pure. */
 export function aliasDifferences(
-  { environment, model }: Pick<RegistryPicture, "environment" | "model">,
+  { environment, model, isFirst, pilot }: Pick<RegistryPicture, "environment" | "model" | "isFirst" | "pilot">,
   state: Pick<EnvironmentState, "champion" | "challenger">,
   left: Leftovers,
 ): string[] {
+  if (isFirst && pilot === true) return [];
   const say = (version: string | undefined): string => (version === undefined ? "none" : `v${version}`);
   return (["champion", "challenger"] as const).flatMap((name) => {
     const found = model?.aliases[name];
