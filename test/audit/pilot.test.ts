@@ -46,6 +46,19 @@ test("status accuses nobody, and promises no policy that a pilot never puts in f
   expect(stdout).not.toContain("puts it in force");
 });
 
+test.each([
+  ["promote", "1", "--to", "test"],
+  ["approve", "1", "--to", "test", "--yes"],
+  ["release", "1", "--env", "test"],
+  ["deploy", "1", "--env", "test"],
+])("%s says what is the matter: the policy does not list it", async (...args) => {
+  const { status, error, ran } = await line.run("second", args);
+  expect([status, error?.code]).toEqual([2, "project.pilot"]);
+  expect(error?.message).toContain("is a pilot: the policy does not list it");
+  expect(ran.stdout).toContain("a policy owner lists it");
+  expect(ran.stdout).not.toContain("restore");
+});
+
 test("a pilot beyond the first environment, and a ledger that somebody was told of, are no pilot's", async () => {
   const told = await verify("--policy-digest", "0".repeat(64));
   expect(told.status).toBe(3);
