@@ -1,5 +1,6 @@
 import type { Head } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
+import { RESTORE } from "../ledger/open-ledger.ts";
 import { isPilot, LIST_IT, type Line } from "../promotion/line.ts";
 import { misplacedRegistrations } from "../promotion/registry-differences.ts";
 import type { Finding } from "./finding.ts";
@@ -21,7 +22,6 @@ export interface LedgerAudit {
 
 /** A wrong clock of this machine may make all entries later than now. */
 const MAX_AHEAD = 5;
-const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
 
 /**
  * What a chain says about itself: whole or not, in order or not, with nothing left beside it. `given`: the digest of the first

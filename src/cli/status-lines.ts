@@ -32,6 +32,10 @@ export const statusShape = z.object({
     head: z.string(),
     tornBytes: z.int(),
     pending: z.array(z.string()),
+    whole: z
+      .boolean()
+      .describe("false: entries are missing or do not hold; what is said of environments is by those that do"),
+    fix: z.string().optional().describe("the way to a whole one"),
     problems: z.array(z.string()),
   }),
   environments: z.array(
@@ -83,7 +87,20 @@ export const statusShape = z.object({
 type Status = z.infer<typeof statusShape>;
 
 export function renderStatus(data: Status, style: Style): string {
-  return [heading(data, style), ...environmentTable(data, style), ...notes(data, style)].join("\n");
+  return [heading(data, style), ...broken(data, style), ...environmentTable(data, style), ...notes(data, style)].join(
+    "\n",
+  );
+}
+
+/** Before the table, which is by the entries that are left. */
+function broken({ ledger }: Status, style: Style): string[] {
+  if (ledger.whole) return [];
+  return [
+    ...ledger.problems.slice(0, 3).map((text) => `${style.bad(MARK.fail)} the ledger is not whole: ${text}`),
+    ...(ledger.fix === undefined
+      ? []
+      : [`  ${style.dim("→")} ${ledger.fix}; below is what the entries say that are left`]),
+  ];
 }
 
 function heading({ project, model, listed, policy, ledger }: Status, style: Style): string {
@@ -129,17 +146,17 @@ function notes(data: Status, style: Style): string[] {
   const now = Date.parse(data.now);
   const { policy, ledger } = data;
   return [
+    ...(ledger.whole ? ledger.problems : []).slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
     ...(data.advice === undefined
       ? []
       : [
           note("a pilot: its versions are registered outside of the ledger; nothing to verify"),
           `  ${style.dim("→")} ${data.advice}`,
         ]),
-    ...ledger.problems.slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
     ...data.environments.flatMap(({ environment, open }) =>
       open.map((each) =>
         note(
-          `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} open, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
+          `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} ${ledger.whole ? "open" : "begun"}, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
         ),
       ),
     ),

@@ -68,7 +68,12 @@ export function registryDifferences(
   recorded: readonly PlacedVersion[],
   left: Leftovers,
 ): string[] {
-  return [...aliasDifferences(picture, state, left), ...madeByHand(picture, recorded, left)];
+  return [
+    ...aliasDifferences(picture, state, left),
+    ...unrecorded(picture, recorded, left).map(
+      (version) => `${picture.environment} v${version} was made by hand: the ledger does not know it`,
+    ),
+  ];
 }
 
 /** Aliases that stand elsewhere than the ledger says. Pure. */
@@ -88,8 +93,8 @@ export function aliasDifferences(
 }
 
 /** Versions that the ledger does not know; those of the first environment may be experiments. Pure. */
-function madeByHand(
-  { environment, isFirst, versions }: Pick<RegistryPicture, "environment" | "isFirst" | "versions">,
+export function unrecorded(
+  { isFirst, versions }: Pick<RegistryPicture, "isFirst" | "versions">,
   recorded: readonly PlacedVersion[],
   left: Leftovers,
 ): string[] {
@@ -100,7 +105,7 @@ function madeByHand(
         !left.versions.some((each) => each.version === version) &&
         !recorded.some((each) => each.version === version && each.createdAt === createdAt),
     )
-    .map(({ version }) => `${environment} v${version} was made by hand: the ledger does not know it`);
+    .map(({ version }) => version);
 }
 
 /** Made after the start, as far as two clocks agree, and said to be of its bytes. */

@@ -251,6 +251,28 @@ describe("verify", () => {
     expect(against).toContain("alias champion of prod is v1 in the registry, but v2 in the ledger");
   });
 
+  test("of a ledger that lacks entries status says so first, names the way, and holds nothing against anybody", async () => {
+    const cut = await changedLedger(
+      (text) => `${text.split("\n").slice(0, -2).join("\n")}\n`,
+      () => screen(story.line, "status"),
+    );
+    const [, first = "", way = ""] = cut.stdout.split("\n");
+    expect(first).toMatch(
+      /^✖ the ledger is not whole: .* but prod was written to when it had 19: entries are missing$/,
+    );
+    expect(way).toContain("factory ledger restore");
+    expect(cut.stdout).toMatch(/rollback of 2 begun, .* {3}perhaps ended/);
+    expect(cut.stdout).not.toMatch(/carries on|by hand|in the registry|approved by/);
+    const { gone, found } = await changedLedger(
+      () => "",
+      async () => ({ gone: await screen(story.line, "status"), found: await story.verify() }),
+    );
+    expect(gone.stdout).toMatch(/not whole: the ledger ends with entry 0, but prod was written to when it had 19/);
+    expect(gone.stdout).not.toMatch(/carries on|by hand|in the registry|puts it in force/);
+    expect(found.data?.findings.map(({ message, fix }) => `${message} ${fix}`).join("\n")).not.toContain("by hand");
+    expect(found.against).toContain("prod v1 is not in what there is of the ledger");
+  });
+
   test.each([
     ["a flipped byte", (text: string) => text.replace("INC-77", "INC-78"), "entry 18"],
     ["a torn rest", (text: string) => `${text}{"v":1,"seq":`, "13 bytes of a line without its end"],
