@@ -95,7 +95,9 @@ describe("what stands and what stood", () => {
       const { served } = await historyOf(story.line, "--at", moment.toISOString(), ...more);
       return served?.map((each) => [each.environment, each.champion?.version, each.release?.ticket]);
     };
-    expect(await at(new Date(0))).toEqual([
+    const [opened] = readFileSync(story.line.ledgerPath, "utf8").split("\n");
+    const begins = new Date(/"at":"([^"]+)"/.exec(opened ?? "")?.[1] ?? "");
+    expect(await at(begins)).toEqual([
       ["dev", undefined, undefined],
       ["test", undefined, undefined],
       ["prod", undefined, undefined],
@@ -103,6 +105,18 @@ describe("what stands and what stood", () => {
     expect(await at(story.between, "--env", "prod")).toEqual([["prod", "1", "CHG-1"]]);
     expect(await at(story.during, "--env", "prod")).toEqual([["prod", "2", "CHG-2"]]);
     expect(await at(new Date(), "--env", "prod")).toEqual([["prod", "1", "CHG-1"]]);
+  });
+
+  test("history --at: what was before the first entry the ledger cannot tell, and says from when on it can", async () => {
+    const { status, error, data } = await story.line.run("second", ["history", "--at", "2020-01-01 12:00"]);
+    expect([status, error?.code, data]).toEqual([2, "flags.at", undefined]);
+    expect(error?.message).toMatch(
+      /begins at 20\d\d-.*Z: it cannot tell what served before, at 2020-01-01T12:00:00\.000Z/,
+    );
+    const empty = makeLine(server);
+    const none = await empty.run("second", ["history", "--at", "2020-01-01"]);
+    empty.remove();
+    expect([none.status, none.error?.message]).toEqual([2, expect.stringContaining("has no entry")]);
   });
 
   test.each([
