@@ -293,6 +293,29 @@ describe("what is broken is exit 2", () => {
   });
 });
 
+test("outside of a project, with ledgers in files: each hint names a folder, and --project no dead end", async () => {
+  for (const args of [
+    ["policy", "diff"],
+    ["ledger", "show"],
+    ["ledger", "verify"],
+  ]) {
+    const { status, document } = await run(ann, args, organisation);
+    expect([status, document.error?.hint]).toEqual([2, expect.stringContaining(project)]);
+    expect(document.error?.hint).not.toContain("--project");
+    const named = await run(ann, [...args, "--project", "proj"], organisation);
+    expect([named.status, named.document.error?.hint]).toEqual([2, `run this in ${project}, without --project`]);
+    const slip = await run(ann, [...args, "--project", "prj"], organisation);
+    expect([slip.status, slip.document.error?.code, slip.document.error?.hint]).toEqual([
+      2,
+      "project.unknown",
+      "did you mean proj?",
+    ]);
+  }
+  const shown = await screen(ann, ["policy", "show"], organisation);
+  expect(shown.stdout).toContain("no project here; go into a project's folder, such as ");
+  expect(shown.stdout).not.toContain("--project");
+});
+
 test("a policy and names that would steer a terminal do not", async () => {
   await open();
   writeFileSync(policyPath, second.replace("catalog: prod", 'catalog: prod\n    x: "\\e[2J"'));
