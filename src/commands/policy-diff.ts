@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { maySignLines } from "../cli/policy-lines.ts";
 import { MARK } from "../cli/style.ts";
 import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { usageError } from "../lib/error.ts";
@@ -77,9 +78,7 @@ export const command = defineCommand({
           ]
         : [
             `${style.bad(MARK.fail)} not in force: ${data.problem} (exit 3)`,
-            ...(data.maySign.length === 0
-              ? []
-              : [style.dim(`  may sign: ${data.maySign.join(", ")}: factory policy sign`)]),
+            ...maySignLines(data.maySign, data.version, data.inForce ?? undefined, style),
           ];
     return [head, ...lines, ...end].join("\n");
   },

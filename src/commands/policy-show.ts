@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { maySignLines } from "../cli/policy-lines.ts";
 import { MARK, table } from "../cli/style.ts";
 import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { describePolicy } from "../policy/describe-policy.ts";
@@ -144,7 +145,7 @@ export const command = defineCommand({
       `${file.path}  ${file.organisation}`,
       table(rows).replace(/^/gm, "  "),
       `${mark} the file is ${STATE[file.state]}${file.problem === undefined ? "" : `: ${file.problem}`}`,
-      ...(file.maySign.length === 0 ? [] : [style.dim(`  may sign: ${file.maySign.join(", ")}: factory policy sign`)]),
+      ...maySignLines(file.maySign, file.version, inForce?.version, style),
     ].join("\n");
   },
 });

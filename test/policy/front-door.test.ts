@@ -221,6 +221,13 @@ describe("the answer is no, and nothing is written", () => {
       difference: ["~ policyQuorum: 2 → 1", '~ riskTiers.low.prod.gates: ["unit"] → ["lint"]'],
       maySign: ["ann@example.com", "bob@example.com"],
     });
+    for (const verb of ["diff", "show"])
+      expect((await screen(eve, ["policy", verb])).stdout).toContain(
+        "  raise version in policy.yaml to 2; then may sign: ann@example.com, bob@example.com: factory policy sign\n",
+      );
+    writeFileSync(policyPath, second);
+    for (const verb of ["diff", "show"])
+      expect((await screen(eve, ["policy", verb])).stdout).toContain("  may sign: ann@example.com, bob@example.com");
     writeFileSync(policyPath, `${first}# a comment\n`);
     const comment = await screen(eve, ["policy", "diff"]);
     expect([comment.status, comment.stdout]).toEqual([3, expect.stringContaining("only comments or layout differ")]);
