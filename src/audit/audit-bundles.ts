@@ -88,8 +88,10 @@ async function auditBundle(
   });
   const obtained = await source.get(digest, BUNDLE_FILE, environment);
   if (!("folder" in obtained)) {
-    const { verdict, why, fix } = obtained;
-    return [{ part: "bundles", verdict, message: `${what}: ${why}`, ...(fix !== undefined && { fix }) }];
+    const { verdict, why, cause, fix } = obtained;
+    const missing = cause === undefined ? undefined : { entry: entry.seq, cause };
+    const message = `${what}: ${why}`;
+    return [{ part: "bundles", verdict, message, ...(missing && { missing }), ...(fix !== undefined && { fix }) }];
   }
   const bundle = await reading(() => readBundle(obtained.folder, digest));
   if ("problem" in bundle) return [flaw(bundle.problem)];

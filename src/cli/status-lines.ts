@@ -171,7 +171,10 @@ function notes(data: Status, style: Style): string[] {
     ),
     ...data.environments.flatMap(({ differences }) => differences.map((text) => note(`${text}   factory verify`))),
     ...data.environments.flatMap(({ remarks }) => remarks.map(note)),
-    ...unansweredLines(data).map(note),
+    ...unansweredLines(data).flatMap(({ why, fix }) => [
+      note(why),
+      ...(fix === undefined ? [] : [`  ${style.dim("→")} ${fix}`]),
+    ]),
     ...(ledger.pending.length === 0
       ? []
       : [
@@ -196,13 +199,17 @@ function notes(data: Status, style: Style): string[] {
   ];
 }
 
-/** One line for registries that failed in the same way. */
-function unansweredLines({ environments }: Status): string[] {
-  const reasons = new Map<string, string[]>();
+/** Registries that failed in the same way are told together. */
+function unansweredLines({ environments }: Status): { why: string; fix: string | undefined }[] {
+  const reasons = new Map<string, { why: string; fix: string | undefined; names: string[] }>();
   for (const { environment, unanswered, fix } of environments) {
     if (unanswered === undefined) continue;
-    const reason = fix === undefined ? unanswered : `${unanswered}   ${fix}`;
-    reasons.set(reason, [...(reasons.get(reason) ?? []), environment]);
+    const key = JSON.stringify([unanswered, fix]);
+    const names = [...(reasons.get(key)?.names ?? []), environment];
+    reasons.set(key, { why: unanswered, fix, names });
   }
-  return [...reasons].map(([why, names]) => `the registry of ${names.join(", ")} was not looked at: ${why}`);
+  return [...reasons.values()].map(({ why, fix, names }) => ({
+    why: `the registry of ${names.join(", ")} was not looked at: ${why}`,
+    fix,
+  }));
 }

@@ -7,6 +7,10 @@ const finding = z.object({
   verdict: z.enum(["no", "cannot tell", "note"]),
   environment: z.string().optional(),
   message: z.string(),
+  missing: z
+    .object({ entry: z.int(), cause: z.string() })
+    .optional()
+    .describe("a bundle that was not obtained: its entry, and why, as it may be said of others too"),
   fix: z.string().optional(),
 });
 
@@ -143,8 +147,24 @@ function problems({ findings }: Verified, style: Style): string[] {
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-/** What was found alike in several environments is said once, with their names. */
+/** Bundles that were not obtained for one and the same cause are one line, with their entries; the others stay as they are. */
 function messages(group: Verified["findings"]): string[] {
+  const causes = new Map<string, Verified["findings"]>();
+  for (const each of group)
+    if (each.missing !== undefined) causes.set(each.missing.cause, [...(causes.get(each.missing.cause) ?? []), each]);
+  const several = [...causes].filter(([, found]) => found.length > 1);
+  const rest = group.filter((each) => !several.some(([, found]) => found.includes(each)));
+  return [
+    ...several.map(([cause, found]) => {
+      const entries = [...new Set(found.map((each) => each.missing?.entry))];
+      return `${found.length} bundles, of entries ${entries.join(", ")}: ${cause}`;
+    }),
+    ...inEnvironments(rest),
+  ];
+}
+
+/** What was found alike in several environments is said once, with their names. */
+function inEnvironments(group: Verified["findings"]): string[] {
   const alike = new Map<string, string[]>();
   for (const { message, environment } of group) {
     const [before, ...after] = environment === undefined ? [message] : message.split(` of ${environment} `);
