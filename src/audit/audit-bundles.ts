@@ -52,7 +52,7 @@ export async function auditBundles(
         part: "bundles",
         verdict: "note",
         environment,
-        message: `entry ${entry.seq} (rolledback) has no bundle: the evidence store did not answer when it was written; the ledger has the decision`,
+        message: `entry ${entry.seq} (rolledback) has no bundle${whyNone(entry)}; the ledger has the decision`,
       });
       continue;
     }
@@ -63,6 +63,12 @@ export async function auditBundles(
     advance(named);
   }
   return { named, good, evidence: evidence.size, findings };
+}
+
+/** What the entry itself tells of it. Only a rollback may go without: nothing must keep it from happening. */
+function whyNone(entry: Decided): string {
+  const moment = entry.kind === "rolledback" ? entry.body.effectiveAt : undefined;
+  return moment === undefined ? "" : `: the rollback was made without the ledger, at ${moment}, and recorded later`;
 }
 
 async function auditBundle(
@@ -82,8 +88,10 @@ async function auditBundle(
   });
   const obtained = await source.get(digest, BUNDLE_FILE, environment);
   if (!("folder" in obtained)) {
-    const { verdict, why, fix } = obtained;
-    return [{ part: "bundles", verdict, message: `${what}: ${why}`, ...(fix !== undefined && { fix }) }];
+    const { verdict, why, cause, fix } = obtained;
+    const missing = cause === undefined ? undefined : { entry: entry.seq, cause };
+    const message = `${what}: ${why}`;
+    return [{ part: "bundles", verdict, message, ...(missing && { missing }), ...(fix !== undefined && { fix }) }];
   }
   const bundle = await reading(() => readBundle(obtained.folder, digest));
   if ("problem" in bundle) return [flaw(bundle.problem)];

@@ -1,6 +1,7 @@
 import type { Head } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
-import type { Line } from "../promotion/line.ts";
+import { RESTORE } from "../ledger/open-ledger.ts";
+import { isPilot, LIST_IT, type Line } from "../promotion/line.ts";
 import { misplacedRegistrations } from "../promotion/registry-differences.ts";
 import type { Finding } from "./finding.ts";
 
@@ -14,19 +15,20 @@ export interface LedgerAudit {
   firstPolicy: string | undefined;
   /** In force at the end. */
   policy: { version: number; digest: string } | undefined;
+  /** The policy does not list the project, and nothing was ever written. */
+  pilot: boolean;
   findings: Finding[];
 }
 
 /** A wrong clock of this machine may make all entries later than now. */
 const MAX_AHEAD = 5;
-const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
 
 /**
  * What a chain says about itself: whole or not, in order or not, with nothing left beside it. `given`: the digest of the first
  * policy, as told by another way. `now`: no entry can be signed later than that. Pure.
  */
 export function auditLedger(
-  { view, state, project }: Pick<Line, "view" | "state" | "project">,
+  { view, state, project, policy }: Pick<Line, "view" | "state" | "project" | "policy">,
   pending: readonly string[],
   given: string | undefined,
   now: Date,
@@ -49,7 +51,16 @@ export function auditLedger(
       "one of the two clocks is wrong, or the entry was dated on purpose: set the clock (NTP), and ask its signer",
     );
   if (ahead.length > MAX_AHEAD) no(`${ahead.length - MAX_AHEAD} more entries are dated in the future`);
-  if (view.entries.length === 0 && view.problems.length === 0)
+  // Who was told how the ledger was opened asks about one that is not there.
+  const pilot = given === undefined && isPilot({ view, project, policy });
+  if (pilot)
+    findings.push({
+      part: "ledger",
+      verdict: "note",
+      message: `${project} is a pilot: the policy does not list it, so that it is registered outside of the ledger, and there is nothing to verify`,
+      fix: LIST_IT,
+    });
+  else if (view.entries.length === 0 && view.problems.length === 0)
     no("the ledger holds no entry, and nothing proves nothing", "factory register opens it under a signed policy");
   if (state.project !== undefined && state.project !== project)
     no(
@@ -78,6 +89,7 @@ export function auditLedger(
     pending,
     firstPolicy,
     policy: view.policy && { version: view.policy.version, digest: view.policy.digest },
+    pilot,
     findings,
   };
 }

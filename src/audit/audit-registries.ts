@@ -1,6 +1,6 @@
 import type { Report } from "../lib/progress.ts";
 import type { Environment } from "../policy/policy.ts";
-import type { Line } from "../promotion/line.ts";
+import { isPilot, type Line } from "../promotion/line.ts";
 import { recordedVersions } from "../promotion/registry-differences.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import { deploymentFindings } from "./audit-deployments.ts";
@@ -40,6 +40,7 @@ export async function auditRegistries(
   if (!policy.known) return { environments: [], findings: [unasked(policy.why, policy.fix)] };
   const { policy: inForce } = policy.value.inForce;
   const listed = inForce.environments;
+  const pilot = isPilot({ policy, project, view });
   const approved = { state, project, entries: view.entries };
   const [looks, serving] = await Promise.all([
     lookAtRegistries(listed, model, registryOf),
@@ -63,7 +64,7 @@ export async function auditRegistries(
     const { read, findings: found } = await auditBytes(look, here, report);
     const recorded = recordedVersions(environment, view.entries);
     const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
-    findings.push(...registryFindings(look.picture, here, view.entries, left), ...begun, ...found);
+    findings.push(...registryFindings({ ...look.picture, pilot }, here, view.entries, left), ...begun, ...found);
     findings.push(...deploymentFindings(look.picture, look.registry.deployments, approved, inForce));
     const { versions, model: registered } = look.picture;
     environments.push({

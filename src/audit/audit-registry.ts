@@ -3,11 +3,13 @@ import type { EnvironmentState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import {
+  aliasDifferences,
   anchorProblem,
   type Leftovers,
   type RegistryPicture,
   recordedVersions,
   registryDifferences,
+  unrecorded,
 } from "../promotion/registry-differences.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { MODEL_TAGS, type ModelRegistry, type ModelVersion } from "../registry/registry.ts";
@@ -20,6 +22,7 @@ export interface InUse extends PlacedVersion {
 }
 
 const LEFT = "a promotion that was abandoned may have left it: promote the same candidate again";
+const CUT = "bring back a whole copy: factory ledger restore FILE (of git: what the branch was before)";
 const BY_HAND = "somebody worked in the registry by hand: put it back as the ledger says, and find out who";
 
 /** Where a registry is not what the ledger says, as far as names, numbers and times tell. `left`: what is excused. Pure. */
@@ -41,9 +44,18 @@ export function registryFindings(
   const abandoned = state.abandoned.some((each) => each.kind === "promotion.started");
   const cut = anchorProblem(model, environment, entries);
   return [
-    ...registryDifferences(picture, state, recorded, left).map((message) =>
-      no(message, abandoned ? `${LEFT}; or ${BY_HAND}` : BY_HAND),
-    ),
+    ...(cut === undefined ? [] : [no(cut, CUT)]),
+    // What differs from a ledger that lacks entries may be what they say: nobody is accused of it.
+    ...(cut !== undefined
+      ? [
+          ...aliasDifferences(picture, state, left),
+          ...unrecorded(picture, recorded, left).map(
+            (version) => `${environment} v${version} is not in what there is of the ledger`,
+          ),
+        ].map((message) => no(message, CUT))
+      : registryDifferences(picture, state, recorded, left).map((message) =>
+          no(message, abandoned ? `${LEFT}; or ${BY_HAND}` : BY_HAND),
+        )),
     ...distinct(recorded).flatMap(({ version, createdAt }) => {
       const found = versions.find((each) => each.version === version);
       const fix = usesOf(state).some((each) => each.version === version)
@@ -71,9 +83,6 @@ export function registryFindings(
           },
         ]
       : []),
-    ...(cut === undefined
-      ? []
-      : [no(cut, "bring back a whole copy: factory ledger restore FILE (of git: what the branch was before)")]),
   ];
 }
 

@@ -6,6 +6,8 @@ export interface Finding {
   environment?: string;
   /** One sentence: what, and where. */
   message: string;
+  /** Of a bundle that was not obtained: its entry, and what it has in common with others that were not. */
+  missing?: { entry: number; cause: string };
   /** What to do. */
   fix?: string;
 }

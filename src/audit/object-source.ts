@@ -7,8 +7,11 @@ import { EXIT, FactoryError } from "../lib/error.ts";
 /** An object's folder, `fetched` when a store was asked for it; else why it is not there. */
 export type Obtained =
   | { folder: string; fetched: boolean }
-  /** `no`: the store answered, and what it holds is not it. `cannot tell`: nobody answered, or nobody was asked. */
-  | { verdict: "no" | "cannot tell"; why: string; fix?: string };
+  /**
+   * `no`: the store answered, and what it holds is not it. `cannot tell`: nobody answered, or nobody was asked. `cause`: what it has in
+   * common with others.
+   */
+  | { verdict: "no" | "cannot tell"; why: string; cause?: string; fix?: string };
 
 export interface ObjectSource {
   /** Where what was obtained lies. */
@@ -20,6 +23,8 @@ export interface ObjectSource {
   /** Whether any store was asked so far. */
   asked(): boolean;
 }
+
+const OFFLINE = "it is not in the cache of this machine, and no store is asked (--offline)";
 
 /**
  * Where an audit takes evidence and bundles from. What the cache holds is verified, never believed. `storeOf`: undefined for an
@@ -34,7 +39,8 @@ export function objectSource(
     if (storeOf === undefined)
       return {
         verdict: "cannot tell",
-        why: "it is not in the cache of this machine, and no store is asked (--offline)",
+        why: OFFLINE,
+        cause: OFFLINE,
         fix: "run factory verify once without --offline",
       };
     try {
@@ -49,6 +55,7 @@ export function objectSource(
       return {
         verdict: error.code.startsWith("object.") ? "no" : "cannot tell",
         why: `${environment}: ${message}`,
+        ...(!error.code.startsWith("object.") && { cause: message }),
         ...(hint !== undefined && { fix: hint }),
       };
     }

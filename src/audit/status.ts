@@ -3,7 +3,7 @@ import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { slotProblem, slotsOf } from "../policy/slots.ts";
-import type { Line } from "../promotion/line.ts";
+import { isPilot, type Line } from "../promotion/line.ts";
 import {
   anchorProblem,
   leftovers,
@@ -13,6 +13,7 @@ import {
 } from "../promotion/registry-differences.ts";
 import { standingApprovals } from "./approvals.ts";
 import { foreignApprovals } from "./audit-deployments.ts";
+import { anchorOf } from "./audit-registry.ts";
 import type { Finding } from "./finding.ts";
 import { numberOf } from "./history.ts";
 import type { Look } from "./look.ts";
@@ -49,6 +50,10 @@ export interface EnvironmentStatus {
 }
 
 export interface Status {
+  /** Why the ledger is known to lack entries: an anchor of a registry tells. */
+  cut: string | undefined;
+  /** Nothing is known to be wrong with the ledger. */
+  whole: boolean;
   environments: EnvironmentStatus[];
   approvals: readonly {
     number: string | undefined;
@@ -66,7 +71,10 @@ export interface Status {
     | undefined;
 }
 
-/** Where every environment stands, by the ledger, with what one look at the registries showed. Pure. */
+/**
+ * Where every environment stands, by the ledger, with what one look at the registries showed. Where the ledger is not whole, nothing is
+ * held against anybody, and nothing is said to be still to do: the entries that are not there may say otherwise. Pure.
+ */
 export function statusOf(
   line: Line,
   { looks, endpoints }: { looks: readonly Look[]; endpoints: readonly Finding[] },
@@ -74,14 +82,20 @@ export function statusOf(
   now: Date,
 ): Status {
   const { state, view, project } = line;
+  const pilot = isPilot(line);
   const approved = { state, project, entries: view.entries };
   const names = [...new Set([...(policy?.environments.map((each) => each.name) ?? []), ...state.environments])];
+  const cut = cutOf(looks, view.entries);
+  const whole = cut === undefined && view.problems.length === 0;
+  const carryOn = (fix: string): string => (whole ? fix : "perhaps ended: an entry may be missing");
   return {
+    cut,
+    whole,
     environments: names.map((name) => {
       const look = looks.find((each) => each.environment.name === name);
       const here = state.environment(name);
       const { champion, challenger, open } = here;
-      const serving = endpoints.filter((each) => each.environment === name);
+      const serving = whole ? endpoints.filter((each) => each.environment === name) : [];
       return {
         environment: name,
         champion: champion && {
@@ -91,20 +105,19 @@ export function statusOf(
           rollback: targetText(champion.rollback),
         },
         challenger: challenger && standing(state, challenger),
-        ...deploymentsOf(here, state),
+        ...deploymentsOf(here, state, carryOn),
         open: open.map((entry) => ({
           seq: entry.seq,
           kind: entry.kind,
           by: entry.by,
           at: entry.at,
           number: numberOf(state, entry.body.digest),
-          fix: fixOf(entry, numberOf(state, entry.body.digest)),
+          fix: carryOn(fixOf(entry, numberOf(state, entry.body.digest))),
         })),
         differences: [
-          ...(look?.answered === true
+          ...(whole && look?.answered === true
             ? [
-                ...differencesOf(look.picture, state, view.entries),
-                ...[anchorProblem(look.picture.model, name, view.entries) ?? []].flat(),
+                ...differencesOf({ ...look.picture, pilot }, state, view.entries),
                 ...(policy === undefined
                   ? []
                   : foreignApprovals(look.picture, look.registry.deployments, approved, policy)
@@ -120,7 +133,7 @@ export function statusOf(
         unanswered: look?.answered === false ? { why: look.why, fix: look.fix } : undefined,
       };
     }),
-    approvals: standingApprovals(state, now).map((each) => ({
+    approvals: (whole ? standingApprovals(state, now) : []).map((each) => ({
       number: numberOf(state, each.digest),
       digest: each.digest,
       environment: each.environment,
@@ -132,6 +145,17 @@ export function statusOf(
     })),
     listed: listedIn(policy, line.project),
   };
+}
+
+/** Of all anchors that the ledger lacks, what the one with the highest number says. */
+function cutOf(looks: readonly Look[], entries: readonly Entry[]): string | undefined {
+  return looks
+    .flatMap((look) => {
+      if (!look.answered) return [];
+      const problem = anchorProblem(look.picture.model, look.environment.name, entries);
+      return problem === undefined ? [] : [{ problem, seq: Number.parseInt(anchorOf(look.picture) ?? "", 10) || 0 }];
+    })
+    .sort((a, b) => b.seq - a.seq)[0]?.problem;
 }
 
 function differencesOf(picture: RegistryPicture, state: LineState, entries: readonly Entry[]): string[] {
@@ -147,6 +171,7 @@ function standing(state: LineState, { version, digest }: Pick<PlacedVersion, "ve
 function deploymentsOf(
   { deployed, deploying }: ReturnType<LineState["environment"]>,
   state: LineState,
+  carryOn: (fix: string) => string,
 ): Pick<EnvironmentStatus, "deployed" | "deploying"> {
   const last = deployed.at(-1);
   const begun = deploying.at(-1);
@@ -160,7 +185,7 @@ function deploymentsOf(
     deployed: last && { ...told(last.entry), workspace: last.started.body.workspace },
     deploying: begun && {
       ...told(begun),
-      fix: `factory deploy ${numberOf(state, begun.body.digest) ?? "VERSION"} --env ${begun.body.environment}`,
+      fix: carryOn(`factory deploy ${numberOf(state, begun.body.digest) ?? "VERSION"} --env ${begun.body.environment}`),
     },
   };
 }

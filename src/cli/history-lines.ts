@@ -63,6 +63,7 @@ export const historyShape = z.object({
     .optional()
     .describe("newest first; absent with --at"),
   at: z.string().optional(),
+  means: z.string().optional().describe("which moment was taken, where --at named a day alone"),
   served: z
     .array(
       z.object({
@@ -92,6 +93,7 @@ export function renderHistory(data: History, style: Style): string {
   if (data.served !== undefined)
     return [
       style.dim(`at ${second(data.at ?? "")} UTC`),
+      ...(data.means === undefined ? [] : [`${style.warn(MARK.note)} ${data.means}`]),
       ...data.served.flatMap((each) => servedLines(each, style)),
     ].join("\n");
   const changes = data.changes ?? [];

@@ -10,6 +10,7 @@ export const statusShape = z.object({
   model: z.string(),
   now: z.string(),
   pilot: z.boolean().describe("the policy does not list it: it goes no further than the first environment"),
+  advice: z.string().optional().describe("how a pilot gets on, of which nothing is in the ledger"),
   listed: z
     .object({
       riskTier: z.string(),
@@ -31,6 +32,10 @@ export const statusShape = z.object({
     head: z.string(),
     tornBytes: z.int(),
     pending: z.array(z.string()),
+    whole: z
+      .boolean()
+      .describe("false: entries are missing or do not hold; what is said of environments is by those that do"),
+    fix: z.string().optional().describe("the way to a whole one"),
     problems: z.array(z.string()),
   }),
   environments: z.array(
@@ -82,7 +87,20 @@ export const statusShape = z.object({
 type Status = z.infer<typeof statusShape>;
 
 export function renderStatus(data: Status, style: Style): string {
-  return [heading(data, style), ...environmentTable(data, style), ...notes(data, style)].join("\n");
+  return [heading(data, style), ...broken(data, style), ...environmentTable(data, style), ...notes(data, style)].join(
+    "\n",
+  );
+}
+
+/** Before the table, which is by the entries that are left. */
+function broken({ ledger }: Status, style: Style): string[] {
+  if (ledger.whole) return [];
+  return [
+    ...ledger.problems.slice(0, 3).map((text) => `${style.bad(MARK.fail)} the ledger is not whole: ${text}`),
+    ...(ledger.fix === undefined
+      ? []
+      : [`  ${style.dim("→")} ${ledger.fix}; below is what the entries say that are left`]),
+  ];
 }
 
 function heading({ project, model, listed, policy, ledger }: Status, style: Style): string {
@@ -128,11 +146,17 @@ function notes(data: Status, style: Style): string[] {
   const now = Date.parse(data.now);
   const { policy, ledger } = data;
   return [
-    ...ledger.problems.slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
+    ...(ledger.whole ? ledger.problems : []).slice(0, 3).map((text) => bad(`ledger: ${text}   factory verify`)),
+    ...(data.advice === undefined
+      ? []
+      : [
+          note("a pilot: its versions are registered outside of the ledger; nothing to verify"),
+          `  ${style.dim("→")} ${data.advice}`,
+        ]),
     ...data.environments.flatMap(({ environment, open }) =>
       open.map((each) =>
         note(
-          `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} open, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
+          `${environment}: ${each.kind.replace(".started", "")}${each.number === undefined ? "" : ` of ${each.number}`} ${ledger.whole ? "open" : "begun"}, by ${each.by}, ${span(now - Date.parse(each.at))}   ${each.fix}`,
         ),
       ),
     ),
@@ -147,7 +171,10 @@ function notes(data: Status, style: Style): string[] {
     ),
     ...data.environments.flatMap(({ differences }) => differences.map((text) => note(`${text}   factory verify`))),
     ...data.environments.flatMap(({ remarks }) => remarks.map(note)),
-    ...unansweredLines(data).map(note),
+    ...unansweredLines(data).flatMap(({ why, fix }) => [
+      note(why),
+      ...(fix === undefined ? [] : [`  ${style.dim("→")} ${fix}`]),
+    ]),
     ...(ledger.pending.length === 0
       ? []
       : [
@@ -172,13 +199,17 @@ function notes(data: Status, style: Style): string[] {
   ];
 }
 
-/** One line for registries that failed in the same way. */
-function unansweredLines({ environments }: Status): string[] {
-  const reasons = new Map<string, string[]>();
+/** Registries that failed in the same way are told together. */
+function unansweredLines({ environments }: Status): { why: string; fix: string | undefined }[] {
+  const reasons = new Map<string, { why: string; fix: string | undefined; names: string[] }>();
   for (const { environment, unanswered, fix } of environments) {
     if (unanswered === undefined) continue;
-    const reason = fix === undefined ? unanswered : `${unanswered}   ${fix}`;
-    reasons.set(reason, [...(reasons.get(reason) ?? []), environment]);
+    const key = JSON.stringify([unanswered, fix]);
+    const names = [...(reasons.get(key)?.names ?? []), environment];
+    reasons.set(key, { why: unanswered, fix, names });
   }
-  return [...reasons].map(([why, names]) => `the registry of ${names.join(", ")} was not looked at: ${why}`);
+  return [...reasons.values()].map(({ why, fix, names }) => ({
+    why: `the registry of ${names.join(", ")} was not looked at: ${why}`,
+    fix,
+  }));
 }

@@ -7,6 +7,10 @@ const finding = z.object({
   verdict: z.enum(["no", "cannot tell", "note"]),
   environment: z.string().optional(),
   message: z.string(),
+  missing: z
+    .object({ entry: z.int(), cause: z.string() })
+    .optional()
+    .describe("a bundle that was not obtained: its entry, and why, as it may be said of others too"),
   fix: z.string().optional(),
 });
 
@@ -23,6 +27,9 @@ export const verifyShape = z.object({
     pending: z.array(z.string()).describe("files in .factory/pending"),
     firstPolicy: z.string().nullable().describe("digest of the policy with which the ledger was opened"),
     policy: z.object({ version: z.int(), digest: z.string() }).nullable().describe("in force at the end"),
+    pilot: z
+      .boolean()
+      .describe("the policy does not list the project, and nothing was ever written: there is nothing to verify"),
     given: z.string().optional().describe("--policy-digest"),
   }),
   bundles: z.object({
@@ -87,6 +94,7 @@ export function renderVerify(data: Verified, style: Style): string {
 }
 
 function ledgerText({ ledger, findings }: Verified): string {
+  if (ledger.pilot) return "none: a pilot is registered outside of the ledger; nothing to verify";
   const entries = `${count(ledger.entries)} signed ${ledger.entries === 1 ? "entry" : "entries"}`;
   const whole = !findings.some((each) => each.part === "ledger" && each.verdict === "no");
   const policy = ledger.policy === null ? "" : `   policy v${ledger.policy.version} in force`;
@@ -98,7 +106,7 @@ function bundlesText({ named, good, evidence }: Verified["bundles"]): string {
   return `${count(good)} of ${count(named)}: signatures, digests, subjects; ${count(evidence)} evidence`;
 }
 
-function registryText({ findings }: Verified, registry: NonNullable<Verified["registry"]>): string {
+function registryText({ ledger, findings }: Verified, registry: NonNullable<Verified["registry"]>): string {
   const own = findings.filter((each) => each.part === "registry");
   const number = (verdict: "no" | "cannot tell") => own.filter((each) => each.verdict === verdict).length;
   const [wrong, open] = [number("no"), number("cannot tell")];
@@ -107,6 +115,7 @@ function registryText({ findings }: Verified, registry: NonNullable<Verified["re
     ...(open > 0 ? [`${open} could not be told`] : []),
   ];
   if (parts.length > 0) return parts.join(", ");
+  if (ledger.pilot) return "no version beyond the first environment";
   const read = registry.reduce((sum, each) => sum + (each.read ?? 0), 0);
   const endpoints = registry.reduce((sum, each) => sum + each.endpoints.length, 0);
   const anchored = registry.filter((each) => (each.anchor ?? null) !== null).length;
@@ -138,8 +147,24 @@ function problems({ findings }: Verified, style: Style): string[] {
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-/** What was found alike in several environments is said once, with their names. */
+/** Bundles that were not obtained for one and the same cause are one line, with their entries; the others stay as they are. */
 function messages(group: Verified["findings"]): string[] {
+  const causes = new Map<string, Verified["findings"]>();
+  for (const each of group)
+    if (each.missing !== undefined) causes.set(each.missing.cause, [...(causes.get(each.missing.cause) ?? []), each]);
+  const several = [...causes].filter(([, found]) => found.length > 1);
+  const rest = group.filter((each) => !several.some(([, found]) => found.includes(each)));
+  return [
+    ...several.map(([cause, found]) => {
+      const entries = [...new Set(found.map((each) => each.missing?.entry))];
+      return `${found.length} bundles, of entries ${entries.join(", ")}: ${cause}`;
+    }),
+    ...inEnvironments(rest),
+  ];
+}
+
+/** What was found alike in several environments is said once, with their names. */
+function inEnvironments(group: Verified["findings"]): string[] {
   const alike = new Map<string, string[]>();
   for (const { message, environment } of group) {
     const [before, ...after] = environment === undefined ? [message] : message.split(` of ${environment} `);

@@ -1,11 +1,11 @@
 import * as z from "zod";
+import { askedMoment } from "../audit/asked-moment.ts";
 import { changesOf, servedAt } from "../audit/history.ts";
 import { defineCommand } from "../cli/command.ts";
 import { historyShape, renderHistory } from "../cli/history-lines.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
-import { momentOf } from "../policy/local-time.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { findLine } from "../promotion/find-line.ts";
 
@@ -17,7 +17,10 @@ export const command = defineCommand({
     "deployment, newest first. With --at: who served at that moment in each environment. The order of the chain decides, not its times.",
   options: [
     { flags: "--env <environment>", description: "of this environment only" },
-    { flags: "--at <time>", description: "a moment; without a zone in the policy's time zone" },
+    {
+      flags: "--at <time>",
+      description: "a moment; without a zone in the policy's time zone, without a time the first moment of the day",
+    },
     ...LINE_OPTIONS,
   ],
   examples: ["factory history", 'factory history --at "2026-11-21 14:00"', "factory history --env prod --json"],
@@ -40,11 +43,11 @@ export const command = defineCommand({
         : unknownEnvironment(input.env, names);
     const base = { project: line.project, model: line.model };
     if (input.at === undefined) return { ok: true, data: { ...base, changes: changesOf(view, input.env) } };
-    const at = momentOf(input.at, policy?.timezone ?? "UTC");
+    const { at, means } = askedMoment(input.at, policy?.timezone ?? "UTC", line.project, view.entries);
     if (at > context.now())
       throw usageError("flags.at", `--at ${input.at} lies in the future`, "give a moment that has been");
     const served = servedAt(view, input.env === undefined ? names : [input.env], at);
-    return { ok: true, data: { ...base, at: at.toISOString(), served } };
+    return { ok: true, data: { ...base, at: at.toISOString(), ...(means !== undefined && { means }), served } };
   },
   render: renderHistory,
 });

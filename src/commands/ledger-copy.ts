@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK } from "../cli/style.ts";
-import { policyLedger } from "../ledger/ask-policy.ts";
+import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { planCopy } from "../ledger/copy.ts";
 import { printHead } from "../ledger/entry.ts";
 import { sourceOfCopy } from "../ledger/place.ts";
@@ -45,13 +45,9 @@ export const command = defineCommand({
     fix: z.string().optional(),
   }),
   async run({ from, fromGit, policy, project }, context) {
-    const asked = policyLedger(
-      policyAround(context.cwd, policy)?.policy.ledger ?? { kind: "file" },
-      projectAround(context.cwd),
-      project,
-    );
-    if (asked === undefined)
-      throw usageError("project.missing", "whose ledger?", "go into a project's folder, or name --project NAME");
+    const around = policyAround(context.cwd, policy);
+    const asked = policyLedger(around, projectAround(context.cwd), project);
+    if (asked === undefined) throw usageError("project.missing", "whose ledger?", sayWhose(around));
     const path = from === undefined ? undefined : resolve(context.cwd, from);
     if (path !== undefined && !existsSync(path)) throw usageError("file.missing", `ledger not found: ${path}`);
     const source = await context.clients.ledger(sourceOfCopy(path, fromGit, asked.project));

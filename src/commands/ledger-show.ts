@@ -2,7 +2,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { second } from "../cli/moments.ts";
 import { MARK, table } from "../cli/style.ts";
-import { policyLedger } from "../ledger/ask-policy.ts";
+import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { describeEntry } from "../ledger/describe.ts";
 import { printHead } from "../ledger/entry.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
@@ -49,13 +49,9 @@ export const command = defineCommand({
     problems: z.array(z.string()),
   }),
   async run(input, context) {
-    const asked = policyLedger(
-      policyAround(context.cwd, input.policy)?.policy.ledger ?? { kind: "file" },
-      projectAround(context.cwd),
-      input.project,
-    );
-    if (asked === undefined)
-      throw usageError("project.missing", "whose ledger?", "go into a project's folder, or name one: --project NAME");
+    const around = policyAround(context.cwd, input.policy);
+    const asked = policyLedger(around, projectAround(context.cwd), input.project);
+    if (asked === undefined) throw usageError("project.missing", "whose ledger?", sayWhose(around));
     const ledger = openLedger(await context.clients.ledger(asked.place), asked.project);
     const view = await ledger.view();
     const from = Number(input.from ?? 1);

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK } from "../cli/style.ts";
-import { policyLedger } from "../ledger/ask-policy.ts";
+import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { printHead } from "../ledger/entry.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace } from "../ledger/store.ts";
@@ -93,12 +93,8 @@ function placeOf({ file, policy, project }: Asked, cwd: string): { place: Ledger
     if (!existsSync(path)) throw usageError("file.missing", `ledger not found: ${path}`);
     return { place: { kind: "file", path }, ...(project !== undefined && { project }) };
   }
-  const asked = policyLedger(policyAround(cwd, policy)?.policy.ledger ?? { kind: "file" }, projectAround(cwd), project);
-  if (asked === undefined)
-    throw usageError(
-      "project.missing",
-      "whose ledger?",
-      "go into a project's folder, or name a file or --project NAME",
-    );
+  const around = policyAround(cwd, policy);
+  const asked = policyLedger(around, projectAround(cwd), project);
+  if (asked === undefined) throw usageError("project.missing", "whose ledger?", `${sayWhose(around)}; or name a file`);
   return asked;
 }

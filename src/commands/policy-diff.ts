@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { maySignLines } from "../cli/policy-lines.ts";
 import { MARK } from "../cli/style.ts";
-import { askPolicy, policyLedger } from "../ledger/ask-policy.ts";
+import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { usageError } from "../lib/error.ts";
 import { policyDifference } from "../policy/difference.ts";
 import { policyFileState } from "../policy/in-force.ts";
@@ -30,12 +31,12 @@ export const command = defineCommand({
   }),
   async run(input, context) {
     const file = demandPolicy(context.cwd, input.policy);
-    const ledger = policyLedger(file.policy.ledger, projectAround(context.cwd), input.project);
+    const ledger = policyLedger(file, projectAround(context.cwd), input.project);
     if (ledger === undefined)
       throw usageError(
         "policy.project",
         "which policy is in force is written in a project's ledger, and no project is here",
-        "go into a project, or name one: --project NAME",
+        sayWhose(file),
       );
     const { inForce } = await askPolicy(ledger, context.clients.ledger);
     const state = policyFileState(inForce, file, context.now());
@@ -77,9 +78,7 @@ export const command = defineCommand({
           ]
         : [
             `${style.bad(MARK.fail)} not in force: ${data.problem} (exit 3)`,
-            ...(data.maySign.length === 0
-              ? []
-              : [style.dim(`  may sign: ${data.maySign.join(", ")}: factory policy sign`)]),
+            ...maySignLines(data.maySign, data.version, data.inForce ?? undefined, style),
           ];
     return [head, ...lines, ...end].join("\n");
   },

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { maySignLines } from "../cli/policy-lines.ts";
 import { MARK, table } from "../cli/style.ts";
-import { askPolicy, policyLedger } from "../ledger/ask-policy.ts";
+import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { describePolicy } from "../policy/describe-policy.ts";
 import { pilotsBeside } from "../project/pilots.ts";
 import { demandPolicy, projectAround } from "../project/policy-around.ts";
@@ -38,6 +39,7 @@ export const command = defineCommand({
       .nullable()
       .describe("null: none is in force, or no ledger was asked"),
     ledger: z.string().nullable().describe("null: none was asked"),
+    advice: z.string().optional().describe("how one can be asked, where none was"),
     owners: z.array(z.string()),
     quorum: z.int(),
     signedBy: z.array(z.string()).describe("owners whose signature on the file counts"),
@@ -65,7 +67,7 @@ export const command = defineCommand({
   async run(input, context) {
     const file = demandPolicy(context.cwd, input.policy);
     const here = projectAround(context.cwd);
-    const ledger = policyLedger(file.policy.ledger, here, input.project);
+    const ledger = policyLedger(file, here, input.project);
     const asked = ledger && (await askPolicy(ledger, context.clients.ledger));
     const { state, signatures, owners, slots, projects } = describePolicy(file, asked?.inForce, context.now());
     const refused = state !== "same" && !("adopt" in state) ? state : undefined;
@@ -94,6 +96,7 @@ export const command = defineCommand({
             ? null
             : { version: asked.inForce.version, digest: asked.inForce.digest, ...asked.since },
         ledger: asked?.place ?? null,
+        ...(asked === undefined && { advice: sayWhose(file) }),
         owners: [...owners],
         quorum: signatures.quorum,
         signedBy: [...signatures.owners],
@@ -116,7 +119,7 @@ export const command = defineCommand({
     const mark = good ? style.ok(MARK.pass) : file.state === "not known" ? style.warn(MARK.note) : style.bad(MARK.fail);
     const force =
       data.ledger === null
-        ? "not asked: no project here (--project NAME)"
+        ? `not asked: no project here; ${data.advice ?? ""}`
         : inForce === null
           ? `none, by ${data.ledger}`
           : `v${inForce.version} sha256:${inForce.digest.slice(0, 12)}…, entry ${inForce.seq}, ${inForce.at}, by ${inForce.by}`;
@@ -142,7 +145,7 @@ export const command = defineCommand({
       `${file.path}  ${file.organisation}`,
       table(rows).replace(/^/gm, "  "),
       `${mark} the file is ${STATE[file.state]}${file.problem === undefined ? "" : `: ${file.problem}`}`,
-      ...(file.maySign.length === 0 ? [] : [style.dim(`  may sign: ${file.maySign.join(", ")}: factory policy sign`)]),
+      ...maySignLines(file.maySign, file.version, inForce?.version, style),
     ].join("\n");
   },
 });

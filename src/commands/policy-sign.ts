@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
-import { askPolicy, policyLedger } from "../ledger/ask-policy.ts";
+import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { policyDifference } from "../policy/difference.ts";
 import { planSignature, signPolicy } from "../policy/sign-policy.ts";
 import { demandPolicy, projectAround } from "../project/policy-around.ts";
@@ -34,6 +34,7 @@ export const command = defineCommand({
     version: z.int(),
     digest: z.string(),
     asked: z.boolean().describe("false: no ledger was asked, so that the owners are those of the file itself"),
+    advice: z.string().optional().describe("how a ledger can be asked, where none was"),
     difference: z.array(z.string()).describe("from the policy in force"),
     signed: z.boolean().describe("false with --dry-run"),
     owner: z.string().optional().describe("whose signature it is"),
@@ -47,7 +48,7 @@ export const command = defineCommand({
   }),
   async run(input, context) {
     const file = demandPolicy(context.cwd, input.policy);
-    const ledger = policyLedger(file.policy.ledger, projectAround(context.cwd), input.project);
+    const ledger = policyLedger(file, projectAround(context.cwd), input.project);
     const asked = ledger && (await askPolicy(ledger, context.clients.ledger));
     const now = context.now();
     // Who may sign is told by the policy that is in force before this one.
@@ -62,6 +63,7 @@ export const command = defineCommand({
       version: policy.version,
       digest,
       asked: asked !== undefined,
+      ...(asked === undefined && { advice: sayWhose(file) }),
       difference: asked?.inForce === undefined ? [] : policyDifference(asked.inForce.policy, policy),
       signatures: signaturesPath,
     };
@@ -77,7 +79,10 @@ export const command = defineCommand({
     const what = `${data.path} v${data.version} sha256:${data.digest}`;
     const note = data.asked
       ? []
-      : [style.dim("  no ledger was asked: owners are those that the file names (--project NAME)")];
+      : [
+          style.dim("  no ledger was asked: owners are those that the file names"),
+          style.dim(`  → ${data.advice ?? ""}`),
+        ];
     const difference = data.difference.map((line) => `  ${line}`);
     if (data.problem !== undefined)
       return [

@@ -7,9 +7,11 @@ import { defineCommand } from "../cli/command.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { renderStatus, statusShape } from "../cli/status-lines.ts";
 import { printHead } from "../ledger/entry.ts";
+import { RESTORE } from "../ledger/open-ledger.ts";
 import { othersServer } from "../local/others-server.ts";
 import { openProject } from "../project/read-project.ts";
 import { findLine } from "../promotion/find-line.ts";
+import { isPilot, LIST_IT } from "../promotion/line.ts";
 
 export const command = defineCommand({
   name: "status",
@@ -35,7 +37,8 @@ export const command = defineCommand({
       lookAtRegistries(asked, line.model, context.clients.registry),
       auditEndpoints(asked, line, context.clients.serving),
     ]);
-    const { environments, approvals, listed } = statusOf(line, { looks, endpoints }, policy, context.now());
+    const { environments, approvals, listed, whole, cut } = statusOf(line, { looks, endpoints }, policy, context.now());
+    const pilot = whole && isPilot(line);
     const problem = line.policy.known ? line.policy.value.problem : line.policy.why;
     const fix = line.policy.known ? line.policy.value.fix : line.policy.fix;
     return {
@@ -45,11 +48,13 @@ export const command = defineCommand({
         model: line.model,
         now: context.now().toISOString(),
         pilot: listed === undefined,
+        ...(pilot && { advice: LIST_IT }),
         listed: listed ?? null,
         policy: {
           inForce: inForce === undefined ? null : { version: inForce.version, digest: inForce.digest },
           file: policyFile === undefined ? null : { version: policyFile.policy.version, digest: policyFile.digest },
-          next: line.first !== undefined,
+          // Of a pilot no command writes an entry, and onto a ledger that lacks some none may.
+          next: line.first !== undefined && whole && !pilot,
           ...(problem !== undefined && { problem }),
           ...(fix !== undefined && { fix }),
         },
@@ -58,7 +63,10 @@ export const command = defineCommand({
           head: printHead(line.view.head),
           tornBytes: line.view.tornBytes,
           pending: pendingEntries(folder),
+          whole,
+          ...(!whole && { fix: RESTORE }),
           problems: [
+            ...(cut === undefined ? [] : [cut]),
             ...line.view.problems.map((each) => each.message),
             ...line.state.problems.map(({ seq, message }) => `entry ${seq} ${message}`),
           ],

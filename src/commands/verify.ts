@@ -104,6 +104,7 @@ export const command = defineCommand({
         pending: [...ledger.pending],
         firstPolicy: ledger.firstPolicy ?? null,
         policy: ledger.policy ?? null,
+        pilot: ledger.pilot,
         ...(given !== undefined && { given }),
       },
       bundles: { named: bundles.named, good: bundles.good, evidence: bundles.evidence },
@@ -145,6 +146,12 @@ function cannotTell(findings: readonly Finding[]): FactoryError {
     "verify.cannot-tell",
     EXIT.outside,
     `nothing is wrong, but ${open.length} ${open.length === 1 ? "thing" : "things"} could not be told`,
-    { problems: open.map(({ message, fix }) => ({ message, ...(fix !== undefined && { hint: fix }) })) },
+    {
+      // What is to be done is said once, with the first that asks for it.
+      problems: open.map(({ message, fix }, i) => ({
+        message,
+        ...(fix !== undefined && open.findIndex((each) => each.fix === fix) === i && { hint: fix }),
+      })),
+    },
   );
 }

@@ -1,5 +1,8 @@
+import { type FactoryError, usageError } from "../lib/error.ts";
+import type { PolicyFile } from "../policy/find-policy.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
-import type { Policy } from "../policy/policy.ts";
+import { unknownProject } from "../policy/unknown-project.ts";
+import { projectsBeside } from "../project/pilots.ts";
 import type { OpenProject } from "../project/read-project.ts";
 import { demandWhole, openLedger } from "./open-ledger.ts";
 import { ledgerPlaceOf } from "./place.ts";
@@ -17,20 +20,51 @@ export interface AskedPolicy {
   since: { seq: number; at: string; by: string } | undefined;
 }
 
+type File = Pick<PolicyFile, "path" | "policy">;
+
 /**
  * Where the ledger is that says which policy is in force: of the named project, else of the one here; undefined when there is
  * none. A ledger of kind `file` lies in its project's folder. Throws a usage error (exit 2)
- * for the file of a project that is not here. Pure.
+ * for the file of a project that is not here, which names its folder where it can be seen.
  */
 export function policyLedger(
-  ledger: Policy["ledger"],
+  file: File | undefined,
   here: Pick<OpenProject, "project" | "folder"> | undefined,
   named: string | undefined,
 ): { place: LedgerPlace; project: string } | undefined {
   const project = named ?? here?.project.project;
   if (project === undefined) return undefined;
   const folder = here?.project.project === project ? here.folder : undefined;
-  return { place: ledgerPlaceOf({ ledger }, folder, project), project };
+  if (file?.policy.ledger.kind === "file" && folder === undefined) throw elsewhere(project, file, here);
+  return { place: ledgerPlaceOf(file?.policy, folder, project), project };
+}
+
+function elsewhere(
+  project: string,
+  file: File,
+  here: Pick<OpenProject, "project" | "folder"> | undefined,
+): FactoryError {
+  const beside = projectsBeside(file.path);
+  const seen = beside.find((each) => each.project === project);
+  const names = [
+    ...Object.keys(file.policy.projects),
+    ...beside.map((each) => each.project),
+    ...(here === undefined ? [] : [here.project.project]),
+  ];
+  if (!names.includes(project)) return unknownProject(project, names);
+  return usageError(
+    "policy.project",
+    `the ledger of ${project} is a file in that project's folder`,
+    seen === undefined ? "run this in that folder, without --project" : `run this in ${seen.folder}, without --project`,
+  );
+}
+
+/** What tells whose ledger is meant, where no project is here: what works with the ledger that the policy names. */
+export function sayWhose(file: File | undefined): string {
+  if (file === undefined || file.policy.ledger.kind !== "file")
+    return "go into a project's folder, or name one: --project NAME";
+  const folders = projectsBeside(file.path).map(({ folder }) => folder);
+  return `go into a project's folder${folders.length === 0 ? "" : `, such as ${folders.slice(0, 3).join(", ")}`}: the ledger is a file in there`;
 }
 
 /** Reads and verifies that ledger. Throws when it cannot be reached, or when its chain does not hold. */

@@ -99,6 +99,9 @@ function brokenMeanwhile(problems: readonly ChainProblem[], place: string): Fact
   );
 }
 
+/** The way to a ledger that is whole again. */
+export const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
+
 /**
  * The view, when its chain holds. Else an error (exit 4) for a command whose question cannot be answered without it. A command
  * that decides something looks at `problems` instead: there a broken chain is the answer "no".
@@ -110,7 +113,7 @@ export function demandWhole(view: LedgerView, place: string): LedgerView {
     EXIT.outside,
     `the ledger ${place} does not hold: ${view.problems[0]?.message}`,
     {
-      hint: "factory ledger verify says more; factory ledger restore brings back a whole copy",
+      hint: RESTORE,
       problems: view.problems.map(({ message }) => ({ message })),
     },
   );

@@ -4,7 +4,7 @@ import { isLoopback } from "./loopback.ts";
 import { publicUrl } from "./public-url.ts";
 import { redact, stripControls } from "./redact.ts";
 
-type Asked = Pick<HttpRequest, "method" | "url">;
+type Asked = Pick<HttpRequest, "method" | "url" | "startedBy">;
 
 /** The error (exit 4) for a reply that is not what was asked for: method, address without query, status, error code, request id. */
 export function httpFailure(request: Asked, reply: HttpReply): FactoryError {
@@ -80,8 +80,8 @@ export function noReply(request: Asked, error: unknown): FactoryError {
     return outsideError(
       "http.refused",
       `nothing answers at ${origin}`,
-      isLoopback(new URL(request.url).hostname)
-        ? "is it running? an MLflow server: factory local start; the sandbox: factory sandbox start, with --keep to go on"
+      request.startedBy !== undefined && isLoopback(new URL(request.url).hostname)
+        ? `is it running? ${request.startedBy}`
         : "is the server running, and is that its address?",
       error,
     );

@@ -33,6 +33,8 @@ export interface HttpRequest {
   budgetMs?: number;
   /** A final-looking reply (not 429 or 5xx) that is in truth an overload. */
   isOverload?: (reply: HttpReply) => boolean;
+  /** How the other side is started, should it be on this machine and not run. */
+  startedBy?: string;
 }
 
 export interface HttpReply {

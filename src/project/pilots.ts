@@ -14,12 +14,21 @@ const MAX_FOLDERS = 500;
  * name. A project elsewhere is not seen, and a folder with a broken factory.yaml is left out.
  */
 export function pilotsBeside(policyPath: string, policy: Pick<Policy, "projects">): string[] {
+  const names = projectsBeside(policyPath).map(({ project }) => project);
+  return [...new Set(names)].filter((name) => !Object.hasOwn(policy.projects, name)).sort();
+}
+
+/** Projects in folders beside a policy's file that name it, each with its folder. */
+export function projectsBeside(policyPath: string): { project: string; folder: string }[] {
   const home = dirname(policyPath);
-  const names = readdirSync(home, { withFileTypes: true })
+  return readdirSync(home, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
     .slice(0, MAX_FOLDERS)
-    .flatMap(({ name }) => projectIn(join(home, name), policyPath) ?? []);
-  return [...new Set(names)].filter((name) => !Object.hasOwn(policy.projects, name)).sort();
+    .flatMap(({ name }) => {
+      const folder = join(home, name);
+      const project = projectIn(folder, policyPath);
+      return project === undefined ? [] : [{ project, folder }];
+    });
 }
 
 function projectIn(folder: string, policyPath: string): string | undefined {

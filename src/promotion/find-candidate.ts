@@ -1,7 +1,7 @@
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
-import type { Line } from "./line.ts";
+import { isPilot, LIST_IT, type Line } from "./line.ts";
 
 /** A model on its way: its bytes by digest, and the evidence that counts, which is the newest. */
 export interface Candidate {
@@ -56,8 +56,14 @@ export function findCandidate(state: LineState, model: string, number: string): 
   return { number, digest, evidence: newest.body.evidence, run, registered: newest };
 }
 
-/** The same on a line. Throws exit 4 when a ledger that does not hold may be why the number is not known. */
+/** The same on a line. Throws exit 4 when a ledger that does not hold may be why the number is not known, exit 2 for a pilot. */
 export function candidateOf(line: Line, number: string): Candidate {
+  if (isPilot(line))
+    throw usageError(
+      "project.pilot",
+      `${line.project} is a pilot: the policy does not list it, so that it goes no further than the first environment`,
+      LIST_IT,
+    );
   const isKnown = line.state.registered.some((each) => each.body.version === number);
   if (!isKnown) demandWhole(line.view, line.ledger.place);
   return findCandidate(line.state, line.model, number);

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { policyLedger } from "../ledger/ask-policy.ts";
+import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import { type FactoryError, usageError } from "../lib/error.ts";
-import { nearest } from "../lib/nearest.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
 import { listingIn } from "../policy/listing.ts";
+import { unknownProject } from "../policy/unknown-project.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { type Line, openLine } from "./line.ts";
 
@@ -41,7 +41,7 @@ export async function findLine(
     const asked =
       policyFile === undefined
         ? here && { place: { kind: "file" as const, path: join(here.folder, ".factory", "ledger.jsonl") } }
-        : policyLedger(policyFile.policy.ledger, here, project);
+        : policyLedger(policyFile, here, project);
     if (asked === undefined) return undefined;
     const model = here?.project.project === project ? here.project.model.name : undefined;
     const ledger = openLedger(await store(asked.place), project);
@@ -84,7 +84,9 @@ function whichProject({ model }: Whereabouts, policyFile: PolicyFile | undefined
     model === undefined || policyFile === undefined
       ? `which project is meant cannot be told${policyFile === undefined ? ": no project and no policy.yaml here or above" : ""}`
       : `no project of the policy has a ledger about ${model}`,
-    "go into a project's folder, or name it: --project NAME, with --policy FILE",
+    policyFile === undefined
+      ? "go into a project's folder, or name it: --project NAME, with --policy FILE"
+      : sayWhose(policyFile),
   );
 }
 
@@ -92,10 +94,5 @@ function whichProject({ model }: Whereabouts, policyFile: PolicyFile | undefined
 function demandKnown({ project, view }: Line, file: PolicyFile | undefined, here: string | undefined): void {
   if (project === here || view.entries.length > 0 || listingIn(file?.policy, project) !== undefined) return;
   const names = [...Object.keys(file?.policy.projects ?? {}), ...(here === undefined ? [] : [here])];
-  const guess = nearest(project, names);
-  throw usageError(
-    "project.unknown",
-    `no project ${project}: neither the policy nor a ledger knows it`,
-    guess !== undefined ? `did you mean ${guess}?` : names.length === 0 ? undefined : `there are: ${names.join(", ")}`,
-  );
+  throw unknownProject(project, names);
 }

@@ -3,6 +3,7 @@ import { type LineState, lineState } from "../ledger/line-state.ts";
 import type { Ledger, LedgerView } from "../ledger/open-ledger.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
 import { type PolicyInForce, policyAfter, policyFileState } from "../policy/in-force.ts";
+import { listingIn } from "../policy/listing.ts";
 import { type Known, known, unknown } from "./facts.ts";
 
 /** One project on its way: its chain as read now, and the policy that counts. */
@@ -41,6 +42,23 @@ export async function openLine(
     state: lineState(view.entries),
     ...countingPolicy(project, model, view, file, at),
   };
+}
+
+/** Listing it is what makes a project more than a pilot. */
+export const LIST_IT =
+  "to take it further, a policy owner lists it under projects in policy.yaml, in a higher version, and signs that (factory policy sign); then factory register";
+
+/**
+ * Whether it is a pilot that never was more: the policy that counts does not list it, and its ledger was never opened. Its versions
+ * are registered beside the ledger, and no command writes an entry. Pure.
+ */
+export function isPilot({ project, view, policy }: Pick<Line, "project" | "view" | "policy">): boolean {
+  return (
+    policy.known &&
+    view.entries.length === 0 &&
+    view.problems.length === 0 &&
+    listingIn(policy.value.inForce.policy, project) === undefined
+  );
 }
 
 /** Which policy a decision rests on, and what has to be written for it. Pure. */

@@ -11,6 +11,8 @@ export interface RegistryPicture {
   isFirst: boolean;
   model: RegisteredModel | undefined;
   versions: readonly ModelVersion[];
+  /** Of a pilot nothing is in the ledger: in the first environment its aliases stand where `register` put them. */
+  pilot?: boolean;
 }
 
 /** What was begun and not ended may have left in a registry, each with the entry that tells so. */
@@ -66,15 +68,21 @@ export function registryDifferences(
   recorded: readonly PlacedVersion[],
   left: Leftovers,
 ): string[] {
-  return [...aliasDifferences(picture, state, left), ...madeByHand(picture, recorded, left)];
+  return [
+    ...aliasDifferences(picture, state, left),
+    ...unrecorded(picture, recorded, left).map(
+      (version) => `${picture.environment} v${version} was made by hand: the ledger does not know it`,
+    ),
+  ];
 }
 
 /** Aliases that stand elsewhere than the ledger says. Pure. */
 export function aliasDifferences(
-  { environment, model }: Pick<RegistryPicture, "environment" | "model">,
+  { environment, model, isFirst, pilot }: Pick<RegistryPicture, "environment" | "model" | "isFirst" | "pilot">,
   state: Pick<EnvironmentState, "champion" | "challenger">,
   left: Leftovers,
 ): string[] {
+  if (isFirst && pilot === true) return [];
   const say = (version: string | undefined): string => (version === undefined ? "none" : `v${version}`);
   return (["champion", "challenger"] as const).flatMap((name) => {
     const found = model?.aliases[name];
@@ -85,8 +93,8 @@ export function aliasDifferences(
 }
 
 /** Versions that the ledger does not know; those of the first environment may be experiments. Pure. */
-function madeByHand(
-  { environment, isFirst, versions }: Pick<RegistryPicture, "environment" | "isFirst" | "versions">,
+export function unrecorded(
+  { isFirst, versions }: Pick<RegistryPicture, "isFirst" | "versions">,
   recorded: readonly PlacedVersion[],
   left: Leftovers,
 ): string[] {
@@ -97,7 +105,7 @@ function madeByHand(
         !left.versions.some((each) => each.version === version) &&
         !recorded.some((each) => each.version === version && each.createdAt === createdAt),
     )
-    .map(({ version }) => `${environment} v${version} was made by hand: the ledger does not know it`);
+    .map(({ version }) => version);
 }
 
 /** Made after the start, as far as two clocks agree, and said to be of its bytes. */

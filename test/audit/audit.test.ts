@@ -5,7 +5,7 @@ import { type Finding, outcomeOf } from "../../src/audit/finding.ts";
 import { placeAsksNetwork } from "../../src/audit/network.ts";
 import { statusOf } from "../../src/audit/status.ts";
 import { type Fact, printHead } from "../../src/ledger/entry.ts";
-import { known } from "../../src/promotion/facts.ts";
+import { known, unknown } from "../../src/promotion/facts.ts";
 import { NOTHING_LEFT, type RegistryPicture } from "../../src/promotion/registry-differences.ts";
 import type { ModelVersion } from "../../src/registry/registry.ts";
 import { registered } from "../support/line.ts";
@@ -44,7 +44,7 @@ describe("the ledger about itself", () => {
     pending: string[] = [],
     given?: string,
     now = minutes(60),
-  ) => auditLedger({ ...line, project: "claims-triage", ...change }, pending, given, now);
+  ) => auditLedger({ ...line, project: "claims-triage", policy: unknown("none"), ...change }, pending, given, now);
 
   test("five minutes ahead are how clocks differ; of many entries ahead five are named", () => {
     const ahead = (ms: number) => audit({}, [], undefined, new Date(minutes(3).getTime() - ms)).findings;

@@ -95,7 +95,9 @@ describe("what stands and what stood", () => {
       const { served } = await historyOf(story.line, "--at", moment.toISOString(), ...more);
       return served?.map((each) => [each.environment, each.champion?.version, each.release?.ticket]);
     };
-    expect(await at(new Date(0))).toEqual([
+    const [opened] = readFileSync(story.line.ledgerPath, "utf8").split("\n");
+    const begins = new Date(/"at":"([^"]+)"/.exec(opened ?? "")?.[1] ?? "");
+    expect(await at(begins)).toEqual([
       ["dev", undefined, undefined],
       ["test", undefined, undefined],
       ["prod", undefined, undefined],
@@ -103,6 +105,18 @@ describe("what stands and what stood", () => {
     expect(await at(story.between, "--env", "prod")).toEqual([["prod", "1", "CHG-1"]]);
     expect(await at(story.during, "--env", "prod")).toEqual([["prod", "2", "CHG-2"]]);
     expect(await at(new Date(), "--env", "prod")).toEqual([["prod", "1", "CHG-1"]]);
+  });
+
+  test("history --at: what was before the first entry the ledger cannot tell, and says from when on it can", async () => {
+    const { status, error, data } = await story.line.run("second", ["history", "--at", "2020-01-01 12:00"]);
+    expect([status, error?.code, data]).toEqual([2, "flags.at", undefined]);
+    expect(error?.message).toMatch(
+      /begins at 20\d\d-.*Z: it cannot tell what served before, at 2020-01-01T12:00:00\.000Z/,
+    );
+    const empty = makeLine(server);
+    const none = await empty.run("second", ["history", "--at", "2020-01-01"]);
+    empty.remove();
+    expect([none.status, none.error?.message]).toEqual([2, expect.stringContaining("has no entry")]);
   });
 
   test.each([
@@ -249,6 +263,28 @@ describe("verify", () => {
       "the ledger ends with entry 17, but prod was written to when it had 19: entries are missing",
     );
     expect(against).toContain("alias champion of prod is v1 in the registry, but v2 in the ledger");
+  });
+
+  test("of a ledger that lacks entries status says so first, names the way, and holds nothing against anybody", async () => {
+    const cut = await changedLedger(
+      (text) => `${text.split("\n").slice(0, -2).join("\n")}\n`,
+      () => screen(story.line, "status"),
+    );
+    const [, first = "", way = ""] = cut.stdout.split("\n");
+    expect(first).toMatch(
+      /^✖ the ledger is not whole: .* but prod was written to when it had 19: entries are missing$/,
+    );
+    expect(way).toContain("factory ledger restore");
+    expect(cut.stdout).toMatch(/rollback of 2 begun, .* {3}perhaps ended/);
+    expect(cut.stdout).not.toMatch(/carries on|by hand|in the registry|approved by/);
+    const { gone, found } = await changedLedger(
+      () => "",
+      async () => ({ gone: await screen(story.line, "status"), found: await story.verify() }),
+    );
+    expect(gone.stdout).toMatch(/not whole: the ledger ends with entry 0, but prod was written to when it had 19/);
+    expect(gone.stdout).not.toMatch(/carries on|by hand|in the registry|puts it in force/);
+    expect(found.data?.findings.map(({ message, fix }) => `${message} ${fix}`).join("\n")).not.toContain("by hand");
+    expect(found.against).toContain("prod v1 is not in what there is of the ledger");
   });
 
   test.each([

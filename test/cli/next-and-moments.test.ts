@@ -21,6 +21,7 @@ test("history --at tells seconds of the moment, of the release, and since when i
       project: "p",
       model: "claims.triage",
       at: "2026-11-25T15:10:58.120Z",
+      means: "which moment that is",
       served: [
         {
           environment: "prod",
@@ -46,6 +47,6 @@ test("history --at tells seconds of the moment, of the release, and since when i
     },
     style,
   );
-  expect(shown).toContain("at 2026-11-25 15:10:58 UTC");
+  expect(shown).toContain("at 2026-11-25 15:10:58 UTC\n! which moment that is\n");
   expect(shown).toContain("released by ci@example.com 2026-11-25 15:10:07, again since 2026-11-25 15:10:41 (rollback)");
 });

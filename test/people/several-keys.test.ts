@@ -67,10 +67,10 @@ test("the policy's own owner signs it, and what goes to the ledger is signed by 
   expect(signed).toMatchObject({ status: 0, data: { owner: "work@example.com" } });
   const answers = await codes();
   expect(answers).toEqual({
-    promote: "ledger.empty",
-    approve: "ledger.empty",
-    "approve withdraw": "ledger.empty",
-    release: "ledger.empty",
+    promote: "project.pilot",
+    approve: "project.pilot",
+    "approve withdraw": "project.pilot",
+    release: "project.pilot",
     rollback: expect.not.stringMatching(/^(?:key|flags)\./),
   });
 });

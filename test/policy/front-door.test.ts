@@ -221,6 +221,13 @@ describe("the answer is no, and nothing is written", () => {
       difference: ["~ policyQuorum: 2 → 1", '~ riskTiers.low.prod.gates: ["unit"] → ["lint"]'],
       maySign: ["ann@example.com", "bob@example.com"],
     });
+    for (const verb of ["diff", "show"])
+      expect((await screen(eve, ["policy", verb])).stdout).toContain(
+        "  raise version in policy.yaml to 2; then may sign: ann@example.com, bob@example.com: factory policy sign\n",
+      );
+    writeFileSync(policyPath, second);
+    for (const verb of ["diff", "show"])
+      expect((await screen(eve, ["policy", verb])).stdout).toContain("  may sign: ann@example.com, bob@example.com");
     writeFileSync(policyPath, `${first}# a comment\n`);
     const comment = await screen(eve, ["policy", "diff"]);
     expect([comment.status, comment.stdout]).toEqual([3, expect.stringContaining("only comments or layout differ")]);
@@ -291,6 +298,29 @@ describe("what is broken is exit 2", () => {
       signed: true,
     });
   });
+});
+
+test("outside of a project, with ledgers in files: each hint names a folder, and --project no dead end", async () => {
+  for (const args of [
+    ["policy", "diff"],
+    ["ledger", "show"],
+    ["ledger", "verify"],
+  ]) {
+    const { status, document } = await run(ann, args, organisation);
+    expect([status, document.error?.hint]).toEqual([2, expect.stringContaining(project)]);
+    expect(document.error?.hint).not.toContain("--project");
+    const named = await run(ann, [...args, "--project", "proj"], organisation);
+    expect([named.status, named.document.error?.hint]).toEqual([2, `run this in ${project}, without --project`]);
+    const slip = await run(ann, [...args, "--project", "prj"], organisation);
+    expect([slip.status, slip.document.error?.code, slip.document.error?.hint]).toEqual([
+      2,
+      "project.unknown",
+      "did you mean proj?",
+    ]);
+  }
+  const shown = await screen(ann, ["policy", "show"], organisation);
+  expect(shown.stdout).toContain("no project here; go into a project's folder, such as ");
+  expect(shown.stdout).not.toContain("--project");
 });
 
 test("a policy and names that would steer a terminal do not", async () => {

@@ -1,5 +1,6 @@
 import { FactoryError } from "../../lib/error.ts";
 import { type HttpReply, type HttpRequest, sendHttp, tryStreamHttp } from "../../lib/http.ts";
+import { STARTED_BY } from "./auth/oauth.ts";
 import { accept, isNotFound, isPage, isTokenRefused, workspaceFailure } from "./replies.ts";
 import type { Workspace, WorkspaceCall } from "./workspace.ts";
 
@@ -84,6 +85,7 @@ function requestOf(
     url,
     headers: { ...headers, ...call.headers, authorization: `Bearer ${token}` },
     signal: call.signal ?? parts.signal,
+    startedBy: STARTED_BY,
     // A proxy or a login page that stands in between for a moment.
     isOverload: (reply) => reply.status < 300 && isPage(reply),
     ...(call.json !== undefined && { json: call.json }),

@@ -6,7 +6,7 @@ import { uploadFile } from "../../lib/upload.ts";
 import { type ArtifactStore, type FolderEntry, walkFolders } from "./artifacts.ts";
 import { accept, isNotFound, isOverload } from "./mlflow-api.ts";
 import { artifactList, nothing } from "./schemas.ts";
-import { noteClock, type Server, send } from "./server.ts";
+import { noteClock, type Server, STARTED_BY, send } from "./server.ts";
 
 const SCHEME = "mlflow-artifacts:/";
 
@@ -115,8 +115,11 @@ async function readAt<T>(server: Server, place: string, read: BodyReader<T>): Pr
   throw httpFailure(request, outcome);
 }
 
-function fileRequest(server: Server, place: string): Pick<HttpRequest, "url" | "headers" | "signal" | "isOverload"> {
+function fileRequest(
+  server: Server,
+  place: string,
+): Pick<HttpRequest, "url" | "headers" | "signal" | "isOverload" | "startedBy"> {
   const encoded = place.split("/").map(encodeURIComponent).join("/");
   const url = `${server.uri}/api/2.0/mlflow-artifacts/artifacts/${encoded}`;
-  return { url, headers: server.headers, signal: server.signal, isOverload };
+  return { url, headers: server.headers, signal: server.signal, isOverload, startedBy: STARTED_BY };
 }

@@ -10,9 +10,12 @@ export interface Server {
   clock?: { serverMs: number; localMs: number };
 }
 
+/** How a server on this machine is started. */
+export const STARTED_BY = "factory local start";
+
 /** Sends any request to the server and remembers what its clock said. */
 export async function send(server: Server, request: HttpRequest): Promise<HttpReply> {
-  return noteClock(server, await sendHttp(request));
+  return noteClock(server, await sendHttp({ startedBy: STARTED_BY, ...request }));
 }
 
 /** The same reply; the clock that it tells is remembered. */

@@ -4,6 +4,9 @@ import { type HttpReply, type HttpRequest, problemOf, sendHttp } from "../../../
 import { learnSecret } from "../../../lib/redact.ts";
 import type { Token } from "./token.ts";
 
+/** What answers as a workspace on this machine, and how it is started. */
+export const STARTED_BY = "the sandbox: factory sandbox start, with --keep to go on";
+
 /** What every way to a token over HTTP needs. */
 export interface AuthWorld {
   /** The workspace. */
@@ -29,7 +32,7 @@ const granted = z.object({
  */
 export async function tokenEndpoint({ host, signal }: AuthWorld): Promise<string> {
   const url = `${host}/oidc/.well-known/oauth-authorization-server`;
-  const request = { method: "GET", url, signal, timeoutMs: TIMEOUT_MS } as const;
+  const request = { method: "GET", url, signal, timeoutMs: TIMEOUT_MS, startedBy: STARTED_BY } as const;
   const reply = await sendHttp(request);
   // Workspaces from before that page have the endpoint where it has always been.
   if (reply.status === 404) return `${host}/oidc/v1/token`;
@@ -77,6 +80,7 @@ export async function requestToken(
     body: Buffer.from(`${new URLSearchParams(form)}`),
     signal: world.signal,
     timeoutMs: TIMEOUT_MS,
+    startedBy: STARTED_BY,
     // A second token does no harm.
     idempotent: true,
   };
