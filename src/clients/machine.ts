@@ -6,6 +6,7 @@ import { variablesFor } from "../lib/child-variables.ts";
 import { FactoryError } from "../lib/error.ts";
 import { sendHttp } from "../lib/http.ts";
 import { runProcess } from "../lib/run-process.ts";
+import { STARTED_BY } from "./mlflow/server.ts";
 import { findPython } from "./python.ts";
 import { findPythonEnvironment } from "./python-env.ts";
 import { findUv } from "./uv.ts";
@@ -68,6 +69,7 @@ export function openMachine({ data, variables, signal }: MachineOptions): Machin
           retries: 0,
           signal,
           maxBodyBytes: 1 << 20,
+          startedBy: STARTED_BY,
         });
       const health = await get("/health");
       const version = health.status === 200 ? await get("/version") : undefined;
