@@ -17,6 +17,7 @@ import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
 import { demandStillAllowed, orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
@@ -186,7 +187,8 @@ async function applyRelease(
   // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
-  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
+  const back = rollbackTagText(line.state.environment(body.environment), { of: body.version, to: body.rollback });
+  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: back });
   const undo = () => takeBack(started, line.state, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
   if (body.endpoint !== undefined) await demandStillAllowed(started, line, undo);
