@@ -13,7 +13,7 @@ import { appendOnLine, changed } from "../promotion/append.ts";
 import type { Line } from "../promotion/line.ts";
 
 /**
- * Rollbacks that were made while the ledger could not be reached: `.factory/pending/<time>.json`, signed. The next writing command
+ * Rollbacks that were made while the ledger could not be used: `.factory/pending/<time>.json`, signed. The next writing command
  * of the same person puts them into the ledger.
  */
 

@@ -89,7 +89,7 @@ export async function rollbackWithoutLedger(
   if (environment === undefined) throw new TypeError("the environment was looked up before");
   const registry = await world.registry(environment);
   const name = registeredName(environment.catalog, about.model);
-  const model = await registry.model(name, true);
+  const model = await registry.model(name);
   const alias = model?.aliases.champion;
   const tag = parseRollbackTag(model?.tags[MODEL_TAGS.rollback]);
   const folder = pendingFolder(about.folder);
