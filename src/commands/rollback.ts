@@ -11,19 +11,19 @@ import {
   verdictShape,
 } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { usageError } from "../lib/error.ts";
 import { momentOf } from "../policy/local-time.ts";
 import { signerOn } from "../promotion/listed-keys.ts";
-import { openForWriting } from "../release/open-for-writing.ts";
 import type { RollbackPlan } from "../release/plan-rollback.ts";
-import { type RollbackResult, rollback } from "../release/rollback.ts";
-import { rollbackWithoutLedger, type UnrecordedRollback, withoutLedger } from "../release/without-ledger.ts";
+import { openForRollback, rollbackEitherWay } from "../release/rollback-either-way.ts";
 
 const version = z.object({ version: z.string(), digest: z.string() });
 const output = z.object({
   outcome: z
     .enum(["rolledback", "unrecorded", "planned", "refused"])
-    .describe("unrecorded: done, but the ledger could not be reached; it is recorded by your next writing command"),
+    .describe(
+      "unrecorded: done, but the ledger could not be read or written; it is recorded by your next writing command",
+    ),
   model: z.string(),
   environment: z.string(),
   from: version.optional(),
@@ -40,6 +40,7 @@ const output = z.object({
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
   recorded: recordedShape,
+  again: z.boolean().optional().describe("of a dry run: it was done before, and nothing new would be recorded"),
   pending: z.string().optional().describe("file that waits for the ledger"),
 });
 type Output = z.infer<typeof output>;
@@ -80,69 +81,49 @@ export const command = defineCommand({
   output,
   async run(input, context) {
     const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: undefined };
-    const { dryRun } = context;
+    const { dryRun, now } = context;
     const signer = await signerOn(where, input.key, context);
-    const recorded: number[] = [];
-    const find = async () => {
-      const opened = await openForWriting(where, signer, context, "leave");
-      recorded.push(...opened.recorded);
-      return opened.line;
-    };
-    const line = await find().catch(unlessUnreachable);
-    const reachable = line !== undefined && line.view.problems.length === 0 && line.view.entries.length > 0;
-    const alone = () => withoutLedger(context.cwd, input.policy, input.env);
-    let about = reachable ? undefined : alone();
-    const zone = about?.policy ?? (line?.policy.known ? line.policy.value.inForce.policy : undefined);
-    const detectedAt = momentDetected(input.detectedAt, zone?.timezone ?? "UTC", context.now());
     const { env: environment, reason, incident, further } = input;
-    const request = { environment, reason, incident, detectedAt: detectedAt?.toISOString(), further };
-    const result = await withLineWorld<RollbackResult | UnrecordedRollback>(
-      context,
-      { signer, tickets: undefined },
-      async (world) => {
-        if (about === undefined) {
-          try {
-            return await rollback(request, line ?? missing(), find, world, dryRun);
-          } catch (error) {
-            // An entry that somebody dated ahead must not keep what is wrong in production.
-            if (!(error instanceof FactoryError) || !CLOCK.includes(error.code)) throw error;
-            // What is begun may have moved the alias: the way round the ledger would go back from there.
-            if ((await find()).state.environment(environment).open.some((each) => each.kind === "rollback.started"))
-              throw error;
-            context.report({ type: "note", tone: "warning", text: `${error.message}; going on without the ledger` });
-            about = alone();
-          }
-        }
-        return rollbackWithoutLedger(request, about, world, dryRun);
-      },
+    const opened = await openForRollback(where, environment, signer, context);
+    const detectedAt = momentDetected(input.detectedAt, opened.timezone, now())?.toISOString();
+    const request = { environment, reason, incident, detectedAt, further };
+    const result = await withLineWorld(context, { signer, tickets: undefined }, (world) =>
+      rollbackEitherWay(request, opened, world, dryRun),
     );
+    const { words } = result;
     const data = {
       outcome: result.kind,
-      model: about?.model ?? line?.model ?? "",
+      model: opened.model,
       ...shown(result.plan),
-      reason,
-      ...(incident !== undefined && { incident }),
-      ...(request.detectedAt !== undefined && { detectedAt: request.detectedAt }),
-      ...recordedData(recorded),
+      reason: words.reason,
+      ...(words.incident !== undefined && { incident: words.incident }),
+      ...(words.detectedAt !== undefined && { detectedAt: words.detectedAt }),
+      ...recordedData(opened.recorded),
     };
-    const took = (restored: number) =>
-      detectedAt === undefined ? {} : { detectedToRestoredMs: restored - detectedAt.getTime() };
+    const took = (restored: string) =>
+      words.detectedAt === undefined
+        ? {}
+        : { detectedToRestoredMs: Date.parse(restored) - Date.parse(words.detectedAt) };
     switch (result.kind) {
       case "rolledback": {
         const { entry, resumed } = result;
-        const { undoes } = entry.body;
+        const { undoes, effectiveAt } = entry.body;
         const more = {
-          ...took(Date.parse(entry.at)),
+          ...took(effectiveAt ?? entry.at),
           ...(undoes !== undefined && { undoes }),
           entry: entry.seq,
           resumed,
         };
         return { ok: true, data: { ...data, ...more } };
       }
-      case "unrecorded":
-        return { ok: true, data: { ...data, ...took(context.now().getTime()), pending: result.pending } };
-      default:
-        return { ok: result.kind === "planned", data };
+      case "unrecorded": {
+        const { at, pending, resumed } = result;
+        return { ok: true, data: { ...data, ...took(at), pending, resumed } };
+      }
+      case "planned":
+        return { ok: true, data: { ...data, ...(result.again && { again: true }) } };
+      case "refused":
+        return { ok: false, data };
     }
   },
   render: renderRollback,
@@ -156,18 +137,6 @@ function shown({ from, to, environment, verdicts }: RollbackPlan) {
     ...(place !== undefined && { to: place }),
     verdicts: [...verdicts],
   };
-}
-
-/** A ledger that does not answer must not keep what is wrong in production; anything else that is wrong must. */
-function unlessUnreachable(error: unknown): undefined {
-  if (error instanceof FactoryError && error.exit === EXIT.outside) return undefined;
-  throw error;
-}
-
-const CLOCK = ["clock.wrong", "clock.behind"];
-
-function missing(): never {
-  throw new TypeError("there is no line");
 }
 
 function momentDetected(text: string | undefined, zone: string, now: Date): Date | undefined {
@@ -190,7 +159,7 @@ function renderRollback(data: Output, style: Style): string {
     return [
       `${style.ok(`${MARK.pass} champion ${from} → ${to}`)}   detected → restored: ${took}`,
       style.bad(
-        `${MARK.note} NOT IN THE LEDGER: it could not be reached, or does not hold. It waits, signed, in ${data.pending}`,
+        `${MARK.note} NOT IN THE LEDGER: it could not be read or written, or does not hold. It waits, signed, in ${data.pending}`,
       ),
       "  Your next register, promote, release or rollback here puts it there; until then factory verify is not green.",
     ].join("\n");
@@ -205,10 +174,7 @@ function renderRollback(data: Output, style: Style): string {
     ),
     ...verdictLines(data.verdicts, style, true),
     data.outcome === "planned"
-      ? // What was done in the very same words is not done again.
-        data.verdicts.some((each) => each.verdict === "no")
-        ? `${style.ok(MARK.pass)} done before. Nothing was written.`
-        : `${style.ok(MARK.pass)} would roll back. Nothing was written.`
+      ? `${style.ok(MARK.pass)} ${data.again === true ? "done before: nothing new would be recorded" : "would roll back"}. Nothing was written.`
       : `${style.bad(`${MARK.fail} Not possible`)}. ${nothingWritten(data.recorded)}`,
   ].join("\n");
 }

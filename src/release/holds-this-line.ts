@@ -17,6 +17,7 @@ export async function holdsThisLine(
   if (model === undefined || serving === undefined) return false;
   const anchor = model.tags[MODEL_TAGS.ledgerHead] ?? "";
   if (anchor !== "" && anchorProblem(model, environment, line.view.entries) === undefined) return true;
-  if (serving.rollback !== "none" && target?.createdAt === serving.rollback.createdAt) return true;
+  const { rollback } = serving;
+  if (rollback !== undefined && rollback !== "none" && target?.createdAt === rollback.createdAt) return true;
   return (await registry.version(name, serving.version))?.createdAt === serving.createdAt;
 }

@@ -11,7 +11,7 @@ export interface OpenedLine extends FoundLine {
   recorded: readonly number[];
 }
 
-interface WritingWorld {
+export interface WritingWorld {
   clients: { ledger(place: LedgerPlace): Promise<LedgerStore> };
   now(): Date;
   dryRun: boolean;

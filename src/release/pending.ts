@@ -6,14 +6,14 @@ import { rollbackProblem } from "../ledger/fits.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { cutTo } from "../lib/cut-to.ts";
-import { usageError } from "../lib/error.ts";
+import { outsideError, usageError } from "../lib/error.ts";
 import { readTextFile, syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { isSignedBy, type Signer } from "../lib/signing.ts";
 import { appendOnLine, changed } from "../promotion/append.ts";
 import type { Line } from "../promotion/line.ts";
 
 /**
- * Rollbacks that were made while the ledger could not be reached: `.factory/pending/<time>.json`, signed. The next writing command
+ * Rollbacks that were made while the ledger could not be used: `.factory/pending/<time>.json`, signed. The next writing command
  * of the same person puts them into the ledger.
  */
 
@@ -88,10 +88,24 @@ export interface Settled {
 }
 
 /**
+ * A chain without an entry says nothing about what waits for it: it is not the one from which there was something to go back. Throws exit 4
+ * then, for any command: a chain that is opened anew would be another.
+ */
+function demandChain(waiting: readonly PendingFile[], { view, ledger }: Line): void {
+  const [first] = waiting;
+  if (first === undefined || view.entries.length > 0) return;
+  throw outsideError(
+    "ledger.missing",
+    `the ledger ${ledger.place} is empty, but ${first.path} waits for it: what was there is missing`,
+    "bring it back (factory ledger restore FILE; kind git: the branch as it was, kind delta: the table), and leave that file where it is; factory rollback goes on without the ledger",
+  );
+}
+
+/**
  * Puts the next rollback that waits into the ledger, if this signer wrote it, and removes its file; then the line has to be read
- * again. A dry run, on a ledger in memory, leaves the file: those that are `done` are passed over. Throws exit 5 when it does not fit
- * what the ledger says by now, and for one that was cut off before it was done: whether it moved anything only another rollback can
- * settle, for which it is left (`unfinished`).
+ * again. A dry run, on a ledger in memory, leaves the file: those that are `done` are passed over. Throws exit 4 when the chain is
+ * missing, exit 5 when it does not fit what the ledger says by now, and for one that was cut off before it was done: whether it moved
+ * anything only another rollback can settle, for which it is left (`unfinished`).
  */
 export async function appendPending(
   folder: string | undefined,
@@ -101,7 +115,9 @@ export async function appendPending(
   how: { unfinished: "refuse" | "leave"; dryRun: boolean; done: ReadonlySet<string> },
 ): Promise<Settled | undefined> {
   if (folder === undefined) return undefined;
-  for (const { path, pending } of readPending(pendingFolder(folder))) {
+  const waiting = readPending(pendingFolder(folder));
+  demandChain(waiting, line);
+  for (const { path, pending } of waiting) {
     if (pending.publicKey !== actor.signer.publicKey || how.done.has(path)) continue;
     const { started } = pending;
     let entries: number[] = [];
@@ -148,7 +164,7 @@ async function recordPending(
     throw changed(
       "pending.fit",
       `${path} cannot be recorded: by the ledger it ${misfit}`,
-      "look at factory history and at the registry, then move that file away",
+      "look at factory history and at the registry. If somebody else went back before that without the ledger, a writing command of theirs records it first; if a later entry says the same, move that file away",
     );
   // Begun by a command that was killed between the entries.
   const begun = here.open.find(

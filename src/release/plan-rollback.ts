@@ -5,24 +5,14 @@ import type { TakenAway } from "../ledger/taken-away.ts";
 import type { Identity } from "../policy/identity.ts";
 import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
 import { no, type Verdict, yes } from "../promotion/rule.ts";
-
-/** Why and for whom a rollback is made, as the user states it. */
-export interface RollbackRequest {
-  environment: string;
-  reason: string;
-  incident: string | undefined;
-  /** ISO 8601, UTC; undefined: not stated. */
-  detectedAt: string | undefined;
-  /** Go back past an earlier rollback: said on purpose, since two people on call may both run the command. */
-  further: boolean;
-}
+import type { RollbackRequest } from "./rollback-words.ts";
 
 export interface RollbackFacts {
   model: string;
-  /** Who serves now, by the ledger; where it cannot be reached, by the registry. */
-  serving: (PlacedVersion & { rollback: RollbackTarget; released: number | undefined }) | undefined;
-  /** The rollback since which it serves, when that is the last thing that happened. */
-  since: { seq: number; at: string; by: string } | undefined;
+  /** Who serves now, by the ledger; where it cannot be used, by the registry, which may not know the way back. */
+  serving: (PlacedVersion & { rollback: RollbackTarget | undefined; released: number | undefined }) | undefined;
+  /** The rollback since which it serves, when that is the last thing that happened. Without a number: the ledger does not have it yet. */
+  since: { seq?: number | undefined; at: string; by: string } | undefined;
   /** What served last, where by the ledger nothing does. */
   takenAway?: TakenAway | undefined;
   /** Champion by the registry. */
@@ -31,9 +21,9 @@ export interface RollbackFacts {
   halfDone: { seq: number; version: string } | undefined;
   /** Serving endpoint whose requests go to who serves now. */
   endpoint: string | undefined;
-  actor: Identity | { problem: string };
+  actor: Identity | { problem: string; fix?: string };
   firstRelease: "withdraw" | "deny";
-  /** `isOurs`: it holds what the ledger tells of, and is not another one in its place. Absent: the ledger could not be asked. */
+  /** `isOurs`: it holds what the ledger tells of, and is not another one in its place. Absent: the ledger cannot be used. */
   registry?: { place: string; isOurs: boolean };
   /** The target as the registry has it: undefined when it is gone, or there is none. */
   target: (SeenBytes & { createdAt: number }) | undefined;
@@ -55,21 +45,14 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   const verdicts: Verdict[] = [
     {
       rule: "serving",
-      ...(facts.halfDone !== undefined
-        ? no(
-            `a release of v${facts.halfDone.version} was begun (entry ${facts.halfDone.seq}) and has not moved champion: ${serving === undefined ? "nothing" : `v${serving.version}`} serves`,
-            `if that release is what you mean to undo, end it: factory promote --to ${request.environment} --abandon --reason "WHY"`,
-          )
-        : serving === undefined
-          ? servesNothing(request.environment, facts)
-          : yes(servesText(serving.version, facts.alias, to))),
+      ...servingVerdict(request.environment, facts),
     },
     // Of what does not serve there is nothing more to say.
     ...(serving === undefined ? [] : [{ rule: "once", ...onceVerdict(request, facts) }]),
     {
       rule: "actor",
       ...("problem" in actor
-        ? no(actor.problem, "have it done by somebody whom the policy lists")
+        ? no(actor.problem, actor.fix ?? "have it done by somebody whom the policy lists")
         : actor.kind === "bot"
           ? no(`${actor.address} is a bot`)
           : yes(`${actor.address} (${actor.kind})`)),
@@ -77,7 +60,9 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
     ...(facts.registry === undefined || serving === undefined
       ? []
       : [{ rule: "registry", ...registryVerdict(serving, facts.registry, request.environment) }]),
-    ...(to === undefined ? [] : [{ rule: "target", ...targetVerdict(to, target, firstRelease) }]),
+    ...(serving === undefined
+      ? []
+      : [{ rule: "target", ...targetVerdict(serving.version, serving.rollback, target, firstRelease) }]),
   ];
   const outcome = verdicts.every((each) => each.verdict === "yes") ? "yes" : "no";
   const from = serving && { version: serving.version, digest: serving.digest, createdAt: serving.createdAt };
@@ -107,14 +92,29 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   };
 }
 
+function servingVerdict(environment: string, facts: RollbackFacts) {
+  const { serving, halfDone, alias } = facts;
+  const end = `factory promote --to ${environment} --abandon --reason "WHY"`;
+  if (halfDone !== undefined)
+    return no(
+      `a release of v${halfDone.version} was begun (entry ${halfDone.seq}) and has not moved champion: ${serving === undefined ? "nothing" : `v${serving.version}`} serves`,
+      serving === undefined
+        ? `if that release is what you mean to undo, end it: ${end}`
+        : `end that release: ${end}. If it is what you mean to undo, that is all; to go back from v${serving.version}, then run this rollback again`,
+    );
+  return serving === undefined
+    ? servesNothing(environment, facts)
+    : yes(servesText(serving.version, alias, serving.rollback));
+}
+
 /** Read in a hurry, by whoever was called: what became of it, and the way on. */
 function servesNothing(environment: string, { alias, takenAway: gone, registry }: RollbackFacts) {
   const release = `release a good version: factory release NUMBER --env ${environment}; factory status says which stand there`;
   if (alias !== undefined)
     return registry === undefined
       ? no(
-          `champion is v${alias}, but the registry does not tell where it goes back to`,
-          "bring the ledger back: factory ledger restore; then run this again",
+          `champion is v${alias}, but tag factory.rollback tells of another version: only the ledger knows the way back from v${alias}`,
+          "make the ledger answer (factory ledger verify, factory doctor), then run it again; or release a good version",
         )
       : no(
           `by the ledger nothing serves in ${environment}; champion was put on v${alias} by hand`,
@@ -136,7 +136,7 @@ function servesText(version: string, alias: string | undefined, to: RollbackTarg
 
 function onceVerdict({ further }: RollbackRequest, { serving, since }: RollbackFacts) {
   if (since === undefined) return yes("it serves by a release");
-  const told = `v${serving?.version ?? "?"} serves since the rollback of ${since.by} at ${since.at} (entry ${since.seq})`;
+  const told = `v${serving?.version ?? "?"} serves since the rollback of ${since.by} at ${since.at} (${since.seq === undefined ? "not in the ledger yet" : `entry ${since.seq}`})`;
   return further ? yes(`${told}: further back, on purpose`) : no(`${told}`, "to go back further still: --further");
 }
 
@@ -153,7 +153,17 @@ function registryVerdict(
       );
 }
 
-function targetVerdict(to: RollbackTarget, target: RollbackFacts["target"], firstRelease: "withdraw" | "deny") {
+function targetVerdict(
+  serving: string,
+  to: RollbackTarget | undefined,
+  target: RollbackFacts["target"],
+  firstRelease: "withdraw" | "deny",
+) {
+  if (to === undefined)
+    return no(
+      `what served before v${serving} only the ledger knows: the registry keeps no more steps`,
+      "make the ledger answer, then run it again; or release a good version",
+    );
   if (to === "none")
     return firstRelease === "withdraw"
       ? yes("nothing served when it was released: champion is removed, and scoring refuses")
@@ -207,7 +217,7 @@ function createdAtOf(state: LineState, environment: string, version: string, dig
 }
 
 /** The rollback since which an environment's champion serves; undefined when it was released. Pure. */
-export function rolledBackSince({ champion }: EnvironmentState): RollbackFacts["since"] {
+export function rolledBackSince({ champion }: EnvironmentState) {
   if (champion?.since.kind !== "rolledback") return undefined;
   const { seq, at, by } = champion.since;
   return { seq, at, by };

@@ -18,6 +18,7 @@ import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
 import { orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
@@ -194,7 +195,8 @@ async function applyRelease(
     why === "ended" ? undoUnlessAnothers(body, state, undo) : undo(state),
   );
   // Right before the alias: until then the tag tells the way back from who serves.
-  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: JSON.stringify({ of: body.version, to: body.rollback }) });
+  const back = rollbackTagText(line.state.environment(body.environment), { of: body.version, to: body.rollback });
+  await registry.setModelTags(name, { [MODEL_TAGS.rollback]: back });
   const read = await moveAlias(registry, name, "champion", body.version, world.signal);
   if (read?.aliases.champion !== body.version)
     throw changed(

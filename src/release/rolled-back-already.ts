@@ -1,38 +1,67 @@
-import type { EntryOf } from "../ledger/line-state.ts";
+import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Line } from "../promotion/line.ts";
-import type { RollbackPlan, RollbackRequest } from "./plan-rollback.ts";
+import { anchorProblem } from "../promotion/registry-differences.ts";
+import { MODEL_TAGS, type RegisteredModel } from "../registry/registry.ts";
+import { releaseThatMoved } from "./plan-rollback.ts";
+import { parseRollbackTag } from "./rollback-tag.ts";
+import { type RollbackRequest, sameWords } from "./rollback-words.ts";
 
-/**
- * The rollback that is asked for, when it is the last that happened to the environment, by this key and in the same words: then
- * the command was cut off at its end and is run again. To go back one more version takes another reason. Pure.
- */
-export function rolledBackAlready(
-  { environment, reason, incident, detectedAt }: RollbackRequest,
-  line: Line,
-  key: string,
-) {
-  const entry = line.state.environment(environment).served.at(-1)?.entry;
-  if (entry?.kind !== "rolledback" || entry.key !== key) return undefined;
-  const { body } = entry;
-  if (body.reason !== reason || body.incident !== incident || body.detectedAt !== detectedAt) return undefined;
-  const started = line.view.entries.find((each) => each.seq === body.started);
-  return started?.kind === "rollback.started" ? { entry, started } : undefined;
+export interface Done {
+  entry: EntryOf<"rolledback">;
+  started: EntryOf<"rollback.started">;
+  /** Champion stands elsewhere by now, and no entry says why: it goes back to where that rollback put it. */
+  astray: boolean;
 }
 
-/** What such a rollback planned, with the reason why a new one is none. Pure. */
-export function planOf(
-  { seq, body }: EntryOf<"rolledback">,
-  started: EntryOf<"rollback.started">,
-  { environment }: RollbackRequest,
-): RollbackPlan {
-  const why = `entry ${seq} is this very rollback, in the same words`;
-  const fix = "to go back further still: --further, and a reason of its own";
-  return {
-    verdicts: [{ rule: "serving", verdict: "no", why, fix }],
-    outcome: "yes",
-    environment,
-    from: started.body.from,
-    to: body.to,
-    start: undefined,
-  };
+/**
+ * The rollback that is asked for, when it is the last that happened to the environment: by this key and in the same words, so that the
+ * command is run again, or by anybody, when champion was moved by hand since. Undefined: a new one is meant. Pure.
+ */
+export function rolledBackAlready(
+  request: RollbackRequest,
+  line: Pick<Line, "state" | "view">,
+  key: string,
+  model: RegisteredModel | undefined,
+): Done | undefined {
+  const here = line.state.environment(request.environment);
+  const entry = here.served.at(-1)?.entry;
+  if (entry?.kind !== "rolledback") return undefined;
+  const started = line.view.entries.find((each) => each.seq === entry.body.started);
+  if (started?.kind !== "rollback.started") return undefined;
+  const alias = model?.aliases.champion;
+  // A release that was begun since serves by now: that is what has to be undone.
+  if (releaseThatMoved(here, alias) !== undefined) return undefined;
+  const again = entry.key === key && sameWords(entry.body, request);
+  if (request.further && !(again && wasFurther(here, started) && !isFinished(entry, line, model))) return undefined;
+  if (alias === numberOf(entry.body.to)) return again ? { entry, started, astray: false } : undefined;
+  return isByHand(here, started, model) ? { entry, started, astray: true } : undefined;
+}
+
+const numberOf = (to: "none" | { version: string }): string | undefined => (to === "none" ? undefined : to.version);
+
+/** It went back from what served since a rollback, on purpose. */
+function wasFurther({ served }: EnvironmentState, { body }: EntryOf<"rollback.started">): boolean {
+  const before = served.at(-2)?.entry;
+  return before?.kind === "rolledback" && numberOf(before.body.to) === body.from.version;
+}
+
+/** The command that wrote the entry came to its end. An anchor that the chain lacks does not tell. */
+function isFinished(
+  entry: EntryOf<"rolledback">,
+  { view }: Pick<Line, "view">,
+  model: RegisteredModel | undefined,
+): boolean {
+  if (anchorProblem(model, entry.body.environment, view.entries) !== undefined) return false;
+  return Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0) >= entry.seq;
+}
+
+/**
+ * Nothing explains where champion stands: neither a rollback that the ledger does not have yet, nor one further back. Putting it back must
+ * never undo somebody's step to an earlier version.
+ */
+function isByHand(here: EnvironmentState, { at }: EntryOf<"rollback.started">, model: RegisteredModel | undefined) {
+  const alias = model?.aliases.champion;
+  if (here.champion !== undefined && alias === numberOf(here.champion.rollback)) return false;
+  const tag = parseRollbackTag(model?.tags[MODEL_TAGS.rollback]);
+  return tag === undefined || tag.of !== alias || tag.since === undefined || tag.since.at === at;
 }

@@ -51,7 +51,7 @@ export async function restoreChallenger(
 
 /** The tag that tells the way back without the ledger, about who serves by the ledger. */
 export async function restoreTag(
-  here: Pick<EnvironmentState, "champion" | "rolledback">,
+  here: Pick<EnvironmentState, "champion" | "released" | "rolledback">,
   model: RegisteredModel | undefined,
   registry: ModelRegistry,
 ): Promise<void> {

@@ -1,7 +1,5 @@
-import * as z from "zod";
-import { type RollbackTarget, rollbackTarget } from "../ledger/entry.ts";
-import { usageError } from "../lib/error.ts";
-import type { Signer } from "../lib/signing.ts";
+import type { PlacedVersion } from "../ledger/entry.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -9,6 +7,7 @@ import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { endpointIn } from "../project/rules.ts";
 import { changed } from "../promotion/append.ts";
+import { yes } from "../promotion/rule.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import {
   MODEL_TAGS,
@@ -17,9 +16,11 @@ import {
   registeredName,
   VERSION_TAGS,
 } from "../registry/registry.ts";
-import { type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
-import { planRollback, type RollbackFacts, type RollbackPlan, type RollbackRequest } from "./plan-rollback.ts";
+import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
+import { planRollback, type RollbackFacts, type RollbackPlan } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
+import { parseRollbackTag, type RollbackTag, rollbackTagAfter } from "./rollback-tag.ts";
+import { type RollbackRequest, type RollbackWords, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import { takeRequestsBack } from "./serve-release.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -43,7 +44,7 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
   if (here === undefined || file === undefined)
     throw usageError(
       "rollback.place",
-      "the ledger cannot be read, or is empty, and without it a rollback needs the project's folder and its policy",
+      "the ledger cannot be read, or not be written, or is empty, and without it a rollback needs the project's folder and its policy",
       here === undefined ? "go into the project's folder" : "there is no policy.yaml here or above: --policy FILE",
     );
   const names = file.policy.environments.map((each) => each.name);
@@ -59,12 +60,24 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
 }
 
 export type UnrecordedRollback =
-  | { kind: "refused" | "planned"; plan: RollbackPlan }
-  | { kind: "unrecorded"; plan: RollbackPlan /** The file that waits. */; pending: string };
+  | { kind: "refused"; plan: RollbackPlan; words: RollbackWords }
+  /** `again`: it was done before, and waits for the ledger. */
+  | { kind: "planned"; plan: RollbackPlan; words: RollbackWords; again: boolean }
+  | {
+      kind: "unrecorded";
+      plan: RollbackPlan;
+      /** As the file that waits holds them. */
+      words: RollbackWords;
+      /** When the alias was moved, ISO 8601. */
+      at: string;
+      /** The file that waits. */
+      pending: string;
+      resumed: boolean;
+    };
 
 /**
- * A rollback while the ledger cannot be reached: the target is the copy in the registry, and counts only if its bytes have the
- * digest that was fixed. What was done waits, signed, in `.factory/pending/`.
+ * A rollback while the ledger cannot be used: the target is the copy in the registry, and counts only if its bytes have the
+ * digest that was fixed. What was done waits, signed, in `.factory/pending/`, and the registry's copy goes one step on.
  */
 export async function rollbackWithoutLedger(
   request: RollbackRequest,
@@ -78,43 +91,46 @@ export async function rollbackWithoutLedger(
   const name = registeredName(environment.catalog, about.model);
   const model = await registry.model(name);
   const alias = model?.aliases.champion;
+  const tag = parseRollbackTag(model?.tags[MODEL_TAGS.rollback]);
   const folder = pendingFolder(about.folder);
-  const cutOff = cutOffAfterAlias(folder, request.environment, alias, world.signer);
-  const serving = cutOff === undefined ? await servingByTags(model, name, registry) : servedBefore(cutOff);
+  const last = lastOf(folder, request.environment, world.signer.publicKey);
+  if (last !== undefined && isDone(last.pending, request, alias, tag)) return again(last, dryRun);
+  const kept = isCarriedOn(last?.pending, request, alias, tag) ? last?.pending : undefined;
+  if (kept !== undefined && !sameWords(kept.started, request))
+    sayOthersWords(world.report, `the rollback of ${kept.at}`);
+  const serving = kept === undefined ? await servingByTags(alias, tag, name, registry) : servedBefore(kept);
+  const target = await readTarget(serving?.rollback, name, registry, world.report);
   const at = world.now();
-  const actor = identityOfKey(about.policy, world.signer.keyId, at);
-  const lastPolicy = model?.tags[MODEL_TAGS.policy];
-  const plan = planRollback(request, {
-    model: about.model,
-    serving,
-    since: serving?.since,
-    alias,
-    halfDone: undefined,
-    endpoint: about.endpoint,
-    // The file's owners cannot be asked for: it has to be the one under which the registry was last written to.
-    actor:
-      lastPolicy === undefined || lastPolicy === about.policyDigest
-        ? actor
-        : {
-            problem: `policy.yaml is not the policy under which ${request.environment} was last written to (sha256:${lastPolicy.slice(0, 12)}…)`,
-          },
-    firstRelease: firstReleaseOf(about.policy, about.project),
-    target: await readTarget(serving?.rollback, name, registry, world.report),
-  });
-  if (plan.start === undefined || "problem" in actor) return { kind: "refused", plan };
-  if (dryRun) return { kind: "planned", plan };
-  const record: PendingRollback = cutOff ?? {
+  const identity = identityOfKey(about.policy, world.signer.keyId, at);
+  const plan = planRollback(
+    { ...request, ...(kept !== undefined && wordsOf(kept.started)) },
+    {
+      model: about.model,
+      serving,
+      since: serving?.since,
+      alias,
+      halfDone: undefined,
+      endpoint: about.endpoint,
+      actor: otherPolicy(about, model, request.environment) ?? identity,
+      firstRelease: firstReleaseOf(about.policy, about.project),
+      target,
+    },
+  );
+  const words = kept === undefined ? wordsOf(request) : wordsOf(kept.started);
+  if (plan.start === undefined || "problem" in identity) return { kind: "refused", plan, words };
+  if (dryRun) return { kind: "planned", plan, words, again: false };
+  const record: PendingRollback = kept ?? {
     v: 1,
     project: about.project,
     at: at.toISOString(),
     done: false,
-    by: actor.address,
+    by: identity.address,
     publicKey: world.signer.publicKey,
     started: plan.start,
   };
   writePending(folder, record, world.signer);
-  const { to } = record.started;
-  const version = to === "none" ? undefined : to.version;
+  const { from, to } = record.started;
+  const version = numberOf(to);
   const read = await moveAlias(registry, name, "champion", version, world.signal);
   if (read?.aliases.champion !== version)
     throw changed(
@@ -124,51 +140,100 @@ export async function rollbackWithoutLedger(
     );
   const { endpoint, model: of } = about;
   await takeRequestsBack({ endpoint, model: of, version }, environment, world);
-  return { kind: "unrecorded", plan, pending: writePending(folder, { ...record, done: true }, world.signer) };
+  const moved = { from: from.version, to: targetOf(to), at: record.at, by: record.by };
+  await moveTag(registry, name, rollbackTagAfter(tag, moved), world);
+  const pending = writePending(folder, { ...record, done: true }, world.signer);
+  return { kind: "unrecorded", plan, words, at: record.at, pending, resumed: kept !== undefined };
 }
 
-/** A rollback of this signer that moved the alias and did not come to its end, at the endpoint perhaps: it is carried on. */
-function cutOffAfterAlias(
-  folder: string,
-  environment: string,
+/** The newest rollback in an environment that this key made without the ledger and that waits here. */
+function lastOf(folder: string, environment: string, publicKey: string): PendingFile | undefined {
+  return readPending(folder).findLast(
+    ({ pending }) => pending.publicKey === publicKey && pending.started.environment === environment,
+  );
+}
+
+/** This very rollback was done, and nothing happened since: the command is run again. */
+function isDone(
+  { done, at, started }: PendingRollback,
+  request: RollbackRequest,
   alias: string | undefined,
-  { publicKey }: Signer,
-): PendingRollback | undefined {
-  return readPending(folder).findLast(({ pending }) => {
-    const { environment: where, to } = pending.started;
-    const moved = alias === (to === "none" ? undefined : to.version);
-    return !pending.done && pending.publicKey === publicKey && where === environment && moved;
-  })?.pending;
+  tag: RollbackTag | undefined,
+): boolean {
+  const version = numberOf(started.to);
+  const stands = alias === version && (version === undefined || (tag?.of === version && tag.since?.at === at));
+  return done && stands && !request.further && sameWords(started, request);
 }
 
-function servedBefore({ started: { from, to } }: PendingRollback): ServingByTags {
-  const rollback: RollbackTarget = to === "none" ? to : { ...to, signature: "not stated" };
-  return { ...from, rollback, released: undefined, since: undefined };
+/**
+ * A rollback that moved the alias and did not come to its end, at the endpoint perhaps, is carried on. So is one after which champion was
+ * moved by hand: by the tag nothing else happened, and the command is run again.
+ */
+function isCarriedOn(
+  last: PendingRollback | undefined,
+  request: RollbackRequest,
+  alias: string | undefined,
+  tag: RollbackTag | undefined,
+): boolean {
+  if (last === undefined) return false;
+  const version = numberOf(last.started.to);
+  if (!last.done) return alias === version;
+  const isLast = version !== undefined && tag?.of === version && tag.since?.at === last.at;
+  return isLast && alias !== version && !request.further && sameWords(last.started, request);
 }
+
+function again({ path, pending }: PendingFile, dryRun: boolean): UnrecordedRollback {
+  const { at, started } = pending;
+  const { environment, from, to } = started;
+  const why = "this very rollback was done, in the same words, and waits for the ledger: nothing is left to do";
+  const verdicts = dryRun ? [{ rule: "serving", ...yes(why) }] : [];
+  const plan = { verdicts, outcome: "yes" as const, environment, from, to, start: undefined };
+  const words = wordsOf(started);
+  if (dryRun) return { kind: "planned", plan, words, again: true };
+  return { kind: "unrecorded", plan, words, at, pending: path, resumed: true };
+}
+
+/** The file's owners cannot be asked for: it has to be the one under which the registry was last written to. */
+function otherPolicy({ policyDigest }: WithoutLedger, model: RegisteredModel | undefined, environment: string) {
+  const last = model?.tags[MODEL_TAGS.policy];
+  if (last === undefined || last === policyDigest) return undefined;
+  return {
+    problem: `policy.yaml is not the policy under which ${environment} was last written to (sha256:${last.slice(0, 12)}…)`,
+    fix: `give the file as it was then, from the history of its repository: --policy FILE, of which sha256sum says ${last}`,
+  };
+}
+
+/** A rollback that has happened stands, whatever becomes of the copy of the way back. */
+async function moveTag(registry: ModelRegistry, name: string, text: string, world: ReleaseWorld): Promise<void> {
+  try {
+    await registry.setModelTags(name, { [MODEL_TAGS.rollback]: text });
+  } catch (error) {
+    if (!(error instanceof FactoryError) || error.exit === EXIT.interrupted || world.signal.aborted) throw error;
+    const text = `tag factory.rollback could not be set (${error.message}): only the ledger knows the way further back`;
+    world.report({ type: "note", tone: "warning", text });
+  }
+}
+
+const numberOf = (to: PlacedVersion | "none"): string | undefined => (to === "none" ? undefined : to.version);
+const targetOf = (to: PlacedVersion | "none") => (to === "none" ? to : { ...to, signature: "not stated" as const });
 
 type ServingByTags = NonNullable<RollbackFacts["serving"]> & Pick<RollbackFacts, "since">;
 
-const rollbackTag = z.object({
-  of: z.string(),
-  to: rollbackTarget,
-  /** Where it serves since a rollback. */
-  since: z.object({ seq: z.int(), at: z.string(), by: z.string() }).optional(),
-});
+function servedBefore({ started: { from, to } }: PendingRollback): ServingByTags {
+  return { ...from, rollback: targetOf(to), released: undefined, since: undefined };
+}
 
-/** Who serves, by alias and the tag that the release set: only if both speak of the same version. */
+/** Who serves, by alias and the tag that was set with it: only if both speak of the same version. */
 async function servingByTags(
-  model: RegisteredModel | undefined,
+  alias: string | undefined,
+  tag: RollbackTag | undefined,
   name: string,
   registry: ModelRegistry,
 ): Promise<ServingByTags | undefined> {
-  const alias = model?.aliases.champion;
-  const text = model?.tags[MODEL_TAGS.rollback];
-  if (alias === undefined || text === undefined) return undefined;
-  const tag = parseTag(text);
+  if (alias === undefined || tag === undefined || tag.of !== alias) return undefined;
   const version = await registry.version(name, alias);
-  if (tag === undefined || version === undefined || tag.of !== alias) return undefined;
-  const digest = version.tags[VERSION_TAGS.digest] ?? "";
-  if (!/^[0-9a-f]{64}$/.test(digest)) return undefined;
+  const digest = version?.tags[VERSION_TAGS.digest] ?? "";
+  if (version === undefined || !/^[0-9a-f]{64}$/.test(digest)) return undefined;
   return {
     version: alias,
     digest,
@@ -177,12 +242,4 @@ async function servingByTags(
     released: undefined,
     since: tag.since,
   };
-}
-
-function parseTag(text: string): z.infer<typeof rollbackTag> | undefined {
-  try {
-    return rollbackTag.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

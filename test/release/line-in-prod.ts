@@ -1,0 +1,126 @@
+import { readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
+import { type Hooks, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
+import { factory } from "../support/factory.ts";
+import { type LineAnswer, type LineWish, makeLine, type SmallLine } from "../support/small-line.ts";
+
+export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
+  const given = await answer;
+  expect(given.status, `${given.ran.stdout}${given.ran.stderr}`).toBe(0);
+  return given;
+}
+
+type Match = (method: string, url: string) => boolean;
+
+/** A line whose candidates serve in prod, one after the other, on a server whose replies can be watched. */
+export class LineInProd {
+  readonly line: SmallLine;
+  private readonly hooks: Hooks;
+  private readonly proxy: LosingProxy;
+  private readonly uri: string;
+
+  private constructor(line: SmallLine, uri: string, proxy: LosingProxy, hooks: Hooks) {
+    this.line = line;
+    this.uri = uri;
+    this.proxy = proxy;
+    this.hooks = hooks;
+  }
+
+  static async make({ uri }: { uri: string }, wish: LineWish = {}): Promise<LineInProd> {
+    const hooks: Hooks = {};
+    const proxy = await losingProxy(uri, hooks);
+    return new LineInProd(makeLine({ uri }, { ...wish, through: proxy.uri }), uri, proxy, hooks);
+  }
+
+  /** With these candidates released. */
+  static async released(server: { uri: string }, ...texts: string[]): Promise<LineInProd> {
+    const of = await LineInProd.make(server);
+    for (const text of texts) await of.release(text);
+    return of;
+  }
+
+  get registry() {
+    return openMlflow(this.uri, { variables: {} }).registry;
+  }
+
+  async champion(): Promise<string | undefined> {
+    return (await this.registry.model(`prod.${this.line.model}`))?.aliases.champion;
+  }
+
+  /** A candidate in prod, which was compared with who serves there. */
+  async promote(text: string): Promise<string> {
+    const { line } = this;
+    const number = await this.candidate(text);
+    await good(line.promote(number, "test"));
+    await good(line.approve(number, "prod"));
+    await good(line.promote(number, "prod"));
+    return number;
+  }
+
+  async candidate(text: string): Promise<string> {
+    const { line, registry } = this;
+    const serves = await this.champion();
+    const found = serves === undefined ? undefined : await registry.version(`prod.${line.model}`, serves);
+    const digest = found?.tags["factory.digest"] ?? "";
+    const compared = serves && { champion: { environment: "prod", version: serves, digest, commit: line.commit() } };
+    return line.candidate({ text, ...(compared && { facts: compared }) });
+  }
+
+  async release(text: string): Promise<void> {
+    await good(this.line.release(await this.promote(text), "prod"));
+  }
+
+  /** CI's command, killed right after the registry did such a request. */
+  cut(match: Match, ...args: string[]): Promise<void> {
+    return this.killed("afterReply", match, args);
+  }
+
+  /** CI's command, killed right before the registry would do such a request. */
+  cutBefore(match: Match, ...args: string[]): Promise<void> {
+    return this.killed("beforeRequest", match, args);
+  }
+
+  private async killed(when: keyof Hooks, match: Match, args: readonly string[]): Promise<void> {
+    let kill = (): void => {};
+    this.hooks[when] = (_, { method, url }) => {
+      if (!match(method, url)) return;
+      kill();
+      if (when === "beforeRequest") throw new Error("its sender was killed");
+    };
+    const ran = await factory([...args, "--yes", "--json"], {
+      cwd: this.line.folder,
+      variables: this.line.people.ci.variables,
+      started: (child) => {
+        kill = () => child.kill("SIGKILL");
+      },
+    });
+    delete this.hooks[when];
+    expect(ran.status).toBeNull();
+  }
+
+  ledgerGone(): void {
+    renameSync(this.line.ledgerPath, `${this.line.ledgerPath}.kept`);
+  }
+
+  ledgerBack(): void {
+    renameSync(`${this.line.ledgerPath}.kept`, this.line.ledgerPath);
+  }
+
+  pending(): string[] {
+    return readdirSync(join(this.line.folder, ".factory", "pending"));
+  }
+
+  async remove(): Promise<void> {
+    await this.proxy.stop();
+    this.line.remove();
+  }
+}
+
+/** The request that moves an alias. */
+export const alias = (method: string, url: string): boolean =>
+  method === "POST" && url.endsWith("registered-models/alias");
+/** The request that sets a tag of a registered model. */
+export const tag = (method: string, url: string): boolean =>
+  method === "POST" && url.includes("registered-models/set-tag");
