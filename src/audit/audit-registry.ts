@@ -61,7 +61,7 @@ export function registryFindings(
       const fix = usesOf(state).some((each) => each.version === version)
         ? state.champion === undefined
           ? "it comes next there: bring another candidate, by factory register or promote"
-          : `it is in use: release another version, or factory rollback --env ${environment}`
+          : `it is in use: release another version, or factory rollback --env ${environment} --reason "WHY"`
         : "if it was removed on purpose, say so where auditors look: the ledger keeps naming it";
       if (found === undefined) return [no(`${environment} v${version} is in the ledger, and not in the registry`, fix)];
       if (found.createdAt === createdAt) return [];
@@ -114,7 +114,7 @@ export async function auditBytes(
     const found = await digestOf(look, version, report);
     const fix =
       use.as === "champion"
-        ? `what serves is not what was approved: factory rollback --env ${environment}`
+        ? `what serves is not what was approved: factory rollback --env ${environment} --reason "WHY"`
         : "do not release it; train, check and promote again";
     if ("unknown" in found)
       findings.push({ part: "registry", verdict: "cannot tell", environment, message: `${what}: ${found.unknown}` });

@@ -45,7 +45,7 @@ export async function auditOpenStarts(state: LineState, judge: JudgeStart): Prom
 
 /** What to do about something begun. Pure. */
 export function endOf(environment: string): string {
-  return `run the same command again: it carries on; or end it: factory promote --abandon --to ${environment} --reason …`;
+  return `run the same command again: it carries on; or end it: factory promote --abandon --to ${environment} --reason "WHY"`;
 }
 
 async function judgeStart(start: Started, view: View, source: ObjectSource): Promise<Finding[]> {

@@ -204,7 +204,7 @@ function fixOf(entry: Started, number: string | undefined): string {
     case "release.started":
       return `factory release ${version} --env ${environment} carries on`;
     case "rollback.started":
-      return `factory rollback --env ${environment} carries on`;
+      return `factory rollback --env ${environment} --reason "WHY" carries on`;
     default:
       return entry satisfies never;
   }

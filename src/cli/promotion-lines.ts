@@ -13,6 +13,18 @@ import {
   verdictShape,
 } from "./verdict-lines.ts";
 
+/** What an environment asks for before it takes a version. */
+export const nextAsksShape = z
+  .object({ approvals: z.boolean(), ticket: z.boolean() })
+  .optional()
+  .describe("what the policy asks for there");
+
+/** The command that brings a version further. An approval covers promotion and release; promoting before it was given would only be refused. */
+export function wayTo(number: string | undefined, environment: string, asks: z.infer<typeof nextAsksShape>): string {
+  const step = asks?.approvals === true ? "approve" : "promote";
+  return `factory ${step} ${number ?? "VERSION"} --to ${environment}${asks?.ticket === true ? " --ticket ID" : ""}`;
+}
+
 export const promotionOutput = z.object({
   outcome: z.enum(["promoted", "planned", "refused", "cannot tell", "abandoned"]),
   model: z.string(),
@@ -38,10 +50,7 @@ export const promotionOutput = z.object({
     ),
   already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
   next: z.string().optional().describe("the environment after this one"),
-  nextAsks: z
-    .object({ approvals: z.boolean(), ticket: z.boolean() })
-    .optional()
-    .describe("what the policy asks for there"),
+  nextAsks: nextAsksShape,
   abandoned: z.array(z.int()).optional(),
   recorded: recordedShape,
   deployment: deploymentShape.optional().describe("what the deployment job of the new version was told"),
@@ -107,12 +116,7 @@ function promotedLines({ to, from, number, ...data }: Output, style: Style): str
         ? ""
         : `   champion stays v${data.champion}`;
   const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
-  // An approval covers promotion and release; promoting before it was given would only be refused.
-  const step = data.nextAsks?.approvals === true ? "approve" : "promote";
-  const further =
-    data.next === undefined
-      ? ""
-      : `factory ${step} ${number} --to ${data.next}${data.nextAsks?.ticket === true ? " --ticket ID" : ""}`;
+  const further = data.next === undefined ? "" : wayTo(number, data.next, data.nextAsks);
   const next = [release, further].filter((each) => each !== "").join(", or ");
   return [
     `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,

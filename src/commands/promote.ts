@@ -6,11 +6,9 @@ import { promotionOutput, renderPromotion } from "../cli/promotion-lines.ts";
 import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
-import { listingIn } from "../policy/listing.ts";
-import { stageOf } from "../policy/stage-of.ts";
 import { abandon } from "../promotion/abandon.ts";
+import { environmentAfter } from "../promotion/environment-after.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import type { Line } from "../promotion/line.ts";
 import { signerOn } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { type PromotionResult, promote } from "../promotion/promote.ts";
@@ -143,15 +141,6 @@ export const command = defineCommand({
   },
   render: renderPromotion,
 });
-
-function environmentAfter({ policy: known, project }: Line, name: string) {
-  if (!known.known) return undefined;
-  const { policy } = known.value.inForce;
-  const next = policy.environments[policy.environments.findIndex((each) => each.name === name) + 1];
-  if (next === undefined) return undefined;
-  const { approvals = [], ticket } = stageOf(policy, listingIn(policy, project)?.riskTier ?? "", next.name);
-  return { name: next.name, asks: { approvals: approvals.length > 0, ticket: ticket === "required" } };
-}
 
 function wouldOf({ plan: { champion, to }, already, begun, entries }: Extract<PromotionResult, { kind: "planned" }>) {
   if (already !== undefined) return { already: true, entry: already.seq };

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { KEY_OPTION, withLineWorld } from "../cli/line-world.ts";
+import { nextAsksShape, wayTo } from "../cli/promotion-lines.ts";
 import { MARK } from "../cli/style.ts";
 import { recordedData, recordedShape, shortDigest } from "../cli/verdict-lines.ts";
 import { evidenceAt, evidenceOfRun } from "../evidence/find-evidence.ts";
@@ -13,6 +14,7 @@ import { requiredOfProject } from "../gates/required-of-project.ts";
 import { usageError } from "../lib/error.ts";
 import { refuseOthersServer } from "../local/others-server.ts";
 import { environmentsOf, type OpenProject, openProject } from "../project/read-project.ts";
+import { environmentAfter } from "../promotion/environment-after.ts";
 import { signerOn } from "../promotion/listed-keys.ts";
 import { register } from "../promotion/register.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
@@ -57,6 +59,7 @@ export const command = defineCommand({
     files: z.int().optional(),
     entry: z.int().optional().describe("number of the ledger's entry"),
     next: z.string().optional().describe("the environment after the first"),
+    nextAsks: nextAsksShape,
     notAccepted: z
       .array(z.object({ environment: z.string(), accepts: z.array(z.string()) }))
       .optional()
@@ -72,7 +75,7 @@ export const command = defineCommand({
     await refuseOthersServer(open, context.clients.localHost);
     const picked = await chosenEvidence(input, open, context);
     const { evidence, against, newer } = picked;
-    const [environment, next] = environmentsOf(open);
+    const [environment] = environmentsOf(open);
     if (environment === undefined) throw usageError("policy.environments", "policy lists no environment");
     const where = { cwd: context.cwd, policy: undefined, project: undefined, model: undefined };
     const signer = await signerOn(where, input.key, context);
@@ -116,9 +119,16 @@ export const command = defineCommand({
     };
     if (result.kind === "planned") return { ok: true, data: said };
     const { digest, again, files, entry } = result;
+    const next = environmentAfter(line, environment.name);
     return {
       ok: true,
-      data: { ...said, digest, again, files, ...(entry !== undefined && { entry, next: next?.name }) },
+      data: {
+        ...said,
+        digest,
+        again,
+        files,
+        ...(entry !== undefined && { entry, next: next?.name, nextAsks: next?.asks }),
+      },
     };
   },
   render(data, style) {
@@ -147,7 +157,7 @@ export const command = defineCommand({
         ? [style.dim("  the same bytes were there already: from now on this evidence counts")]
         : []),
       ...note,
-      ...(data.next === undefined ? [] : [`  next: factory promote ${data.version} --to ${data.next}`]),
+      ...(data.next === undefined ? [] : [`  next: ${wayTo(data.version, data.next, data.nextAsks)}`]),
     ].join("\n");
   },
 });

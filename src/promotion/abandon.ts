@@ -54,7 +54,7 @@ export async function abandon(
   if (moved?.kind === "release.started" && place !== undefined && moved.body.version !== serving)
     if ((await championOf(line, place, world)) === moved.body.version)
       return {
-        refused: `entry ${moved.seq} has moved champion to v${moved.body.version} already: finish that release, or roll it back: factory rollback --env ${environment}`,
+        refused: `entry ${moved.seq} has moved champion to v${moved.body.version} already: finish that release, or roll it back: factory rollback --env ${environment} --reason "WHY"`,
       };
   const abandoned = open.map((each) => each.seq);
   if (dryRun) return { abandoned };
