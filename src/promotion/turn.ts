@@ -1,8 +1,7 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Started } from "../ledger/line-state.ts";
 import { FactoryError } from "../lib/error.ts";
-import { writeFileAtomic } from "../lib/files.ts";
 import { sha256 } from "../lib/hash.ts";
 import { acquireLock, lockHolder } from "../lib/lock.ts";
 import { changed } from "./append.ts";
@@ -50,7 +49,8 @@ export async function takeTurn(
   const what = `${environment} of ${line.project}`;
   try {
     const release = await acquireLock({ path, what, waitMs: 0, signal: world.signal });
-    const begin = (head: number): void => writeFileAtomic(begun, `${head}\n`);
+    // Not by a rename, which could leave a file behind: half a number is none, and nothing is begun before it is whole.
+    const begin = (head: number): void => writeFileSync(begun, `${head}\n`, { mode: 0o600 });
     const end = (done: boolean): void => {
       if (done) rmSync(begun, { force: true });
       release();
