@@ -1,95 +1,45 @@
-import { appendFileSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { formatEntry } from "../../src/ledger/line.ts";
-import { type Hooks, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
-import { factory } from "../support/factory.ts";
 import { entriesIn } from "../support/line.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { type LineAnswer, makeLine, type SmallLine } from "../support/small-line.ts";
+import type { LineAnswer, LineWish, SmallLine } from "../support/small-line.ts";
+import { alias, good, LineInProd, SHORT } from "./line-in-prod.ts";
 
 // Commands that are killed right after they moved champion, and what then becomes of it: with the ledger, without it, and when an entry in
 // it is dated ahead. Run again, nothing goes one version too far.
 
 let server: MlflowServer;
-let proxy: LosingProxy;
-const hooks: Hooks = {};
+let at: LineInProd;
 let line: SmallLine;
 beforeAll(async () => {
   server = await startMlflowServer();
-  proxy = await losingProxy(server.uri, hooks);
 });
-afterEach(() => line?.remove());
-afterAll(async () => {
-  await proxy?.stop();
-  await server?.stop();
-});
+afterEach(() => at?.remove());
+afterAll(() => server?.stop());
 
-const champion = async () =>
-  (await openMlflow(server.uri, { variables: {} }).registry.model(`prod.${line.model}`))?.aliases.champion;
-
-async function good(answer: Promise<LineAnswer>) {
-  const given = await answer;
-  expect(given.status, JSON.stringify(given.against)).toBe(0);
-  return given.data ?? {};
-}
-
-/** A candidate in prod, which was compared with who serves there. */
-async function promoted(text: string): Promise<string> {
-  const serves = await champion();
-  const found =
-    serves === undefined
-      ? undefined
-      : await openMlflow(server.uri, { variables: {} }).registry.version(`prod.${line.model}`, serves);
-  const digest = found?.tags["factory.digest"] ?? "";
-  const compared = serves && { champion: { environment: "prod", version: serves, digest, commit: line.commit() } };
-  const number = await line.candidate({ text, ...(compared && { facts: compared }) });
-  await good(line.promote(number, "test"));
-  await good(line.approve(number, "prod"));
-  await good(line.promote(number, "prod"));
-  return number;
+async function fresh(wish?: LineWish): Promise<void> {
+  at = await LineInProd.make(server, wish);
+  ({ line } = at);
 }
 
 /** Two candidates, both released one after the other. */
-async function twoReleased(): Promise<void> {
-  line = makeLine(server, { through: proxy.uri });
-  for (const text of ["one", "two"]) await good(line.release(await promoted(text), "prod"));
-  expect(await champion()).toBe("2");
+async function twoReleased(wish: LineWish = { policy: SHORT }): Promise<void> {
+  await fresh(wish);
+  for (const text of ["one", "two"]) await at.release(text);
+  expect(await at.champion()).toBe("2");
 }
 
-/** CI's command, killed right after the registry moved an alias for it. */
-async function cutAtAlias(...args: string[]): Promise<void> {
-  let kill = (): void => {};
-  hooks.afterReply = (_, { method, url }) => {
-    if (method === "POST" && url.endsWith("registered-models/alias")) kill();
-  };
-  const cut = await factory([...args, "--yes", "--json"], {
-    cwd: line.folder,
-    variables: line.people.ci.variables,
-    started: (child) => {
-      kill = () => child.kill("SIGKILL");
-    },
-  });
-  delete hooks.afterReply;
-  expect(cut.status).toBeNull();
-}
-
+const champion = () => at.champion();
+const cutAtAlias = (...args: string[]) => at.cut(alias, ...args);
+const done = async (answer: Promise<LineAnswer>) => (await good(answer)).data;
 const rollback = ["rollback", "--env", "prod", "--reason", "escalations doubled"];
-const pending = () => readdirSync(join(line.folder, ".factory", "pending"));
-const ledgerGone = () => renameSync(line.ledgerPath, `${line.ledgerPath}.kept`);
-const ledgerBack = () => renameSync(`${line.ledgerPath}.kept`, line.ledgerPath);
-const kindsAfter = (seq: number) =>
-  line
-    .ledger()
-    .slice(seq)
-    .map((each) => each.kind);
 
 test("a release that may not be made any more is taken back", async () => {
-  line = makeLine(server, { through: proxy.uri });
-  await good(line.release(await promoted("one"), "prod"));
-  const number = await promoted("two");
+  await fresh();
+  await at.release("one");
+  const number = await at.promote("two");
   await cutAtAlias("release", number, "--env", "prod");
   expect(await champion()).toBe("2");
   await good(line.run("approver", ["approve", "withdraw", number, "--to", "prod", "--reason", "a complaint"]));
@@ -102,16 +52,16 @@ test("a release that may not be made any more is taken back", async () => {
 });
 
 test("a release is rolled back without the ledger, which then says so", async () => {
-  line = makeLine(server, { through: proxy.uri });
-  await good(line.release(await promoted("one"), "prod"));
-  await cutAtAlias("release", await promoted("two"), "--env", "prod");
+  await fresh();
+  await at.release("one");
+  await cutAtAlias("release", await at.promote("two"), "--env", "prod");
   const entries = line.ledger().length;
-  ledgerGone();
-  const back = await good(line.rollback("prod"));
+  at.ledgerGone();
+  const back = await done(line.rollback("prod"));
   expect(back).toMatchObject({ outcome: "unrecorded", from: { version: "2" }, to: { version: "1" } });
-  ledgerBack();
+  at.ledgerBack();
   await line.candidate({ text: "three" });
-  expect(kindsAfter(entries)).toEqual(["abandoned", "rollback.started", "rolledback", "registered"]);
+  expect(at.kinds(entries)).toEqual(["abandoned", "rollback.started", "rolledback", "registered"]);
   expect(await champion()).toBe("1");
   expect((await line.run("ci", ["verify"])).against).toEqual([]);
 });
@@ -119,48 +69,48 @@ test("a release is rolled back without the ledger, which then says so", async ()
 test("a rollback without the ledger is carried on, with the ledger or without it", async () => {
   await twoReleased();
   const entries = line.ledger().length;
-  ledgerGone();
+  at.ledgerGone();
   await cutAtAlias(...rollback);
   expect(await champion()).toBe("1");
-  expect(pending()).toHaveLength(1);
-  ledgerBack();
+  expect(at.pending()).toHaveLength(1);
+  at.ledgerBack();
   const other = await line.register();
   expect(other.status).toBe(5);
   expect(other.error?.message).toContain("was begun without the ledger");
-  expect(pending()).toHaveLength(1);
-  ledgerGone();
-  expect(await good(line.run("ci", rollback))).toMatchObject({ outcome: "unrecorded", to: { version: "1" } });
+  expect(at.pending()).toHaveLength(1);
+  at.ledgerGone();
+  expect(await done(line.run("ci", rollback))).toMatchObject({ outcome: "unrecorded", to: { version: "1" } });
   expect(await champion()).toBe("1");
-  ledgerBack();
+  at.ledgerBack();
   await line.candidate({ text: "three" });
-  expect(kindsAfter(entries)).toEqual(["rollback.started", "rolledback", "registered"]);
-  expect(pending()).toEqual([]);
+  expect(at.kinds(entries)).toEqual(["rollback.started", "rolledback", "registered"]);
+  expect(at.pending()).toEqual([]);
 });
 
 test("a rollback that was begun without the ledger is ended by one with it", async () => {
   await twoReleased();
-  ledgerGone();
+  at.ledgerGone();
   await cutAtAlias(...rollback);
-  ledgerBack();
-  expect(await good(line.run("ci", rollback))).toMatchObject({ outcome: "rolledback", to: { version: "1" } });
+  at.ledgerBack();
+  expect(await done(line.run("ci", rollback))).toMatchObject({ outcome: "rolledback", to: { version: "1" } });
   expect(await champion()).toBe("1");
   await line.candidate({ text: "three" });
-  expect(pending()).toEqual([]);
+  expect(at.pending()).toEqual([]);
 });
 
 test("who serves since a rollback is not gone back from without the ledger, unless on purpose", async () => {
   await twoReleased();
   await good(line.run("ci", rollback));
-  ledgerGone();
+  at.ledgerGone();
   const again = await line.rollback("prod");
   expect(again.status).toBe(3);
   expect(again.against.join()).toContain("serves since the rollback of ci@example.com");
   expect(await champion()).toBe("1");
-  expect(await good(line.rollback("prod", "--further"))).toMatchObject({ outcome: "unrecorded", to: "none" });
+  expect(await done(line.rollback("prod", "--further"))).toMatchObject({ outcome: "unrecorded", to: "none" });
 });
 
 test("an entry that is dated ahead is no way to go back from a rollback that is half done", async () => {
-  await twoReleased();
+  await twoReleased({});
   await cutAtAlias(...rollback);
   expect(await champion()).toBe("1");
   const entries = entriesIn(readFileSync(line.ledgerPath, "utf8"));

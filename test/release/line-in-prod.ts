@@ -14,6 +14,13 @@ export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
 
 type Match = (method: string, url: string) => boolean;
 
+/** Two environments and no approvals: for what happens after a release, whatever led to it. */
+export const SHORT: NonNullable<LineWish["policy"]> = (policy) => {
+  policy.environments = policy.environments.filter((each) => each.name !== "test");
+  delete policy.riskTiers?.medium?.test;
+  delete policy.riskTiers?.medium?.prod?.approvals;
+};
+
 /** A line whose candidates serve in prod, one after the other, on a server whose replies can be watched. */
 export class LineInProd {
   readonly line: SmallLine;
@@ -34,9 +41,9 @@ export class LineInProd {
     return new LineInProd(makeLine({ uri }, { ...wish, through: proxy.uri }), uri, proxy, hooks);
   }
 
-  /** With these candidates released. */
+  /** A short one, with these candidates released. */
   static async released(server: { uri: string }, ...texts: string[]): Promise<LineInProd> {
-    const of = await LineInProd.make(server);
+    const of = await LineInProd.make(server, { policy: SHORT });
     for (const text of texts) await of.release(text);
     return of;
   }
@@ -53,8 +60,9 @@ export class LineInProd {
   async promote(text: string): Promise<string> {
     const { line } = this;
     const number = await this.candidate(text);
-    await good(line.promote(number, "test"));
-    await good(line.approve(number, "prod"));
+    const { environments, riskTiers } = line.policy();
+    if (environments.some((each) => each.name === "test")) await good(line.promote(number, "test"));
+    if (riskTiers?.medium?.prod?.approvals !== undefined) await good(line.approve(number, "prod"));
     await good(line.promote(number, "prod"));
     return number;
   }
@@ -68,8 +76,38 @@ export class LineInProd {
     return line.candidate({ text, ...(compared && { facts: compared }) });
   }
 
-  async release(text: string): Promise<void> {
-    await good(this.line.release(await this.promote(text), "prod"));
+  async release(text: string): Promise<string> {
+    const number = await this.promote(text);
+    await good(this.line.release(number, "prod"));
+    return number;
+  }
+
+  /** Aliases and tags of the model in an environment. */
+  async model(environment = "prod") {
+    const found = await this.registry.model(`${environment}.${this.line.model}`);
+    return { aliases: { ...found?.aliases }, tags: { ...found?.tags } };
+  }
+
+  /** Kinds of the ledger's entries after one. */
+  kinds(after = 0): string[] {
+    return this.line
+      .ledger()
+      .slice(after)
+      .map((each) => each.kind);
+  }
+
+  async verified(): Promise<void> {
+    expect((await this.line.run("ci", ["verify"])).against).toEqual([]);
+  }
+
+  /** Lets something happen right before the first such request, or right after it took effect; then the command goes on. */
+  between(when: "before" | "after", match: Match, happens: () => Promise<unknown>): void {
+    let done = false;
+    this.hooks[when === "before" ? "beforeRequest" : "afterReply"] = async (_, { method, url }) => {
+      if (done || !match(method, url)) return;
+      done = true;
+      await happens();
+    };
   }
 
   /** CI's command, killed right after the registry did such a request. */
@@ -77,12 +115,22 @@ export class LineInProd {
     return this.killed("afterReply", match, args);
   }
 
+  /** The same on another machine of CI's. */
+  cutElsewhere(match: Match, variables: Readonly<Record<string, string>>, ...args: string[]): Promise<void> {
+    return this.killed("afterReply", match, args, variables);
+  }
+
   /** CI's command, killed right before the registry would do such a request. */
   cutBefore(match: Match, ...args: string[]): Promise<void> {
     return this.killed("beforeRequest", match, args);
   }
 
-  private async killed(when: keyof Hooks, match: Match, args: readonly string[]): Promise<void> {
+  private async killed(
+    when: keyof Hooks,
+    match: Match,
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = this.line.people.ci.variables,
+  ): Promise<void> {
     let kill = (): void => {};
     this.hooks[when] = (_, { method, url }) => {
       if (!match(method, url)) return;
@@ -91,7 +139,7 @@ export class LineInProd {
     };
     const ran = await factory([...args, "--yes", "--json"], {
       cwd: this.line.folder,
-      variables: this.line.people.ci.variables,
+      variables,
       started: (child) => {
         kill = () => child.kill("SIGKILL");
       },
@@ -118,6 +166,12 @@ export class LineInProd {
   }
 }
 
+/** The request that takes an alias away. */
+export const noAlias = (method: string, url: string): boolean =>
+  method === "DELETE" && url.includes("registered-models/alias");
+/** The request that makes a version. */
+export const create = (method: string, url: string): boolean =>
+  method === "POST" && url.endsWith("model-versions/create");
 /** The request that moves an alias. */
 export const alias = (method: string, url: string): boolean =>
   method === "POST" && url.endsWith("registered-models/alias");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { alias, good, LineInProd } from "./line-in-prod.ts";
+import { alias, good, LineInProd, SHORT } from "./line-in-prod.ts";
 
 // Rollbacks while the ledger cannot be written, is gone or is missing: what is done, what is said when somebody asks for the same or for more,
 // and what becomes of the record of it.
@@ -30,7 +30,10 @@ const told = (reason: string, ...more: string[]) => ["rollback", "--env", "prod"
 async function inGit(...texts: string[]): Promise<void> {
   bare = join(mkdtempSync(join(folder, "of-")), "ledger.git");
   execFileSync("git", ["init", "--bare", "--quiet", bare]);
-  of = await LineInProd.make(server, { ledger: { kind: "git", url: `file://${bare}`, branch: "ledger" } });
+  of = await LineInProd.make(server, {
+    policy: SHORT,
+    ledger: { kind: "git", url: `file://${bare}`, branch: "ledger" },
+  });
   for (const text of texts) await of.release(text);
 }
 const entriesInGit = () =>
