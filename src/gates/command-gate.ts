@@ -135,12 +135,13 @@ export function judgeReport(
   return { verdict: "pass", summary: `${ran} tests${skipped}`, cases: report.cases, findings: [] };
 }
 
-function findingOf({ name, message, kind, uncollected }: JUnitFailure, folder: string): Finding {
-  const { cause, file, line } = uncollected ?? {};
+function findingOf({ name, message, kind, place, uncollected }: JUnitFailure, folder: string): Finding {
   return {
     message: name === "" ? kind : name,
-    detail: cause ?? message,
-    ...(file !== undefined && { where: `${isAbsolute(file) ? relative(folder, file) : file}:${line}` }),
+    detail: uncollected?.cause ?? message,
+    ...(place !== undefined && {
+      where: `${isAbsolute(place.file) ? relative(folder, place.file) : place.file}:${place.line}`,
+    }),
   };
 }
 

@@ -15,8 +15,10 @@ export interface JUnitFailure {
   name: string;
   message: string;
   kind: "failure" | "error";
-  /** A file whose tests could not even be listed, as pytest reports it: why, and where. */
-  uncollected?: { cause: string | undefined; file: string | undefined; line: number | undefined };
+  /** Where it failed, as pytest tells it. */
+  place?: { file: string; line: number };
+  /** A file whose tests could not even be listed, as pytest reports it: why. */
+  uncollected?: { cause: string | undefined };
 }
 
 export const MAX_REPORT_BYTES = 64 << 20;
@@ -82,35 +84,42 @@ function count(node: Suite, report: JUnitReport): void {
     const good = each.failure === undefined && each.error === undefined;
     if (good && each.skipped === undefined && report.passed.length < MAX_NAMES)
       report.passed.push(stripControls(name).slice(0, MAX_NAME_CHARACTERS));
-    for (const failure of each.failure ?? [])
-      report.failures.push({ name, message: messageOf(failure), kind: "failure" });
-    for (const error of each.error ?? []) report.failures.push(errorOf(name, error));
+    for (const failure of each.failure ?? []) report.failures.push(failureOf(name, "failure", failure));
+    for (const error of each.error ?? []) report.failures.push(failureOf(name, "error", error));
     if (each.skipped !== undefined && good) report.skipped += 1;
   }
   for (const child of node.testsuite ?? []) if (typeof child === "object") count(child, report);
 }
 
-function errorOf(name: string, found: z.infer<typeof problem>): JUnitFailure {
+function failureOf(name: string, kind: JUnitFailure["kind"], found: z.infer<typeof problem>): JUnitFailure {
   const message = messageOf(found);
-  const uncollected = message === "collection failure" && typeof found !== "string";
-  return { name, message, kind: "error", ...(uncollected && { uncollected: collectionCause(found["#text"] ?? "") }) };
+  const lines = (typeof found === "string" ? found : (found["#text"] ?? "")).split("\n");
+  const place = placeIn(lines);
+  const uncollected = kind === "error" && message === "collection failure";
+  return {
+    name,
+    message,
+    kind,
+    ...(place !== undefined && { place }),
+    ...(uncollected && { uncollected: { cause: causeIn(lines) } }),
+  };
 }
 
-/** What pytest's text says of a file that it could not collect: the last line marked E is the cause, a place stands in or above it. */
-function collectionCause(text: string): NonNullable<JUnitFailure["uncollected"]> {
-  const lines = text.split("\n");
-  const marked = lines.filter((each) => /^E\s+\S/.test(each)).map((each) => each.replace(/^E\s+/, ""));
-  const places = [
-    // Python names the place of a syntax error itself; of what was raised it is the last step that is not in a library.
-    ...lines.flatMap((each) => [/^E\s+File "([^"]+)", line (\d+)/.exec(each) ?? []]),
-    ...lines.flatMap((each) => [/^(?!.*site-packages)([^\s:</][^:]*\.py):(\d+): /.exec(each) ?? []]).reverse(),
-  ];
-  const [, file, line] = places.find((each) => each.length > 0) ?? [];
-  return {
-    cause: marked.at(-1)?.slice(0, MAX_NAME_CHARACTERS),
-    file: file?.slice(0, MAX_NAME_CHARACTERS),
-    line: line === undefined ? undefined : Number(line),
-  };
+/** What pytest marks with an E is what was raised, its last line the error itself. */
+function causeIn(lines: readonly string[]): string | undefined {
+  return lines
+    .findLast((each) => /^E\s+\S/.test(each))
+    ?.replace(/^E\s+/, "")
+    .slice(0, MAX_NAME_CHARACTERS);
+}
+
+/** Python names the place of a syntax error itself; of what was raised it is the last step that is not in a library. */
+function placeIn(lines: readonly string[]): JUnitFailure["place"] {
+  const syntax = /^E\s+File "([^"]+)", line (\d+)/;
+  const step = /^(?!.*site-packages)([^\s:</][^:]*\.py):(\d+): /;
+  const found = lines.find((each) => syntax.test(each)) ?? lines.findLast((each) => step.test(each)) ?? "";
+  const [, file, line] = syntax.exec(found) ?? step.exec(found) ?? [];
+  return file === undefined ? undefined : { file: file.slice(0, MAX_NAME_CHARACTERS), line: Number(line) };
 }
 
 function messageOf(found: z.infer<typeof problem>): string {

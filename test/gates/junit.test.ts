@@ -87,6 +87,27 @@ describe("a file that could not be collected", () => {
   });
 });
 
+/** As pytest 8 writes it, shortened. */
+const failed = (text: string) =>
+  `<testcase classname="tests.test_a" name="test_two"><failure message="ValueError: no&#10;more">${text}</failure></testcase>`;
+
+describe("a test that failed", () => {
+  it.each([
+    ["in its own line", "E       ValueError: no\n\ntests/test_a.py:5: ValueError", "tests/test_a.py:5"],
+    [
+      "in code of the project, through a library",
+      "tests/test_a.py:7: \n_ _ _\nsrc/rates.py:3: in rate\n    return loads(x)\n/usr/lib/python3.11/json/decoder.py:355: JSONDecodeError",
+      "src/rates.py:3",
+    ],
+    ["in a library alone", "/p/.venv/lib/python3.11/site-packages/numpy/core.py:355: ValueError", undefined],
+    ["without saying where", "it broke", undefined],
+  ])("%s", (_, text, where) => {
+    expect(judgeReport(parseJUnit(suites(failed(text))), 1, "/p").findings).toEqual([
+      { message: "tests.test_a › test_two", detail: "ValueError: no", ...(where !== undefined && { where }) },
+    ]);
+  });
+});
+
 describe("names for the evidence", () => {
   const xml = `<testsuites><testsuite><testcase classname="a" name="one"/><testcase classname="a" name="two"><skipped/></testcase><testcase classname="a" name="three"><failure message="no"/></testcase></testsuite></testsuites>`;
   const gate = (files: GateResult["files"]): GateResult => ({
