@@ -6,6 +6,7 @@ import type { Fact } from "../../src/ledger/entry.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { parsePolicy } from "../../src/policy/parse-policy.ts";
 import { known } from "../../src/promotion/facts.ts";
+import { demandEnvironment } from "../../src/promotion/line.ts";
 import { planWithdrawal, standingApprovals as withdrawable } from "../../src/promotion/withdraw.ts";
 import { makePerson, registered, signedPolicy } from "../support/line.ts";
 import { chain, ci, minutes, owner, POLICY, promoted, released, rolledback } from "./chain.ts";
@@ -75,6 +76,16 @@ test.each([
   const { text } = signedPolicy({ people: [person, ci], roles: { "model-risk": members } });
   expect(standingApprovals(state, parsePolicy(text, "policy.yaml"), minutes(50)).map(({ seq }) => seq)).toEqual(
     standing,
+  );
+});
+
+test("an environment that nobody knows is a wrong call, not one without approvals", () => {
+  const { state, view } = chain(promoted(1, 2, 1));
+  if (view.policy === undefined) throw new Error("no policy is in force");
+  const line = { state, policy: known({ inForce: view.policy, problem: undefined, fix: undefined }) };
+  expect(() => demandEnvironment(line, "prod")).not.toThrow();
+  expect(() => demandEnvironment(line, "prdo")).toThrow(
+    expect.objectContaining({ code: "environment.unknown", exit: 2, hint: expect.stringContaining("prod") }),
   );
 });
 
