@@ -2,6 +2,9 @@ import { type Approval, parseApproval } from "../evidence/approval.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { FactoryError } from "../lib/error.ts";
+import type { Policy } from "../policy/policy.ts";
+import { approvalsOf } from "../promotion/facts-of-approvals.ts";
+import { membersOf } from "../promotion/rules-approvals.ts";
 
 /** An approval as its entry says it. */
 export interface GivenApproval extends Approval {
@@ -30,14 +33,23 @@ export function approvalsBehind(entries: readonly Entry[], hashes: readonly stri
 
 /**
  * Approvals that still count at a moment, in the order of the chain: neither withdrawn nor ended, not given before a rollback of
- * those bytes in that environment, and over the evidence that counts, which is the newest that was registered of them. Pure.
+ * those bytes in that environment, over the evidence that counts, which is the newest that was registered of them, and by a key
+ * and in a role that the policy still gives the approver. Whether the rules are the same still, the ledger cannot say. Pure.
  */
-export function standingApprovals(state: LineState, now: Date): GivenApproval[] {
+export function standingApprovals(state: LineState, policy: Policy | undefined, now: Date): GivenApproval[] {
+  const lost = policy === undefined ? [] : lostApprovals(state, policy);
   return state.approvals.flatMap(({ entry, withdrawn }) => {
-    const approval = withdrawn === undefined ? approvalIn(entry) : undefined;
+    const approval = withdrawn === undefined && !lost.includes(entry.seq) ? approvalIn(entry) : undefined;
     if (approval === undefined || new Date(approval.notAfter) <= now) return [];
     return rolledBackSince(state, approval) || newestEvidence(state, approval) !== approval.evidence ? [] : [approval];
   });
+}
+
+/** Numbers of the entries whose approver has lost the key or the role since. */
+function lostApprovals(state: LineState, policy: Policy): number[] {
+  return approvalsOf({ state }, policy).flatMap(({ seq, by, approval: { role, project } }) =>
+    "problem" in by || !membersOf(policy, role, project).includes(by.address) ? [seq] : [],
+  );
 }
 
 function rolledBackSince(state: LineState, { environment, digest, seq }: GivenApproval): boolean {

@@ -133,7 +133,7 @@ export function statusOf(
         unanswered: look?.answered === false ? { why: look.why, fix: look.fix } : undefined,
       };
     }),
-    approvals: (whole ? standingApprovals(state, now) : []).map((each) => ({
+    approvals: (whole ? standingApprovals(state, policy, now) : []).map((each) => ({
       number: numberOf(state, each.digest),
       digest: each.digest,
       environment: each.environment,

@@ -111,7 +111,7 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
   let ready: Promise<void> | undefined;
   const prepare = async (): Promise<void> => {
     const made = await run(["init", "--bare", "--quiet", "--template=", "--", folder]);
-    if (made.status !== 0) throw failed("init", made, place);
+    if (made.status !== 0) throw failed("init", made, url, place);
   };
   /** In the private copy, whatever folder git would find. */
   const git = async (args: readonly string[], more: { env?: Record<string, string>; max?: number } = {}) => {
@@ -121,7 +121,7 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
   };
   const read = async (args: readonly string[], more?: { env?: Record<string, string>; max?: number }) => {
     const result = await git(args, more);
-    if (result.status !== 0) throw failed(args[0] ?? "", result, place);
+    if (result.status !== 0) throw failed(args[0] ?? "", result, url, place);
     return result.stdout;
   };
   return {
@@ -146,7 +146,7 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
       const result = await git([...args, "--", url, `+refs/heads/${branch}:refs/factory/fetched`]);
       if (result.status === 0) return (await read(["rev-parse", "--verify", "refs/factory/fetched^{commit}"])).trim();
       if (/^fatal: couldn't find remote ref /m.test(result.stderr)) return undefined;
-      throw failed("fetch", result, place);
+      throw failed("fetch", result, url, place);
     },
     async files(commit) {
       const listed = await read(["ls-tree", "-z", "--long", commit], { max: 64 << 20 });
@@ -186,7 +186,7 @@ export function openGitBranch({ url, branch, cache, variables, signal }: GitBran
     async isAncestor(commit, of) {
       const result = await git(["merge-base", "--is-ancestor", commit, of]);
       if (result.status === 0 || result.status === 1) return result.status === 0;
-      throw failed("merge-base", result, place);
+      throw failed("merge-base", result, url, place);
     },
     async noted(name) {
       const result = await git(["rev-parse", "--verify", "--quiet", `refs/factory/${name}^{commit}`]);
@@ -254,12 +254,12 @@ function lastLine(text: string): string {
   return lines.find((line) => line.startsWith("fatal: ")) ?? lines.at(-1) ?? "";
 }
 
-function failed(what: string, result: ProcessResult, place: string): Error {
+function failed(what: string, result: ProcessResult, url: string, place: string): Error {
   if (result.timedOut)
     return outsideError("git.timeout", `git ${what} on ${place} did not end in ${TIMEOUT_MS / 1000} s`);
   return outsideError(
     "git.failed",
     `git ${what} on ${place} failed: ${stripControls(lastLine(result.stderr))}`,
-    "check that you may read and write that repository: git ls-remote",
+    `check that you may read and write that repository: git ls-remote ${url}`,
   );
 }

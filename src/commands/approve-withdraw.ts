@@ -7,6 +7,7 @@ import { recordedData, recordedShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
 import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
+import { demandEnvironment } from "../promotion/line.ts";
 import { signerOn } from "../promotion/listed-keys.ts";
 import { momentOfTakingBack } from "../promotion/moment-of-taking-back.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
@@ -55,6 +56,7 @@ export const command = defineCommand({
     const { line, recorded } = await openForWriting(where, signer, context);
     const candidate = candidateOf(line, number);
     const found = standingApprovals(line.state, candidate.digest, input.to);
+    if (found.length === 0) demandEnvironment(line, input.to);
     const base = {
       model: line.model,
       number,

@@ -67,7 +67,7 @@ export const command = defineCommand({
   },
   render: (data, style) =>
     data.digest === undefined
-      ? `Would seal new evidence: sha256:${data.extends} and ${data.added} (${data.bytes} bytes)`
+      ? `Would seal new evidence: all of sha256:${data.extends}, and ${data.added} (${data.bytes} bytes)`
       : [
           `${style.ok(MARK.pass)} evidence sha256:${data.digest}`,
           style.dim(`  extends sha256:${data.extends} by ${data.added} (${data.bytes} bytes)`),

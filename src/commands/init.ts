@@ -1,7 +1,8 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import { shellWord } from "../cli/shell-word.ts";
 import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
@@ -100,6 +101,7 @@ export const command = defineCommand({
     };
   },
   render(data, style) {
+    const folder = dirname(data.policy);
     return `${style.ok(MARK.pass)} ${data.dryRun ? "would write " : ""}${data.policy} for ${data.organisation}: dev, test and prod ${data.uri === undefined ? "in Unity Catalog, by the profiles of the same names" : `on ${data.uri}`}
 ${
   data.uri === undefined && data.ledger === "file"
@@ -109,7 +111,7 @@ ${
 }${style.warn(MARK.note)} nobody can approve anything yet: no one is named in it
 
 Next:  ${data.uri === undefined ? "look at each workspace (factory doctor --env dev), " : ""}make a key (factory keys new), name people and their roles in ${data.policy}, list your projects there,
-       and make one: factory new NAME`;
+       and make one: factory new NAME${folder === "." ? "" : ` --dir ${shellWord(folder)}`}`;
   },
 });
 

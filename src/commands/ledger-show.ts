@@ -2,7 +2,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { second } from "../cli/moments.ts";
 import { MARK, table } from "../cli/style.ts";
-import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
+import { demandKnown, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { describeEntry } from "../ledger/describe.ts";
 import { printHead } from "../ledger/entry.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
@@ -54,6 +54,7 @@ export const command = defineCommand({
     if (asked === undefined) throw usageError("project.missing", "whose ledger?", sayWhose(around));
     const ledger = openLedger(await context.clients.ledger(asked.place), asked.project);
     const view = await ledger.view();
+    demandKnown(asked, view);
     const from = Number(input.from ?? 1);
     return {
       ok: view.problems.length === 0,

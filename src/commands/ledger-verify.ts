@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { count, MARK } from "../cli/style.ts";
-import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
+import { type AskedLedger, demandKnown, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { printHead } from "../ledger/entry.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace } from "../ledger/store.ts";
@@ -42,10 +42,12 @@ export const command = defineCommand({
     problems: z.array(z.object({ seq: z.int().nullable(), message: z.string() })),
   }),
   async run(input, context) {
-    const { place, project } = placeOf(input, context.cwd);
-    const store = await context.clients.ledger(place);
-    const ledger = openLedger(store, project);
-    const { entries, head, policy, tornBytes, problems } = await ledger.view();
+    const asked = placeOf(input, context.cwd);
+    const store = await context.clients.ledger(asked.place);
+    const ledger = openLedger(store, asked.project);
+    const view = await ledger.view();
+    if ("names" in asked) demandKnown(asked, view);
+    const { entries, head, policy, tornBytes, problems } = view;
     const found = (await store.inspect?.()) ?? [];
     const [first] = entries;
     return {
@@ -81,17 +83,23 @@ export const command = defineCommand({
   },
 });
 
+/** A file that is verified by itself. */
+interface Chain {
+  place: LedgerPlace;
+  project: string | undefined;
+}
+
 interface Asked {
   file?: string | undefined;
   policy?: string | undefined;
   project?: string | undefined;
 }
 
-function placeOf({ file, policy, project }: Asked, cwd: string): { place: LedgerPlace; project?: string } {
+function placeOf({ file, policy, project }: Asked, cwd: string): AskedLedger | Chain {
   if (file !== undefined) {
     const path = resolve(cwd, file);
     if (!existsSync(path)) throw usageError("file.missing", `ledger not found: ${path}`);
-    return { place: { kind: "file", path }, ...(project !== undefined && { project }) };
+    return { place: { kind: "file", path }, project };
   }
   const around = policyAround(cwd, policy);
   const asked = policyLedger(around, projectAround(cwd), project);

@@ -3,6 +3,7 @@ import { join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
+import { shellWord } from "../cli/shell-word.ts";
 import { count, MARK, type Style } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
@@ -42,7 +43,7 @@ export const command = defineCommand({
   name: "new",
   summary: "Make a project from a template",
   description:
-    "Every question has a flag: --set name=value. What policy.yaml (here or above) says about the project is taken from there.",
+    "Every question has a flag: --set name=value. What policy.yaml (beside the project's folder or above) says about the project is taken from there.",
   arguments: [{ name: "name", description: "the project: lower-case letters, digits and -", required: true }],
   options: [
     { flags: "--template <name>", description: "built-in template, or a folder with your own (factory templates)" },
@@ -267,9 +268,8 @@ function renderNew(data: Output, style: Style): string {
   }
   if (data.pilot)
     lines.push(
-      `${style.warn(MARK.note)} pilot: ${data.policy === undefined ? "there is no policy.yaml here or above" : "policy.yaml does not list it"}, so it goes no further than the first environment`,
+      `${style.warn(MARK.note)} pilot: ${data.policy === undefined ? "no policy.yaml lies beside its folder or above" : "policy.yaml does not list it"}, so it goes no further than the first environment`,
     );
-  const path = /^[\w./-]+$/.test(data.folder) ? data.folder : `'${data.folder.replaceAll("'", "'\\''")}'`;
-  if (!data.dryRun) lines.push("", `Next:  cd ${path} && factory check`);
+  if (!data.dryRun) lines.push("", `Next:  cd ${shellWord(data.folder)} && factory check`);
   return lines.join("\n");
 }

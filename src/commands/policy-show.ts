@@ -12,7 +12,7 @@ export const command = defineCommand({
   summary: "say which policy is in force, and what the file beside it is",
   description:
     "Reads policy.yaml, the signatures beside it and the project's ledger, which alone says what is in force. Changes nothing. " +
-    "Outside of a project, name one whose ledger can be asked (kind git), or see the file alone.",
+    "Outside of a project, name one whose ledger can be asked (kind git or delta), or see the file alone.",
   options: [
     { flags: "--policy <file>", description: "default: the project's, else the nearest policy.yaml upward" },
     { flags: "--project <name>", description: "whose ledger is asked; default: the project here" },

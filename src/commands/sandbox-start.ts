@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ownPort } from "../cli/background-server.ts";
 import { defineCommand } from "../cli/command.ts";
+import { shellWord } from "../cli/shell-word.ts";
 import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { PROFILES } from "../sandbox/plan.ts";
@@ -65,7 +66,7 @@ export const command = defineCommand({
         `  catalogs ${data.catalogs.join(", ")}, each with schema ${data.schemas.join(", ")} and volume factory_evidence`,
       ),
       style.dim(`  profiles: ${PROFILES.map(({ profile, who }) => `${profile} (${who})`).join(", ")}`),
-      `  export DATABRICKS_CONFIG_FILE=${quoted(data.profiles)}`,
+      `  export DATABRICKS_CONFIG_FILE=${shellWord(data.profiles)}`,
       style.dim(
         "  in policy.yaml: registry: { kind: unity-catalog, profile: dev }   (factory init --databricks writes it so)",
       ),
@@ -74,5 +75,3 @@ export const command = defineCommand({
       ),
     ].join("\n"),
 });
-
-const quoted = (path: string): string => (/^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);

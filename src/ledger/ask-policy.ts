@@ -4,7 +4,7 @@ import type { PolicyInForce } from "../policy/in-force.ts";
 import { unknownProject } from "../policy/unknown-project.ts";
 import { projectsBeside } from "../project/pilots.ts";
 import type { OpenProject } from "../project/read-project.ts";
-import { demandWhole, openLedger } from "./open-ledger.ts";
+import { demandWhole, type LedgerView, openLedger } from "./open-ledger.ts";
 import { ledgerPlaceOf } from "./place.ts";
 import type { LedgerPlace, LedgerStore } from "./store.ts";
 
@@ -20,6 +20,13 @@ export interface AskedPolicy {
   since: { seq: number; at: string; by: string } | undefined;
 }
 
+/** Where the ledger of a project is, and which projects are known without it. */
+export interface AskedLedger {
+  place: LedgerPlace;
+  project: string;
+  names: readonly string[];
+}
+
 type File = Pick<PolicyFile, "path" | "policy">;
 
 /**
@@ -31,12 +38,26 @@ export function policyLedger(
   file: File | undefined,
   here: Pick<OpenProject, "project" | "folder"> | undefined,
   named: string | undefined,
-): { place: LedgerPlace; project: string } | undefined {
+): AskedLedger | undefined {
   const project = named ?? here?.project.project;
   if (project === undefined) return undefined;
   const folder = here?.project.project === project ? here.folder : undefined;
   if (file?.policy.ledger.kind === "file" && folder === undefined) throw elsewhere(project, file, here);
-  return { place: ledgerPlaceOf(file?.policy, folder, project), project };
+  return { place: ledgerPlaceOf(file?.policy, folder, project), project, names: namesIn(file, here) };
+}
+
+/** The projects that are known without asking a ledger. */
+export function namesIn(file: File | undefined, here: Pick<OpenProject, "project"> | undefined): string[] {
+  return [...Object.keys(file?.policy.projects ?? {}), ...(here === undefined ? [] : [here.project.project])];
+}
+
+/** A name that neither the policy nor the ledger of that name knows is a slip, and no pilot: exit 2. */
+export function demandKnown(
+  { project, names }: Omit<AskedLedger, "place">,
+  view: Pick<LedgerView, "entries" | "problems">,
+): void {
+  if (view.entries.length + view.problems.length === 0 && !names.includes(project))
+    throw unknownProject(project, names);
 }
 
 function elsewhere(
@@ -46,11 +67,7 @@ function elsewhere(
 ): FactoryError {
   const beside = projectsBeside(file.path);
   const seen = beside.find((each) => each.project === project);
-  const names = [
-    ...Object.keys(file.policy.projects),
-    ...beside.map((each) => each.project),
-    ...(here === undefined ? [] : [here.project.project]),
-  ];
+  const names = [...namesIn(file, here), ...beside.map((each) => each.project)];
   if (!names.includes(project)) return unknownProject(project, names);
   return usageError(
     "policy.project",
@@ -62,18 +79,19 @@ function elsewhere(
 /** What tells whose ledger is meant, where no project is here: what works with the ledger that the policy names. */
 export function sayWhose(file: File | undefined): string {
   if (file === undefined || file.policy.ledger.kind !== "file")
-    return "go into a project's folder, or name one: --project NAME";
+    return `go into a project's folder, or name one: --project ${Object.keys(file?.policy.projects ?? {})[0] ?? "NAME"}`;
   const folders = projectsBeside(file.path).map(({ folder }) => folder);
   return `go into a project's folder${folders.length === 0 ? "" : `, such as ${folders.slice(0, 3).join(", ")}`}: the ledger is a file in there`;
 }
 
 /** Reads and verifies that ledger. Throws when it cannot be reached, or when its chain does not hold. */
 export async function askPolicy(
-  asked: { place: LedgerPlace; project: string },
+  asked: AskedLedger,
   open: (place: LedgerPlace) => Promise<LedgerStore>,
 ): Promise<AskedPolicy> {
   const ledger = openLedger(await open(asked.place), asked.project);
   const { entries, policy } = demandWhole(await ledger.view(), ledger.place);
+  demandKnown(asked, { entries, problems: [] });
   const brought = entries.findLast(({ kind }) => kind === "opened" || kind === "policy.adopted");
   const since = brought && { seq: brought.seq, at: brought.at, by: brought.by };
   return { place: ledger.place, project: asked.project, inForce: policy, since };

@@ -100,7 +100,8 @@ function brokenMeanwhile(problems: readonly ChainProblem[], place: string): Fact
 }
 
 /** The way to a ledger that is whole again. */
-export const RESTORE = "factory ledger verify says more; factory ledger restore brings back a whole copy";
+export const RESTORE =
+  "factory ledger verify says more; factory ledger restore FILE brings back a whole copy (of git: what the branch was before)";
 
 /**
  * The view, when its chain holds. Else an error (exit 4) for a command whose question cannot be answered without it. A command

@@ -75,7 +75,7 @@ export function readSignatures(path: string): Envelope[] {
     throw usageError(
       "policy.signatures",
       `${path} holds what is no signature`,
-      "remove those lines, and sign again: factory policy sign",
+      "remove those lines (after a merge keep the signatures of both sides); factory policy show says who has to sign",
       problems,
     );
   return envelopes;

@@ -5,10 +5,9 @@ import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
-import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { appendOnLine, changed } from "./append.ts";
-import type { Line } from "./line.ts";
+import { demandEnvironment, type Line } from "./line.ts";
 import { momentOfTakingBack } from "./moment-of-taking-back.ts";
 import { takeBackChallenger } from "./take-back.ts";
 
@@ -39,11 +38,7 @@ export async function abandon(
   const { environments } = line.policy.value.inForce.policy;
   const place = environments.find((each) => each.name === environment);
   // One that the policy lists no more may still hold what was started there.
-  if (open.length === 0 && place === undefined)
-    throw unknownEnvironment(
-      environment,
-      environments.map((each) => each.name),
-    );
+  if (open.length === 0) demandEnvironment(line, environment);
   if (open.length === 0) return { refused: `nothing is started in ${environment}` };
   const at = await momentOfTakingBack(line, environment, world.registry, now);
   const identity = identityOfKey(line.policy.value.inForce.policy, signer.keyId, at);

@@ -34,7 +34,7 @@ export function findCandidate(state: LineState, model: string, number: string): 
     throw usageError(
       "ledger.empty",
       `the ledger is empty or missing, so that it knows no ${model || "model"} v${number}`,
-      "nothing was registered under a policy in force yet: factory register; if something was, bring the ledger back: factory ledger restore",
+      "nothing was registered under a policy in force yet: factory register; if something was, bring the ledger back: factory ledger restore FILE (of git: the branch as it was)",
     );
   if (registered === undefined) {
     const numbers = [...new Set(state.registered.map((each) => each.body.version))];

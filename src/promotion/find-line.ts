@@ -1,11 +1,9 @@
 import { join } from "node:path";
-import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
+import { demandKnown, namesIn, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { openLedger } from "../ledger/open-ledger.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import { type FactoryError, usageError } from "../lib/error.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
-import { listingIn } from "../policy/listing.ts";
-import { unknownProject } from "../policy/unknown-project.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { type Line, openLine } from "./line.ts";
 
@@ -53,12 +51,14 @@ export async function findLine(
   if (named !== undefined) {
     const line = await open(named);
     if (line !== undefined) {
-      if (where.project !== undefined) demandKnown(line, policyFile, here?.project.project);
+      if (where.project !== undefined) demandKnown({ project: named, names: namesIn(policyFile, here) }, line.view);
       if (where.model !== undefined && where.model !== line.model)
         throw usageError(
           "model.other",
-          `${named} is about ${line.model || "no model yet"}, not about ${where.model}`,
-          "name another project: --project NAME",
+          line.model === ""
+            ? `nothing of ${named} is registered under a policy in force yet`
+            : `${named} is about ${line.model}, not about ${where.model}`,
+          line.model === "" ? "in its folder: factory register" : "name another project: --project NAME",
         );
       return { line, policyFile, folder: here?.project.project === named ? here.folder : undefined };
     }
@@ -88,11 +88,4 @@ function whichProject({ model }: Whereabouts, policyFile: PolicyFile | undefined
       ? "go into a project's folder, or name it: --project NAME, with --policy FILE"
       : sayWhose(policyFile),
   );
-}
-
-/** A name that nothing knows is a slip, and no pilot: exit 2. */
-function demandKnown({ project, view }: Line, file: PolicyFile | undefined, here: string | undefined): void {
-  if (project === here || view.entries.length > 0 || listingIn(file?.policy, project) !== undefined) return;
-  const names = [...Object.keys(file?.policy.projects ?? {}), ...(here === undefined ? [] : [here])];
-  throw unknownProject(project, names);
 }

@@ -4,6 +4,7 @@ import type { Ledger, LedgerView } from "../ledger/open-ledger.ts";
 import type { PolicyFile } from "../policy/find-policy.ts";
 import { type PolicyInForce, policyAfter, policyFileState } from "../policy/in-force.ts";
 import { listingIn } from "../policy/listing.ts";
+import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type Known, known, unknown } from "./facts.ts";
 
 /** One project on its way: its chain as read now, and the policy that counts. */
@@ -110,4 +111,11 @@ export function countingPolicy(
     }),
     first: undefined,
   };
+}
+
+/** Throws exit 2 for an environment that neither the policy nor the ledger knows. Pure. */
+export function demandEnvironment({ policy, state }: Pick<Line, "policy" | "state">, name: string): void {
+  const asked = policy.known ? policy.value.inForce.policy.environments.map((each) => each.name) : [];
+  const names = [...new Set([...asked, ...state.environments])];
+  if (!names.includes(name)) throw unknownEnvironment(name, names);
 }

@@ -115,12 +115,10 @@ function refusedLines(counted: readonly Counted[], setting: ApprovalSetting): st
   );
   const others = here.filter((each) => isForAnother(each.approval, setting));
   const said = others.length > 1 ? here.filter((each) => !others.includes(each)) : here;
-  return [
-    ...said.map(
-      ({ approval: { by, approval }, problem }) => `${"problem" in by ? approval.approver : by.address}: ${problem}`,
-    ),
-    ...(others.length > 1 ? [`${others.length} for other models`] : []),
-  ];
+  const lines = said.map(
+    ({ approval: { by, approval }, problem }) => `${"problem" in by ? approval.approver : by.address}: ${problem}`,
+  );
+  return [...new Set(lines), ...(others.length > 1 ? [`${others.length} for other models`] : [])];
 }
 
 type Asked = readonly { role: string; count: number }[];

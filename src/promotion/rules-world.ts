@@ -1,3 +1,4 @@
+import { RESTORE } from "../ledger/open-ledger.ts";
 import { frozenBy } from "../policy/freeze.ts";
 import { listingIn } from "../policy/listing.ts";
 import { slotProblem } from "../policy/slots.ts";
@@ -12,9 +13,7 @@ export const WORLD_RULES: readonly Rule[] = [
     actions: EVERYWHERE,
     judge: (facts) =>
       given(facts.ledger, (problems) =>
-        problems.length === 0
-          ? yes("chain whole, anchors in it")
-          : no(problems.join("; "), "factory ledger verify says more; factory ledger restore brings back a whole copy"),
+        problems.length === 0 ? yes("chain whole, anchors in it") : no(problems.join("; "), RESTORE),
       ),
   },
   {

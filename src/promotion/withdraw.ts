@@ -42,7 +42,7 @@ export function planWithdrawal(
     refused:
       found.length === 0
         ? "there is no approval that stands"
-        : `only ${found.map((each) => each.approver).join(", ")} or a policy owner can take it back`,
+        : `only ${[...new Set(found.map((each) => each.approver))].join(", ")} or a policy owner can take it back`,
   };
 }
 

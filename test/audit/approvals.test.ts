@@ -4,8 +4,12 @@ import { approvalStatement } from "../../src/evidence/approval.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { sha256 } from "../../src/lib/hash.ts";
-import { registered } from "../support/line.ts";
-import { chain, minutes, owner, POLICY, promoted, released, rolledback } from "./chain.ts";
+import { parsePolicy } from "../../src/policy/parse-policy.ts";
+import { known } from "../../src/promotion/facts.ts";
+import { demandEnvironment } from "../../src/promotion/line.ts";
+import { planWithdrawal, standingApprovals as withdrawable } from "../../src/promotion/withdraw.ts";
+import { makePerson, registered, signedPolicy } from "../support/line.ts";
+import { chain, ci, minutes, owner, POLICY, promoted, released, rolledback } from "./chain.ts";
 
 type Step = { fact: Fact; minute: number };
 
@@ -60,5 +64,37 @@ test.each<[string, Step[], number, number[]]>([
 ])("%s", (_, steps, minute, standing) => {
   const { state, view } = chain(steps);
   expect(view.problems).toEqual([]);
-  expect(standingApprovals(state, minutes(minute)).map(({ seq }) => seq)).toEqual(standing);
+  expect(standingApprovals(state, undefined, minutes(minute)).map(({ seq }) => seq)).toEqual(standing);
+});
+
+test.each([
+  ["a key and a role that the policy still lists", owner, [owner], [5]],
+  ["a role that was taken away", owner, [], []],
+  ["a key that was taken out", makePerson("owner@example.com"), [owner], []],
+])("given by %s", (_, person, members, standing) => {
+  const { state } = chain([...promoted(1, 2, 1), approved(1, 2)]);
+  const { text } = signedPolicy({ people: [person, ci], roles: { "model-risk": members } });
+  expect(standingApprovals(state, parsePolicy(text, "policy.yaml"), minutes(50)).map(({ seq }) => seq)).toEqual(
+    standing,
+  );
+});
+
+test("an environment that nobody knows is a wrong call, not one without approvals", () => {
+  const { state, view } = chain(promoted(1, 2, 1));
+  if (view.policy === undefined) throw new Error("no policy is in force");
+  const line = { state, policy: known({ inForce: view.policy, problem: undefined, fix: undefined }) };
+  expect(() => demandEnvironment(line, "prod")).not.toThrow();
+  expect(() => demandEnvironment(line, "prdo")).toThrow(
+    expect.objectContaining({ code: "environment.unknown", exit: 2, hint: expect.stringContaining("prod") }),
+  );
+});
+
+test("whoever may take back two approvals of theirs is named once", () => {
+  const { state, view } = chain([...promoted(1, 2, 1), approved(1, 2), approved(1, 3)]);
+  if (view.policy === undefined) throw new Error("no policy is in force");
+  const line = { policy: known({ inForce: view.policy, problem: undefined, fix: undefined }) };
+  const found = withdrawable(state, sha256("model 1"), "prod");
+  expect(planWithdrawal(line, found, ci.signer.keyId, minutes(4))).toEqual({
+    refused: "only owner@example.com or a policy owner can take it back",
+  });
 });

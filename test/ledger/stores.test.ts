@@ -361,6 +361,7 @@ describe("a branch of a git repository", () => {
     await expect(openLedgerGit({ ...request("one"), url: join(folder, "missing.git") }).read()).rejects.toMatchObject({
       code: "git.failed",
       exit: 4,
+      hint: expect.stringContaining(`git ls-remote ${join(folder, "missing.git")}`),
     });
     expect(() => open("one", "../claims")).toThrow(expect.objectContaining({ code: "ledger.project", exit: 2 }));
     const blob = execFileSync("git", ["-C", url, "hash-object", "-w", "--stdin"], {

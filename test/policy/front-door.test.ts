@@ -371,7 +371,18 @@ test("a ledger in a git repository is asked from anywhere, for the project that 
     asked: true,
     missing: 1,
   });
-  const other = await run(ann, ["policy", "show", "--project", "other"], organisation);
-  expect(other.document.data).toMatchObject({ inForce: null, ledger: expect.stringContaining("other.jsonl") });
+  const late = await run(ann, ["policy", "show", "--project", "late"], organisation);
+  expect(late.document.data).toMatchObject({ inForce: null, ledger: expect.stringContaining("late.jsonl") });
+  for (const words of ["policy show", "policy diff", "policy sign", "ledger show", "ledger verify"]) {
+    const slip = await run(bob, [...words.split(" "), "--project", "prjo"], organisation);
+    expect([slip.status, slip.document.error]).toEqual([
+      2,
+      expect.objectContaining({ code: "project.unknown", hint: "did you mean proj?" }),
+    ]);
+  }
+  const early = await screen(ann, ["approve", "a.b/1", "--to", "prod", "--project", "late"], organisation);
+  expect([early.status, early.stderr]).toEqual([2, expect.stringContaining("in its folder: factory register")]);
+  const unnamed = await screen(ann, ["policy", "sign", "--dry-run"], organisation);
+  expect(unnamed.stdout).toContain("or name one: --project proj");
   expect((await run(ann, ["policy", "show", "--project", "../proj"], organisation)).document.error?.exit).toBe(2);
 });

@@ -94,6 +94,7 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
         approvals: [
           { model: sha256("the first"), undone: true },
           { withdrawn: true },
+          { withdrawn: true },
           { model: sha256("the second"), withdrawn: true },
           { approval: { model: "claims.other" } },
         ],

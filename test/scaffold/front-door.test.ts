@@ -61,6 +61,13 @@ test("without a terminal and without answers, new is exit 2 and names the flags;
   expect(existsSync(join(home.folder, "home/claims-triage/.git"))).toBe(false);
 });
 
+test("the way on from init in another folder makes a project under that policy", async () => {
+  const made = await run("init", "our org", "--organisation", "Example", "--yes");
+  expect(made.stdout).toContain("factory new NAME --dir 'our org'");
+  const planned = await run("new", "claims-triage", "--dir", "our org", "--yes", "--dry-run");
+  expect(planned.stdout).toContain("policy.yaml does not list it");
+});
+
 test.each(["init", "new", "templates"])("factory %s --help has an example", async (name) => {
   const help = await run(name, "--help");
   expect(help.status).toBe(0);
