@@ -38,7 +38,7 @@ export interface Pipeline {
   /** Of a push to main, with all variables and secrets. */
   contexts: Contexts;
   /** What the check job leaves behind, by its own steps that hand over; a small model stands for training. */
-  handOver(champion?: { version: string; digest: string }): Promise<{ digest: string; artifacts: string }>;
+  handOver(champion?: { version: string; digest: string }): Promise<{ run: string; digest: string; artifacts: string }>;
   sign(artifacts: string, more?: Partial<Runner>): Promise<JobRun>;
   ship(inputs: Record<string, string>, more?: Partial<Runner>): Promise<JobRun>;
   /** A new place for artifacts. */
@@ -132,7 +132,7 @@ export async function makePipeline(server: { uri: string }): Promise<Pipeline> {
         },
       });
       if (done.ran.join() !== "Hand over the evidence") throw new Error(`nothing was handed over: ${done.ran.join()}`);
-      return { digest: trained.digest, artifacts: place.artifacts };
+      return { run: trained.run, digest: trained.digest, artifacts: place.artifacts };
     },
     sign: (from, more = {}) => runJob(automatic, "sign", { ...runner(), artifacts: from, ...more }),
     ship(inputs, more = {}) {

@@ -160,7 +160,7 @@ describe("the workflows of a generated project", () => {
     expect(head()).toBe(before);
   });
 
-  it("sign what was checked, and nothing else", async () => {
+  it("sign what was checked, at a commit of main, and nothing else", async () => {
     const { artifacts } = await handOver();
     const evidence = join(artifacts, "evidence", ".factory", "evidence");
     const [digest = ""] = readdirSync(evidence);
@@ -170,12 +170,32 @@ describe("the workflows of a generated project", () => {
     expect(two.output).toContain("expected exactly one folder of evidence");
 
     const other = await handOver();
+    const commit = line.commit();
+    line.git("checkout", "--quiet", "-b", "side");
+    line.git("commit", "--quiet", "--allow-empty", "--message", "Never reviewed");
+    const side = line.commit();
+    line.git("checkout", "--quiet", "main");
     writeFileSync(join(line.folder, "later.txt"), "later");
     line.git("add", ".");
     line.git("commit", "--quiet", "--message", "Later");
     const late = await sign(other.artifacts);
     expect(late.status, late.output).toBe(3);
     expect(late.output).toMatch(/is checked out, the evidence is about .*: check again/);
+    // Started by hand, with the run and its commit, it goes on: what was trained before is compared with what serves by now.
+    const byHand = (commit: string) =>
+      sign(other.artifacts, {
+        contexts: {
+          ...contexts,
+          github: { ...contexts.github, event_name: "workflow_dispatch" },
+          inputs: { run: other.run, commit },
+        },
+      });
+    for (const each of [side, commit.slice(0, 12)]) {
+      const refused = await byHand(each);
+      expect([refused.status, refused.failed], refused.output).toEqual([1, "A commit of main, and no other"]);
+    }
+    const again = await byHand(commit);
+    expect(again.status, again.output).toBe(0);
 
     const third = await handOver();
     const touched = await sign(third.artifacts, {

@@ -222,6 +222,12 @@ function act(each: Step, workspace: string, runner: Runner): void {
       const cut = depth === "0" ? [] : ["--depth", depth];
       const argv = ["clone", "--quiet", ...cut, "--", `file://${source}`, to];
       execFileSync("git", argv, { env: runner.variables, stdio: "pipe" });
+      if (given.ref !== undefined && given.ref !== "")
+        execFileSync("git", ["checkout", "--quiet", "--detach", given.ref], {
+          cwd: to,
+          env: runner.variables,
+          stdio: "pipe",
+        });
       return;
     }
     case "actions/upload-artifact": {

@@ -138,6 +138,7 @@ describe("the workflows of the batch-scoring template", () => {
 
   it.each([
     ["a push, switched on, with a shared server", "push", "true", "https://mlflow.example.com", true],
+    ["started by hand, to check a run again", "workflow_dispatch", "true", "https://mlflow.example.com", true],
     ["a pull request", "pull_request", "true", "https://mlflow.example.com", false],
     ["not switched on", "push", "", "https://mlflow.example.com", false],
     ["no shared server: the run went with the job", "push", "true", "", false],
@@ -145,7 +146,29 @@ describe("the workflows of the batch-scoring template", () => {
     const where = contexts({ github: { event_name }, vars: { FACTORY_REGISTER, MLFLOW_TRACKING_URI } });
     expect(evaluate(automatic.jobs.sign?.if ?? "", where)).toBe(expected);
     const local = automatic.jobs.check?.steps.find((step) => step.run === "factory local start");
-    expect(evaluate(local?.if ?? "", where)).toBe(event_name !== "push" || MLFLOW_TRACKING_URI === "");
+    expect(evaluate(local?.if ?? "", where)).toBe(event_name === "pull_request" || MLFLOW_TRACKING_URI === "");
+  });
+
+  it("check a run again by hand: on main only, without training, and at the run's own commit", () => {
+    const { check } = automatic.jobs;
+    const inputs = { run: "3f2c91", commit: "a".repeat(40) };
+    const byHand = (ref: string) => contexts({ github: { event_name: "workflow_dispatch", ref }, inputs });
+    const here = byHand("refs/heads/main");
+    const starts = (where: Contexts) => evaluate(check?.if ?? "", where);
+    expect([here, byHand("refs/heads/other"), contexts()].map(starts)).toEqual([true, false, true]);
+    const named = (name: string) => check?.steps.find((step) => step.name === name);
+    expect([here, contexts()].map((where) => evaluate(named("Train")?.if ?? "", where))).toEqual([false, true]);
+    expect([here, contexts()].map((where) => fill(named("Check")?.env.RUN ?? "", where))).toEqual(["3f2c91", ""]);
+    const projects = steps.filter(({ job, step }) => job !== "ship" && step.name === "Project");
+    expect(projects.map(({ step }) => fill(step.with.ref ?? "", here))).toEqual([inputs.commit, inputs.commit]);
+    const only = steps.filter(({ step }) => step.name === "A commit of main, and no other");
+    expect(new Set(only.map(({ step }) => step.run)).size).toBe(1);
+    expect(
+      only.map(({ job, step }) => [job, evaluate(step.if ?? "", here), evaluate(step.if ?? "", contexts())]),
+    ).toEqual([
+      ["check", true, false],
+      ["sign", true, false],
+    ]);
   });
 
   it("ship from the main branch only, and let no reviewer stand before a rollback", () => {
