@@ -10,7 +10,7 @@ import {
   recordedVersions,
   registryDifferences,
   unrecorded,
-} from "../promotion/registry-differences.ts";
+} from "../line/registry-differences.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { MODEL_TAGS, type ModelRegistry, type ModelVersion } from "../registry/registry.ts";
 import type { Finding } from "./finding.ts";

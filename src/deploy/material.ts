@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BundleFiles } from "../bundle/load.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { sha256 } from "../lib/hash.ts";
-import { changed } from "../promotion/append.ts";
+import { changed } from "../line/append.ts";
 import { manifestOf } from "../registry/manifest.ts";
 
 export interface MaterialFile {

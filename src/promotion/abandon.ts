@@ -3,13 +3,13 @@ import type { EntryOf, Started } from "../ledger/line-state.ts";
 import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
+import { appendOnLine, changed } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import { momentOfTakingBack } from "../line/moment-of-taking-back.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
-import { appendOnLine, changed } from "./append.ts";
-import type { Line } from "./line.ts";
-import { momentOfTakingBack } from "./moment-of-taking-back.ts";
 import { takeBackChallenger } from "./take-back.ts";
 
 interface AbandonWorld {

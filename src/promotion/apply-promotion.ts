@@ -4,17 +4,17 @@ import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { FactoryError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
+import { setAnchor } from "../line/anchor.ts";
+import { appendEnd, changed } from "../line/append.ts";
+import { demandStillAllowed } from "../line/heed-others.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
-import { setAnchor } from "./anchor.ts";
-import { appendEnd, changed } from "./append.ts";
 import { decisionBundle, decisionOf } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
-import { demandStillAllowed } from "./heed-others.ts";
-import type { Line } from "./line.ts";
 import { takeBackChallenger } from "./take-back.ts";
-import type { LineWorld } from "./world.ts";
 
 const READS = 3;
 const PAUSE_MS = 500;

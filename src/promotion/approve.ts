@@ -3,16 +3,16 @@ import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
+import { appendOnLine, changed } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import type { Rules } from "../project/rules.ts";
+import { decide, outcomeOf } from "../rules/decide.ts";
+import type { Verdict } from "../rules/rule.ts";
+import { approvalTtlMs, approverRole } from "../rules/rules-approvals.ts";
 import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
-import { appendOnLine, changed } from "./append.ts";
-import { decide, outcomeOf } from "./decide.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
-import type { Line } from "./line.ts";
 import { actorOf } from "./promote.ts";
-import type { Verdict } from "./rule.ts";
-import { approvalTtlMs, approverRole } from "./rules-approvals.ts";
-import type { LineWorld } from "./world.ts";
 
 /** What somebody is about to sign. */
 export interface ApprovalPlan {

@@ -4,6 +4,18 @@ import type { SignedFile } from "../evidence/signature-path.ts";
 import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
+import { momentOfDecision } from "../line/clock.ts";
+import type { Candidate } from "../line/find-candidate.ts";
+import type { Line } from "../line/line.ts";
+import {
+  anchorProblem,
+  leftovers,
+  leftVersion,
+  misplacedRegistrations,
+  recordedVersions,
+  registryDifferences,
+} from "../line/registry-differences.ts";
+import type { LineWorld } from "../line/world.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
@@ -12,23 +24,11 @@ import { rulesDigest, rulesFor } from "../project/rules.ts";
 import type { FetchedModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
+import { type Action, type DecisionFacts, known, type ServingChampion, unknown } from "../rules/facts.ts";
 import { bytesOf, recordedBytes, recordedModel } from "./candidate-bytes.ts";
-import { momentOfDecision } from "./clock.ts";
-import { type Action, type DecisionFacts, known, type ServingChampion, unknown } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import { type EvidenceMaterial, gatherEvidence, registrationOf } from "./facts-of-evidence.ts";
 import { ticketOf } from "./facts-of-ticket.ts";
-import type { Candidate } from "./find-candidate.ts";
-import type { Line } from "./line.ts";
-import {
-  anchorProblem,
-  leftovers,
-  leftVersion,
-  misplacedRegistrations,
-  recordedVersions,
-  registryDifferences,
-} from "./registry-differences.ts";
-import type { LineWorld } from "./world.ts";
 
 export interface Question {
   action: Action;

@@ -4,18 +4,18 @@ import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
-import { catchUpAnchor } from "./anchor.ts";
-import { appendOnLine, changed, demandFree } from "./append.ts";
+import { catchUpAnchor } from "../line/anchor.ts";
+import { appendOnLine, changed, demandFree } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
+import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
+import type { LineWorld } from "../line/world.ts";
+import type { DecisionFacts } from "../rules/facts.ts";
 import { applyPromotion, type Promoted } from "./apply-promotion.ts";
 import { tellDeployment } from "./deployment-approval.ts";
-import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
-import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { giveUp, notBegun, staleness, wouldGiveUp } from "./resume.ts";
 import { takeBackChallenger } from "./take-back.ts";
-import { inTurn, type Turn, takeTurn } from "./turn.ts";
-import type { LineWorld } from "./world.ts";
 
 export type PromotionResult =
   | { kind: "refused" | "cannot tell"; plan: PromotionPlan }

@@ -2,10 +2,10 @@ import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
+import { appendOnLine, changed } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 import { identityOfKey } from "../policy/identity.ts";
-import { appendOnLine, changed } from "./append.ts";
 import { readApproval } from "./facts-of-approvals.ts";
-import type { Line } from "./line.ts";
 
 export interface Withdrawal {
   approval: EntryOf<"approved">;

@@ -1,5 +1,5 @@
-import { catchUpAnchor } from "../promotion/anchor.ts";
-import { yes } from "../promotion/rule.ts";
+import { catchUpAnchor } from "../line/anchor.ts";
+import { yes } from "../rules/rule.ts";
 import { moveBack } from "./carry-out-rollback.ts";
 import { type Attempt, planFrom, planOf, type RollbackResult, type Unwritten } from "./decide-rollback.ts";
 import { sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";

@@ -9,8 +9,8 @@ import { cutTo } from "../lib/cut-to.ts";
 import { outsideError, usageError } from "../lib/error.ts";
 import { readTextFile, syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { isSignedBy, type Signer } from "../lib/signing.ts";
-import { appendOnLine, changed } from "../promotion/append.ts";
-import type { Line } from "../promotion/line.ts";
+import { appendOnLine, changed } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 
 /**
  * Rollbacks that were made while the ledger could not be used: `.factory/pending/<time>.json`, signed. The next writing command

@@ -3,8 +3,8 @@ import { wayBackProblem } from "../ledger/fits.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { TakenAway } from "../ledger/taken-away.ts";
 import type { Identity } from "../policy/identity.ts";
-import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
-import { no, type Verdict, yes } from "../promotion/rule.ts";
+import { HOW_SEEN, type SeenBytes } from "../rules/facts.ts";
+import { no, type Verdict, yes } from "../rules/rule.ts";
 import type { RollbackRequest } from "./rollback-words.ts";
 
 export interface RollbackFacts {

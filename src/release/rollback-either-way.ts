@@ -1,7 +1,7 @@
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Signer } from "../lib/signing.ts";
-import type { Whereabouts } from "../promotion/find-line.ts";
-import type { Line } from "../promotion/line.ts";
+import type { Whereabouts } from "../line/find-line.ts";
+import type { Line } from "../line/line.ts";
 import type { RollbackResult } from "./decide-rollback.ts";
 import { openForWriting, type WritingWorld } from "./open-for-writing.ts";
 import { rollback } from "./rollback.ts";

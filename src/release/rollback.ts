@@ -4,13 +4,13 @@ import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { appendOnLine, changed, demandFree } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import { giveUp } from "../line/resume.ts";
 import type { Environment } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
-import { appendOnLine, changed, demandFree } from "../promotion/append.ts";
-import type { Line } from "../promotion/line.ts";
-import { giveUp } from "../promotion/resume.ts";
-import { no } from "../promotion/rule.ts";
 import { registeredName } from "../registry/registry.ts";
+import { no } from "../rules/rule.ts";
 import { answerIfDone } from "./answer-if-done.ts";
 import { carryOut } from "./carry-out-rollback.ts";
 import {

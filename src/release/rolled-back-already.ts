@@ -1,6 +1,6 @@
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
-import type { Line } from "../promotion/line.ts";
-import { anchorProblem } from "../promotion/registry-differences.ts";
+import type { Line } from "../line/line.ts";
+import { anchorProblem } from "../line/registry-differences.ts";
 import { MODEL_TAGS, type RegisteredModel } from "../registry/registry.ts";
 import { releaseThatMoved } from "./plan-rollback.ts";
 import { parseRollbackTag } from "./rollback-tag.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { outsideError } from "../lib/error.ts";
 import { type Report, withTask } from "../lib/progress.ts";
-import { changed } from "../promotion/append.ts";
+import { changed } from "../line/append.ts";
 import { type EndpointState, isServing, type Served, type ServingEndpoint } from "./serving.ts";
 
 export interface ServeWorld {

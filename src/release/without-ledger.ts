@@ -1,13 +1,12 @@
 import type { PlacedVersion } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { changed } from "../line/append.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { endpointIn } from "../project/rules.ts";
-import { changed } from "../promotion/append.ts";
-import { yes } from "../promotion/rule.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import {
   MODEL_TAGS,
@@ -16,6 +15,7 @@ import {
   registeredName,
   VERSION_TAGS,
 } from "../registry/registry.ts";
+import { yes } from "../rules/rule.ts";
 import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
 import { planRollback, type RollbackFacts, type RollbackPlan } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";

@@ -2,9 +2,9 @@ import type { EntryOf, Started } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { cutTo } from "../lib/cut-to.ts";
+import type { Verdict } from "../rules/rule.ts";
 import { appendOnLine, changed } from "./append.ts";
 import type { Line } from "./line.ts";
-import type { Verdict } from "./rule.ts";
 
 type Begun = EntryOf<"promotion.started" | "release.started">;
 

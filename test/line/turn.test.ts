@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Ledger } from "../../src/ledger/open-ledger.ts";
 import { FactoryError } from "../../src/lib/error.ts";
-import { changed } from "../../src/promotion/append.ts";
-import { giveUp } from "../../src/promotion/resume.ts";
-import { inTurn, takeTurn } from "../../src/promotion/turn.ts";
+import { changed } from "../../src/line/append.ts";
+import { giveUp } from "../../src/line/resume.ts";
+import { inTurn, takeTurn } from "../../src/line/turn.ts";
 import { chain, ci, promoted } from "../audit/chain.ts";
 
 let folder: string;
