@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EntryOf } from "../ledger/line-state.ts";
-import { outsideError, usageError } from "../lib/error.ts";
+import { changedError, outsideError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
-import { appendOn, appendOnLine, changed } from "../line/append.ts";
+import { appendOn, appendOnLine } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import { takeTurn } from "../line/turn.ts";
 import type { LineWorld } from "../line/world.ts";
@@ -90,7 +90,7 @@ async function deployInTurn(
   const entries = await appendOnLine(line, [{ kind: "deploy.started", body: plan.start }], actor, at, world.report);
   const started = entries?.at(-1);
   if (started?.kind !== "deploy.started")
-    throw changed("ledger.moved", "the ledger moved while this was planned", "plan again: run the same command");
+    throw changedError("ledger.moved", "the ledger moved while this was planned", "plan again: run the same command");
   await withTask(world.report, "deploy.deploy", `deploying to ${plan.workspace}`, () => cli.deploy(run));
   return { kind: "deployed", plan, entry: await finish(started, line, world) };
 }

@@ -1,9 +1,9 @@
 import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf, Started } from "../ledger/line-state.ts";
-import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import { changedError, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
-import { appendOnLine, changed } from "../line/append.ts";
+import { appendOnLine } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import { momentOfTakingBack } from "../line/moment-of-taking-back.ts";
 import { identityOfKey } from "../policy/identity.ts";
@@ -61,7 +61,7 @@ export async function abandon(
   if (place !== undefined) for (const each of open) await putBack(each, place, line, world);
   const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
   if ((await appendOnLine(line, facts, { by: identity.address, signer }, at)) === undefined)
-    throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
+    throw changedError("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
   return { abandoned };
 }
 

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { FactoryError } from "../lib/error.ts";
+import { changedError, FactoryError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { setAnchor } from "../line/anchor.ts";
-import { appendEnd, changed } from "../line/append.ts";
+import { appendEnd } from "../line/append.ts";
 import { demandStillAllowed } from "../line/heed-others.ts";
 import type { Line } from "../line/line.ts";
 import type { LineWorld } from "../line/world.ts";
@@ -46,7 +46,11 @@ export async function applyPromotion(
   const { body } = started;
   const { target, evidence, model, signatures } = gathered;
   if (evidence === undefined || model === undefined || model.digest !== body.digest)
-    throw changed("promotion.material", "evidence or bytes changed after the promotion was started", "run it again");
+    throw changedError(
+      "promotion.material",
+      "evidence or bytes changed after the promotion was started",
+      "run it again",
+    );
   const [registry, objects] = await Promise.all([world.registry(target), world.objects(target, line.model)]);
   const bundle = decisionBundle(
     started,
@@ -142,7 +146,11 @@ async function arrive(
   if (present !== undefined) {
     const found = await registry.version(body.target, present);
     if (found !== undefined) return found;
-    throw changed("promotion.gone", `${body.target} v${present} is not in the registry any more`, "factory verify");
+    throw changedError(
+      "promotion.gone",
+      `${body.target} v${present} is not in the registry any more`,
+      "factory verify",
+    );
   }
   if (model === undefined) throw new TypeError("a promotion without bytes");
   const evidence = facts.evidence.known ? facts.evidence.value.facts : undefined;
@@ -181,7 +189,7 @@ export async function demandBytes(
     const arrived = await digestModel(registry.filesOf(version), world.report);
     if (arrived.digest === digest) return;
     if (reads === READS)
-      throw changed(
+      throw changedError(
         "promotion.bytes",
         `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
         "somebody wrote to its artifacts: factory verify",

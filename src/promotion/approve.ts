@@ -3,7 +3,8 @@ import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
-import { appendOnLine, changed } from "../line/append.ts";
+import { changedError } from "../lib/error.ts";
+import { appendOnLine } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import type { LineWorld } from "../line/world.ts";
 import type { Rules } from "../project/rules.ts";
@@ -148,5 +149,9 @@ export async function applyApproval(
 export const APPROVAL_TRIES = 10;
 
 export function ledgerBusy(): Error {
-  return changed("ledger.busy", "the ledger moved again and again while this was signed", "run the same command again");
+  return changedError(
+    "ledger.busy",
+    "the ledger moved again and again while this was signed",
+    "run the same command again",
+  );
 }

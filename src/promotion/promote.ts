@@ -2,10 +2,11 @@ import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { usageError } from "../lib/error.ts";
+import { changedError, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import { catchUpAnchor } from "../line/anchor.ts";
-import { appendOnLine, changed, demandFree } from "../line/append.ts";
+import { appendOnLine } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
 import type { Line } from "../line/line.ts";
 import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
@@ -152,7 +153,7 @@ async function moved(line: Line, fact: Extract<Fact, { body: { environment: stri
   const later = await line.ledger.view();
   const open = lineState(later.entries).environment(fact.body.environment).open;
   const holder = open[0];
-  return changed(
+  return changedError(
     "ledger.moved",
     holder === undefined
       ? "the ledger moved while this was planned"

@@ -3,9 +3,10 @@ import { signEvidence } from "../evidence/sign-evidence.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
+import { changedError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { setAnchor } from "../line/anchor.ts";
-import { appendOnLine, changed } from "../line/append.ts";
+import { appendOnLine } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import { anchorProblem } from "../line/registry-differences.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
@@ -206,7 +207,7 @@ async function record(
     }
     line = await world.reopen();
   }
-  throw changed("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again");
+  throw changedError("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again");
 }
 
 /**

@@ -6,9 +6,9 @@ import { endpointsAnswering } from "../ledger/endpoints.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
-import { FactoryError } from "../lib/error.ts";
+import { changedError, FactoryError } from "../lib/error.ts";
 import { setAnchor } from "../line/anchor.ts";
-import { appendEnd, changed } from "../line/append.ts";
+import { appendEnd } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import { anchorProblem } from "../line/registry-differences.ts";
 import type { Environment } from "../policy/policy.ts";
@@ -83,7 +83,7 @@ export async function moveBack(
   const expected = body.to === "none" ? undefined : body.to.version;
   const read = await moveAlias(registry, name, "champion", expected, world.signal);
   if (read?.aliases.champion !== expected)
-    throw changed(
+    throw changedError(
       "rollback.alias",
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
       "run it again",

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import { type EntryOf, type EnvironmentState, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { FactoryError, usageError } from "../lib/error.ts";
+import { changedError, FactoryError, usageError } from "../lib/error.ts";
 import { catchUpAnchor, setAnchor } from "../line/anchor.ts";
-import { appendEnd, changed, demandFree } from "../line/append.ts";
+import { appendEnd } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
 import { demandStillAllowed } from "../line/heed-others.ts";
 import type { Line } from "../line/line.ts";
 import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
@@ -175,7 +176,7 @@ async function applyRelease(
   const { target, model, name } = gathered;
   // Seen while this was planned, and nothing moved since but the ledger: the bytes are those that were decided on.
   if (model === undefined || model.digest !== body.digest)
-    throw changed("release.bytes", "the bytes changed after the release was started", "factory verify");
+    throw changedError("release.bytes", "the bytes changed after the release was started", "factory verify");
   const bundle = decisionBundle(
     started,
     decisionOf("release", body, { model: name, project: line.project, factory: world.factoryVersion }),
@@ -184,7 +185,7 @@ async function applyRelease(
   );
   const version = await registry.version(name, body.version);
   if (version === undefined)
-    throw changed("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
+    throw changedError("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
   const objects = await world.objects(target, line.model);
   // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
@@ -199,7 +200,7 @@ async function applyRelease(
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: back });
   const read = await moveAlias(registry, name, "champion", body.version, world.signal);
   if (read?.aliases.champion !== body.version)
-    throw changed(
+    throw changedError(
       "release.alias",
       `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was set to v${body.version}: somebody else moves it`,
     );

@@ -3,8 +3,9 @@ import type { Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
-import { appendOnLine, changed, demandFree } from "../line/append.ts";
+import { changedError, EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { appendOnLine } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
 import type { Line } from "../line/line.ts";
 import { giveUp } from "../line/resume.ts";
 import type { Environment } from "../policy/policy.ts";
@@ -48,7 +49,7 @@ export async function rollback(
     const result = await tryOnce({ request, line: now, state, place, world, dryRun });
     if (result !== undefined) return result;
   }
-  throw changed("ledger.busy", "the ledger moved again and again", "run the same command again");
+  throw changedError("ledger.busy", "the ledger moved again and again", "run the same command again");
 }
 
 /** Undefined: the ledger moved before anything was written. */
@@ -90,7 +91,7 @@ async function endMisfit(
     return { kind: "refused", plan: { ...planOf(resumed, verdicts), outcome: "no" }, words: wordsOf(request) };
   }
   if ("problem" in identity)
-    throw changed(
+    throw changedError(
       "begun.stale",
       `entry ${resumed.seq} ${misfit}`,
       `factory promote --abandon --to ${request.environment} --reason "WHY"`,

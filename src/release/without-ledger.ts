@@ -1,6 +1,5 @@
 import type { PlacedVersion } from "../ledger/entry.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
-import { changed } from "../line/append.ts";
+import { changedError, EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -133,7 +132,7 @@ export async function rollbackWithoutLedger(
   const version = numberOf(to);
   const read = await moveAlias(registry, name, "champion", version, world.signal);
   if (read?.aliases.champion !== version)
-    throw changed(
+    throw changedError(
       "rollback.alias",
       `champion of ${name} did not stay where it was put: somebody else moves it`,
       "run it again",

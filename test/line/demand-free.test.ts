@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Started } from "../../src/ledger/line-state.ts";
 import type { Ledger } from "../../src/ledger/open-ledger.ts";
 import { outsideError } from "../../src/lib/error.ts";
-import { demandFree } from "../../src/line/append.ts";
+import { demandFree } from "../../src/line/demand-free.ts";
 import { abandon } from "../../src/promotion/abandon.ts";
 import { chain, ci, minutes, promoted, released, rolledback } from "../audit/chain.ts";
 
