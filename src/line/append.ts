@@ -1,5 +1,5 @@
-import type { Entry, Fact, Head } from "../ledger/entry.ts";
-import { type LineState, lineState, type Started } from "../ledger/line-state.ts";
+import { type Entry, type EntryKind, type Fact, type Head, headOf } from "../ledger/entry.ts";
+import { type EntryOf, isKind, type LineState, lineState, type Started } from "../ledger/line-state.ts";
 import type { Actor, Ledger, LedgerView } from "../ledger/open-ledger.ts";
 import { changedError, type FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
@@ -48,26 +48,61 @@ export async function appendOnLine(
   return entries;
 }
 
+/**
+ * The entry that begins something, on the very head that the plan was made from. A head that has moved means that the plan may not hold
+ * any more: exit 5, and running it again makes a new one.
+ */
+export async function appendStart<K extends "promotion.started" | "release.started">(
+  line: Line,
+  fact: Extract<Fact, { kind: "promotion.started" | "release.started" }> & { kind: K },
+  actor: Actor,
+  at: Date,
+  report: Report,
+): Promise<{ started: EntryOf<K>; view: LedgerView }> {
+  const entries = await appendOnLine(line, [fact], actor, at, report);
+  if (entries === undefined) throw await moved(line, fact.body.environment);
+  const started = sameKind<K>(entries.at(-1), fact.kind);
+  const all = [...line.view.entries, ...entries];
+  return { started, view: { ...line.view, entries: all, head: headOf(all) } };
+}
+
+async function moved(line: Line, environment: string): Promise<FactoryError> {
+  const later = await line.ledger.view();
+  const [holder] = lineState(later.entries).environment(environment).open;
+  return changedError(
+    "ledger.moved",
+    holder === undefined
+      ? "the ledger moved while this was planned"
+      : `${holder.by} was faster: ${environment} is held by entry ${holder.seq} (${holder.kind})`,
+    "plan again: run the same command",
+  );
+}
+
 const TRIES = 20;
 
 /**
- * Appends the end of what was started, on whatever head there is now. Others may write in between (approvals, other
- * environments); when the start is not open any more, somebody else ended it: `ended` says what to do then.
+ * Appends the end of what was started, on whatever head there is now. Others may write in between (approvals, other environments). When
+ * the start is not open any more, somebody else ended it: `undo` takes back what was done for it, by the ledger as it is then; exit 5.
  */
-export async function appendEnd(
+export async function appendEnd<K extends EntryKind>(
   ledger: Ledger,
   started: Started,
-  fact: Fact,
+  fact: Fact & { kind: K },
   actor: Actor,
   view: LedgerView,
   now: () => Date,
-): Promise<Entry> {
+  undo?: (state: LineState) => Promise<void>,
+): Promise<EntryOf<K>> {
   let { head } = view;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const entry = await ledger.append(fact, actor, head, now());
-    if (entry !== undefined) return entry;
+    if (entry !== undefined) return sameKind<K>(entry, fact.kind);
     const later = await ledger.view();
-    if (!isOpen(lineState(later.entries), started)) throw ended(started);
+    const state = lineState(later.entries);
+    if (!isOpen(state, started)) {
+      await undo?.(state);
+      throw ended(started);
+    }
     ({ head } = later);
   }
   throw changedError(
@@ -75,6 +110,11 @@ export async function appendEnd(
     `the ledger moved ${TRIES} times in a row`,
     "run the same command again: it carries on",
   );
+}
+
+function sameKind<K extends EntryKind>(entry: Entry | undefined, kind: K): EntryOf<K> {
+  if (entry === undefined || !isKind(entry, kind)) throw new TypeError("an entry came back as another kind");
+  return entry;
 }
 
 /** Somebody else ended what this command began, or carried on: exit 5. */

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
+import type { EntryBody } from "../ledger/entry.ts";
+import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { changedError, FactoryError } from "../lib/error.ts";
+import { changedError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { setAnchor } from "../line/anchor.ts";
 import { appendEnd } from "../line/append.ts";
@@ -41,7 +42,6 @@ export async function applyPromotion(
   line: Line,
   actor: Actor,
   world: LineWorld,
-  resumed: boolean,
 ): Promise<Promoted> {
   const { body } = started;
   const { target, evidence, model, signatures } = gathered;
@@ -62,14 +62,7 @@ export async function applyPromotion(
     await putEvidence(objects, evidence, signatures, line.model);
     await putBundle(objects, bundle, line.model);
   });
-  const tries = view.entries.filter(
-    (each) =>
-      each.kind === "promotion.started" &&
-      each.body.environment === body.environment &&
-      each.body.digest === body.digest,
-  );
-  const earlierTry = resumed || tries.length > 1;
-  const version = await arrive(gathered, registry, body, bundle.digest, earlierTry, world);
+  const version = await arrive(gathered, registry, body, bundle.digest, wasTried(body, line), world);
   await demandBytes(registry, version, body.digest, world);
   const undo = (state: LineState) => undoUnlessAnothers(started, version, state, registry);
   await demandStillAllowed(started, line.ledger, async (state, why) => (why === "ended" ? undo(state) : undefined));
@@ -97,14 +90,10 @@ export async function applyPromotion(
     actor,
     view,
     world.now,
-  ).catch(async (error) => {
-    if (error instanceof FactoryError && error.code === "ledger.ended")
-      await undo(lineState((await line.ledger.view()).entries));
-    throw error;
-  });
+    undo,
+  );
   await setAnchor(registry, body.target, entry, body.policy);
   const deployment = await tellDeployment(gathered, registry, number);
-  if (entry.kind !== "promoted") throw new TypeError("an entry came back as another kind");
   return {
     environment: body.environment,
     name: body.target,
@@ -113,6 +102,13 @@ export async function applyPromotion(
     entry,
     deployment,
   };
+}
+
+/** Whether the same bytes were on their way there when the line was read: that try may have left a version. */
+function wasTried({ environment, digest }: EntryBody<"promotion.started">, { view }: Line): boolean {
+  return view.entries.some(
+    (each) => each.kind === "promotion.started" && each.body.environment === environment && each.body.digest === digest,
+  );
 }
 
 /**
@@ -137,7 +133,7 @@ async function undoUnlessAnothers(
 async function arrive(
   gathered: Gathered,
   registry: ModelRegistry,
-  body: EntryOf<"promotion.started">["body"],
+  body: EntryBody<"promotion.started">,
   bundle: string,
   earlierTry: boolean,
   world: LineWorld,

@@ -4,6 +4,7 @@ import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
 import { changedError } from "../lib/error.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
 import { appendOnLine } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
 import type { LineWorld } from "../line/world.ts";
@@ -13,7 +14,6 @@ import type { Verdict } from "../rules/rule.ts";
 import { approvalTtlMs, approverRole } from "../rules/rules-approvals.ts";
 import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
-import { actorOf } from "./promote.ts";
 
 /** What somebody is about to sign. */
 export interface ApprovalPlan {
@@ -133,12 +133,11 @@ export async function applyApproval(
     approver,
   });
   const envelope = signStatement(statement, world.signer);
-  const at = gathered.facts.now.known ? gathered.facts.now.value : world.now();
   const entries = await appendOnLine(
     line,
     [{ kind: "approved", body: { envelope } }],
     actorOf(gathered.facts, world),
-    at,
+    momentIn(gathered.facts),
     world.report,
   );
   const entry = entries?.at(-1);

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { type EntryOf, type EnvironmentState, type LineState, lineState } from "../ledger/line-state.ts";
+import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { changedError, FactoryError, usageError } from "../lib/error.ts";
+import { changedError, usageError } from "../lib/error.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
 import { catchUpAnchor, setAnchor } from "../line/anchor.ts";
-import { appendEnd } from "../line/append.ts";
+import { appendEnd, appendStart } from "../line/append.ts";
 import { demandFree } from "../line/demand-free.ts";
 import { demandStillAllowed } from "../line/heed-others.ts";
 import type { Line } from "../line/line.ts";
@@ -13,7 +14,6 @@ import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
 import { decisionBundle, decisionOf } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
-import { actorOf, start } from "../promotion/promote.ts";
 import { moveAlias } from "../registry/move-alias.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
@@ -116,11 +116,11 @@ async function releaseInTurn(
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);
   begin(resumed === undefined ? line.view.head.seq : resumed.seq - 1);
+  const fact = { kind: "release.started" as const, body: plan.start };
   const { started, view } =
     resumed === undefined
-      ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor, world.report)
+      ? await appendStart(line, fact, actor, momentIn(gathered.facts), world.report)
       : { started: resumed, view: line.view };
-  if (started.kind !== "release.started") throw new TypeError("a start came back as another kind");
   const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
   return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
 }
@@ -222,12 +222,9 @@ async function applyRelease(
       bundle: bundle.digest,
     },
   };
-  const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now).catch(async (error) => {
-    if (error instanceof FactoryError && error.code === "ledger.ended")
-      await undoUnlessAnothers(body, lineState((await line.ledger.view()).entries), undo);
-    throw error;
-  });
+  const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now, (state) =>
+    undoUnlessAnothers(body, state, undo),
+  );
   await setAnchor(registry, name, entry, body.policy);
-  if (entry.kind !== "released") throw new TypeError("an entry came back as another kind");
   return entry;
 }
