@@ -2,9 +2,9 @@ import type { Entry, PlacedVersion } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
+import { anchorProblem } from "../line/anchor.ts";
 import {
   aliasDifferences,
-  anchorProblem,
   type Leftovers,
   type RegistryPicture,
   recordedVersions,

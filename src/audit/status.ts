@@ -1,8 +1,8 @@
 import type { Entry, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
+import { anchorProblem } from "../line/anchor.ts";
 import { isPilot, type Line } from "../line/line.ts";
 import {
-  anchorProblem,
   leftovers,
   type RegistryPicture,
   recordedVersions,

@@ -2,7 +2,7 @@ import type { Entry, PlacedVersion } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/open-ledger.ts";
-import { MODEL_TAGS, type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
+import { type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
 
 /** What a registry holds for one environment. */
 export interface RegistryPicture {
@@ -130,22 +130,6 @@ export function leftVersion(
     .versions.filter(({ start }) => start.body.digest === digest)
     .map((each) => each.version)
     .sort((a, b) => Number(a) - Number(b))[0];
-}
-
-/** Why the anchor that a registry holds says that history was cut; undefined when it is an entry of the chain, or there is none. */
-export function anchorProblem(
-  model: RegisteredModel | undefined,
-  environment: string,
-  entries: readonly Entry[],
-): string | undefined {
-  const anchor = model?.tags[MODEL_TAGS.ledgerHead];
-  if (anchor === undefined || anchor === "") return undefined;
-  const [seq = "", hash = ""] = anchor.split(":");
-  const entry = entries[Number(seq) - 1];
-  if (entry !== undefined && entry.hash === hash) return undefined;
-  return entries.length < Number(seq)
-    ? `the ledger ends with entry ${entries.length}, but ${environment} was written to when it had ${seq}: entries are missing`
-    : `entry ${seq} of the ledger is not the one that ${environment} was anchored to: history was changed`;
 }
 
 /**

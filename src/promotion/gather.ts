@@ -4,11 +4,11 @@ import type { SignedFile } from "../evidence/signature-path.ts";
 import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
+import { anchorProblem } from "../line/anchor.ts";
 import { momentOfDecision } from "../line/clock.ts";
 import type { Candidate } from "../line/find-candidate.ts";
 import type { Line } from "../line/line.ts";
 import {
-  anchorProblem,
   leftovers,
   leftVersion,
   misplacedRegistrations,

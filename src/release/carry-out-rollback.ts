@@ -6,14 +6,13 @@ import { endpointsAnswering } from "../ledger/endpoints.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
-import { changedError, FactoryError } from "../lib/error.ts";
-import { setAnchor } from "../line/anchor.ts";
+import { FactoryError } from "../lib/error.ts";
+import { anchorProblem, setAnchor } from "../line/anchor.ts";
 import { appendEnd } from "../line/append.ts";
 import type { Line } from "../line/line.ts";
-import { anchorProblem } from "../line/registry-differences.ts";
 import type { Environment } from "../policy/policy.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel } from "../registry/registry.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { takeRequestsBack } from "./serve-release.ts";
@@ -80,13 +79,7 @@ export async function moveBack(
 ): Promise<RegisteredModel | undefined> {
   const { body, seq, at, by } = started;
   const expected = body.to === "none" ? undefined : body.to.version;
-  const read = await moveAlias(registry, name, "champion", expected, world.signal);
-  if (read?.aliases.champion !== expected)
-    throw changedError(
-      "rollback.alias",
-      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
-      "run it again",
-    );
+  const read = await moveChampion(registry, name, expected, "rollback", world.signal);
   const here = line.state.environment(body.environment);
   for (const endpoint of endpointsToMove(here, body))
     await takeRequestsBack({ endpoint, model: body.model, version: expected }, environment, world);

@@ -14,7 +14,7 @@ import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
 import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
 import { decisionBundle, decisionOf } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
@@ -198,13 +198,8 @@ async function applyRelease(
   // Right before the alias: until then the tag tells the way back from who serves.
   const back = rollbackTagText(line.state.environment(body.environment), { of: body.version, to: body.rollback });
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: back });
-  const read = await moveAlias(registry, name, "champion", body.version, world.signal);
-  if (read?.aliases.champion !== body.version)
-    throw changedError(
-      "release.alias",
-      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was set to v${body.version}: somebody else moves it`,
-    );
-  if (read.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
+  const read = await moveChampion(registry, name, body.version, "release", world.signal);
+  if (read?.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
   const folder = model.folder;
   await orGiveUp(() => giveRequests(body, target, folder, world), { started, line, actor, world, undo });
   const fact = {

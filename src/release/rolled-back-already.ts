@@ -1,6 +1,6 @@
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
+import { anchoredSeq } from "../line/anchor.ts";
 import type { Line } from "../line/line.ts";
-import { anchorProblem } from "../line/registry-differences.ts";
 import { MODEL_TAGS, type RegisteredModel } from "../registry/registry.ts";
 import { releaseThatMoved } from "./plan-rollback.ts";
 import { parseRollbackTag } from "./rollback-tag.ts";
@@ -51,8 +51,7 @@ function isFinished(
   { view }: Pick<Line, "view">,
   model: RegisteredModel | undefined,
 ): boolean {
-  if (anchorProblem(model, entry.body.environment, view.entries) !== undefined) return false;
-  return Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0) >= entry.seq;
+  return (anchoredSeq(model, entry.body.environment, view.entries) ?? 0) >= entry.seq;
 }
 
 /**

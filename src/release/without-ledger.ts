@@ -1,12 +1,12 @@
 import type { PlacedVersion } from "../ledger/entry.ts";
-import { changedError, EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
 import type { Policy } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { endpointIn } from "../project/rules.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import {
   MODEL_TAGS,
   type ModelRegistry,
@@ -130,13 +130,7 @@ export async function rollbackWithoutLedger(
   writePending(folder, record, world.signer);
   const { from, to } = record.started;
   const version = numberOf(to);
-  const read = await moveAlias(registry, name, "champion", version, world.signal);
-  if (read?.aliases.champion !== version)
-    throw changedError(
-      "rollback.alias",
-      `champion of ${name} did not stay where it was put: somebody else moves it`,
-      "run it again",
-    );
+  await moveChampion(registry, name, version, "rollback", world.signal);
   const { endpoint, model: of } = about;
   await takeRequestsBack({ endpoint, model: of, version }, environment, world);
   const moved = { from: from.version, to: targetOf(to), at: record.at, by: record.by };

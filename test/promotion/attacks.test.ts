@@ -6,14 +6,10 @@ import { lineState } from "../../src/ledger/line-state.ts";
 import { judgeChain } from "../../src/ledger/view.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
+import { anchorProblem } from "../../src/line/anchor.ts";
 import { findCandidate } from "../../src/line/find-candidate.ts";
 import { countingPolicy } from "../../src/line/line.ts";
-import {
-  anchorProblem,
-  misplacedRegistrations,
-  NOTHING_LEFT,
-  registryDifferences,
-} from "../../src/line/registry-differences.ts";
+import { misplacedRegistrations, NOTHING_LEFT, registryDifferences } from "../../src/line/registry-differences.ts";
 import { policySchema } from "../../src/policy/policy.ts";
 import { approvalsOf } from "../../src/promotion/facts-of-approvals.ts";
 import { spentOn } from "../../src/promotion/facts-of-ticket.ts";
