@@ -14,17 +14,10 @@ import { registeredName } from "../registry/registry.ts";
 import { no } from "../rules/rule.ts";
 import { answerIfDone } from "./answer-if-done.ts";
 import { carryOut } from "./carry-out-rollback.ts";
-import {
-  type Attempt,
-  actorIn,
-  type Decided,
-  planFrom,
-  planOf,
-  type RollbackResult,
-  type Unwritten,
-} from "./decide-rollback.ts";
+import { type Attempt, actorIn, type GatheredRollback, gatherRollback, planFrom, planOf } from "./gather-rollback.ts";
 import { abandonedFor } from "./pending.ts";
 import type { RollbackPlan } from "./plan-rollback.ts";
+import type { RollbackResult, Unwritten } from "./rollback-result.ts";
 import { type RollbackRequest, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -69,13 +62,13 @@ async function tryOnce(attempt: Attempt): Promise<RollbackResult | Unwritten | u
     if (misfit !== undefined) return endMisfit(attempt, resumed, misfit);
     if (!sameWords(resumed.body, request)) sayOthersWords(world.report, `entry ${resumed.seq}`);
   }
-  const decided = await planFrom(attempt, resumed);
-  if (decided.kind === "unwritten") return decided;
-  const { plan } = decided;
+  const gathered = await gatherRollback(attempt, resumed);
+  if (gathered.kind === "unwritten") return gathered;
+  const plan = planFrom(attempt, resumed, gathered);
   const words = resumed === undefined ? wordsOf(request) : wordsOf(resumed.body);
   if (plan.start === undefined) return { kind: "refused", plan, words };
   if (dryRun) return { kind: "planned", plan, words, again: false };
-  return begin(attempt, plan, resumed, decided);
+  return begin(attempt, plan, resumed, gathered);
 }
 
 /** A start that does not fit what the chain says is ended without its effect: exit 5. */
@@ -88,7 +81,7 @@ async function endMisfit(
   if (dryRun) {
     const why = `what entry ${resumed.seq} (${resumed.kind}) began cannot be carried on (${misfit}): a run abandons it, and ends with exit 5`;
     const verdicts = [{ rule: "begun", ...no(why, "run it, then run it again: it is decided anew") }];
-    return { kind: "refused", plan: { ...planOf(resumed, verdicts), outcome: "no" }, words: wordsOf(request) };
+    return { kind: "refused", plan: { ...planOf(resumed.body, verdicts), outcome: "no" }, words: wordsOf(request) };
   }
   if ("problem" in identity)
     throw changedError(
@@ -103,7 +96,7 @@ async function begin(
   { request, line, place, world }: Attempt,
   plan: RollbackPlan,
   resumed: EntryOf<"rollback.started"> | undefined,
-  { at, halfDone }: Decided,
+  { at, halfDone }: GatheredRollback,
 ): Promise<RollbackResult | Unwritten | undefined> {
   if (plan.start === undefined) throw new TypeError("nothing is to be begun");
   const identity = actorIn(line, world.signer.keyId, at);

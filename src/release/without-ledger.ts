@@ -15,11 +15,13 @@ import {
   VERSION_TAGS,
 } from "../registry/registry.ts";
 import { yes } from "../rules/rule.ts";
+import { planOf } from "./gather-rollback.ts";
 import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
-import { planRollback, type RollbackFacts, type RollbackPlan } from "./plan-rollback.ts";
+import { planRollback, type RollbackFacts } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
+import type { UnrecordedRollback } from "./rollback-result.ts";
 import { parseRollbackTag, type RollbackTag, rollbackTagAfter } from "./rollback-tag.ts";
-import { type RollbackRequest, type RollbackWords, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
+import { type RollbackRequest, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import { takeRequestsBack } from "./serve-release.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -57,22 +59,6 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
     endpoint: endpointIn(here.project, environment),
   };
 }
-
-export type UnrecordedRollback =
-  | { kind: "refused"; plan: RollbackPlan; words: RollbackWords }
-  /** `again`: it was done before, and waits for the ledger. */
-  | { kind: "planned"; plan: RollbackPlan; words: RollbackWords; again: boolean }
-  | {
-      kind: "unrecorded";
-      plan: RollbackPlan;
-      /** As the file that waits holds them. */
-      words: RollbackWords;
-      /** When the alias was moved, ISO 8601. */
-      at: string;
-      /** The file that waits. */
-      pending: string;
-      resumed: boolean;
-    };
 
 /**
  * A rollback while the ledger cannot be used: the target is the copy in the registry, and counts only if its bytes have the
@@ -177,10 +163,9 @@ function isCarriedOn(
 
 function again({ path, pending }: PendingFile, dryRun: boolean): UnrecordedRollback {
   const { at, started } = pending;
-  const { environment, from, to } = started;
   const why = "this very rollback was done, in the same words, and waits for the ledger: nothing is left to do";
   const verdicts = dryRun ? [{ rule: "serving", ...yes(why) }] : [];
-  const plan = { verdicts, outcome: "yes" as const, environment, from, to, start: undefined };
+  const plan = planOf(started, verdicts);
   const words = wordsOf(started);
   if (dryRun) return { kind: "planned", plan, words, again: true };
   return { kind: "unrecorded", plan, words, at, pending: path, resumed: true };
