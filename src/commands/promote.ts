@@ -13,7 +13,7 @@ import { abandon } from "../promotion/abandon.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { type PromotionResult, promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
-import { takeUnmovedBack } from "../release/take-back.ts";
+import { takeUnmovedBack } from "../release/take-release-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 export const command = defineCommand({

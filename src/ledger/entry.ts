@@ -35,6 +35,11 @@ export const rollbackTarget = z.union([
 ]);
 export type RollbackTarget = z.infer<typeof rollbackTarget>;
 
+/** The number of a version, where it may be that none is meant. */
+export function numberOf(placed: "none" | { version: string } | undefined): string | undefined {
+  return placed === undefined || placed === "none" ? undefined : placed.version;
+}
+
 /** What promotion, release and rollback have in common. */
 const candidate = { model: name, digest, environment: name };
 

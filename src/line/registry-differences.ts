@@ -1,4 +1,4 @@
-import type { Entry, PlacedVersion } from "../ledger/entry.ts";
+import { type Entry, numberOf, type PlacedVersion } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/open-ledger.ts";
@@ -47,7 +47,7 @@ export function leftovers(
     champion: open.flatMap((start): { version: string | undefined; start: Started }[] => {
       if (start.kind === "release.started") return [{ version: start.body.version, start }];
       if (start.kind !== "rollback.started") return [];
-      return [{ version: start.body.to === "none" ? undefined : start.body.to.version, start }];
+      return [{ version: numberOf(start.body.to), start }];
     }),
     challenger: [
       ...made.filter(({ start }) => maySet(start)),

@@ -10,7 +10,7 @@ import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
-import { takeBackChallenger } from "./take-back.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 interface AbandonWorld {
   registry: (environment: Environment) => Promise<ModelRegistry>;
@@ -69,7 +69,7 @@ export async function abandon(
 async function putBack(started: Started, environment: Environment, line: Line, world: AbandonWorld): Promise<void> {
   try {
     if (started.kind === "promotion.started")
-      await takeBackChallenger(started, line.state, await world.registry(environment));
+      await takeChallengerBack(started, line.state, await world.registry(environment));
     if (started.kind === "release.started") await world.takeReleaseBack(started, environment);
   } catch (error) {
     if (error instanceof FactoryError && error.exit === EXIT.interrupted) throw error;

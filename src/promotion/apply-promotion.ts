@@ -15,7 +15,7 @@ import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry
 import { decisionBundle, decisionOf } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
-import { takeBackChallenger } from "./take-back.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 const READS = 3;
 const PAUSE_MS = 500;
@@ -69,7 +69,7 @@ export async function applyPromotion(
   if (line.state.environment(target.name).champion?.version !== version.version)
     await registry.setAlias(body.target, "challenger", version.version);
   // What serves already is no challenger; an earlier try, of when it did not serve, may have made it one.
-  else await takeBackChallenger(started, line.state, registry);
+  else await takeChallengerBack(started, line.state, registry);
   const { version: number, createdAt } = version;
   const entry = await appendEnd(
     line.ledger,
@@ -124,7 +124,7 @@ async function undoUnlessAnothers(
   const { target, environment, digest } = started.body;
   const { open, promoted } = state.environment(environment);
   if (open.some((each) => each.kind === "promotion.started")) return;
-  await takeBackChallenger(started, state, registry);
+  await takeChallengerBack(started, state, registry);
   const known = promoted.flatMap((each) => (each.entry.body.digest === digest ? [each.entry.body.version] : []));
   if (known.length > 0 && !known.includes(version)) await registry.removeVersion(target, version);
 }

@@ -12,7 +12,7 @@ import { applyPromotion, type Promoted } from "./apply-promotion.ts";
 import { tellDeployment } from "./deployment-approval.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { takeBackChallenger } from "./take-back.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 export type PromotionResult =
   | { kind: "refused" | "cannot tell"; plan: PromotionPlan }
@@ -60,7 +60,7 @@ async function promoteInTurn(
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
-    await takeBackChallenger(resumed, line.state, await world.registry(gathered.target));
+    await takeChallengerBack(resumed, line.state, await world.registry(gathered.target));
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };

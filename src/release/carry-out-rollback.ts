@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, putBundle } from "../evidence/objects.ts";
 import { endpointsAnswering } from "../ledger/endpoints.ts";
-import type { EntryBody } from "../ledger/entry.ts";
+import { type EntryBody, numberOf } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { FactoryError } from "../lib/error.ts";
@@ -16,7 +16,7 @@ import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel } from "../registry/registry.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { takeRequestsBack } from "./serve-release.ts";
-import { restoreChallenger } from "./take-back.ts";
+import { restoreChallenger } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 /** Where a rollback happens. */
@@ -78,7 +78,7 @@ export async function moveBack(
   world: ReleaseWorld,
 ): Promise<RegisteredModel | undefined> {
   const { body, seq, at, by } = started;
-  const expected = body.to === "none" ? undefined : body.to.version;
+  const expected = numberOf(body.to);
   const read = await moveChampion(registry, name, expected, "rollback", world.signal);
   const here = line.state.environment(body.environment);
   for (const endpoint of endpointsToMove(here, body))

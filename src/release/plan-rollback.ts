@@ -1,4 +1,4 @@
-import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import { type EntryBody, numberOf, type PlacedVersion, type RollbackTarget } from "../ledger/entry.ts";
 import { wayBackProblem } from "../ledger/fits.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { TakenAway } from "../ledger/taken-away.ts";
@@ -128,7 +128,7 @@ function servesNothing(environment: string, { alias, takenAway: gone, registry }
 }
 
 function servesText(version: string, alias: string | undefined, to: RollbackTarget | undefined): string {
-  const back = to === undefined || to === "none" ? undefined : to.version;
+  const back = numberOf(to);
   return alias === version || (to !== undefined && alias === back)
     ? `v${version} serves`
     : `v${version} serves by the ledger; champion was put on ${alias === undefined ? "nothing" : `v${alias}`} by hand`;

@@ -22,7 +22,7 @@ import { planRelease, type ReleasePlan } from "./plan-release.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
-import { orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
+import { orGiveUp, takeReleaseBack, undoUnlessAnothers } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 export type ReleaseResult =
@@ -109,7 +109,7 @@ async function releaseInTurn(
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
-    await takeBack(resumed, line.state, registry, gathered, world);
+    await takeReleaseBack(resumed, line.state, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
@@ -190,7 +190,7 @@ async function applyRelease(
   // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
-  const undo = (state: LineState = line.state) => takeBack(started, state, registry, gathered, world);
+  const undo = (state: LineState = line.state) => takeReleaseBack(started, state, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
   await demandStillAllowed(started, line.ledger, (state, why) =>
     why === "ended" ? undoUnlessAnothers(body, state, undo) : undo(state),

@@ -1,3 +1,4 @@
+import { numberOf } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import { anchoredSeq } from "../line/anchor.ts";
 import type { Line } from "../line/line.ts";
@@ -36,8 +37,6 @@ export function rolledBackAlready(
   if (alias === numberOf(entry.body.to)) return again ? { entry, started, astray: false } : undefined;
   return isByHand(here, started, model) ? { entry, started, astray: true } : undefined;
 }
-
-const numberOf = (to: "none" | { version: string }): string | undefined => (to === "none" ? undefined : to.version);
 
 /** It went back from what served since a rollback, on purpose. */
 function wasFurther({ served }: EnvironmentState, { body }: EntryOf<"rollback.started">): boolean {

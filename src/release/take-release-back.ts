@@ -18,7 +18,7 @@ import type { ReleaseWorld } from "./world.ts";
  * What a release that is not carried on has moved goes back to where it was: who served, by the ended entries, serves, and its version is
  * challenger again if it was. Safe to repeat: each alias is looked at by itself.
  */
-export async function takeBack(
+export async function takeReleaseBack(
   started: EntryOf<"release.started">,
   state: LineState,
   registry: ModelRegistry,

@@ -1,4 +1,4 @@
-import type { PlacedVersion } from "../ledger/entry.ts";
+import { numberOf, type PlacedVersion } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
@@ -192,7 +192,6 @@ async function moveTag(registry: ModelRegistry, name: string, text: string, worl
   }
 }
 
-const numberOf = (to: PlacedVersion | "none"): string | undefined => (to === "none" ? undefined : to.version);
 const targetOf = (to: PlacedVersion | "none") => (to === "none" ? to : { ...to, signature: "not stated" as const });
 
 type ServingByTags = NonNullable<RollbackFacts["serving"]> & Pick<RollbackFacts, "since">;
