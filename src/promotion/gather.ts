@@ -143,7 +143,7 @@ async function readAll(question: Question, line: Line, policy: Policy, world: Li
   const pictureIn = (environment: Environment) => pictures.find((each) => each.environment === environment.name);
   const version = pictureIn(source)?.versions.find((each) => each.version === standing?.version);
   const now = momentOfDecision(world.now().getTime(), targetRegistry.clock(), line.view.entries.at(-1));
-  // What others signed may lie in the store of any of them; the nearest is asked first.
+  // The nearest first; the last is where `register` puts later signatures.
   const stores = await Promise.all(
     [...new Set([source, target, first])].map((each) => world.objects(each, line.model)),
   );
