@@ -37,7 +37,7 @@ export type ReleaseResult =
     };
 
 /** Strategies that this factory can carry out. */
-export const STRATEGIES: readonly string[] = ["direct"];
+const STRATEGIES: readonly string[] = ["direct"];
 
 /** Throws exit 2 for a strategy that this factory does not know. */
 export function demandStrategy(strategy: string): void {

@@ -50,7 +50,7 @@ export async function restoreChallenger(
 }
 
 /** The tag that tells the way back without the ledger, about who serves by the ledger. */
-export async function restoreTag(
+async function restoreTag(
   here: Pick<EnvironmentState, "champion" | "released" | "rolledback">,
   model: RegisteredModel | undefined,
   registry: ModelRegistry,
@@ -77,7 +77,7 @@ export async function takeUnmovedBack(
  * The endpoint of a release answers again with what the ledger says of it. Of one that was never released to it says nothing: it goes back
  * to who serves where that version is still up there, is removed where the release is all that is, and is left alone else.
  */
-export async function takeEndpointBack(
+async function takeEndpointBack(
   { body }: EntryOf<"release.started">,
   state: LineState,
   environment: Environment,
