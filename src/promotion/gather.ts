@@ -109,35 +109,31 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
   };
 }
 
-/** What was read; nothing is judged yet. */
 type Read = Awaited<ReturnType<typeof readAll>>;
 
+/** In as few rounds as it takes; nothing is judged yet. */
 async function readAll(question: Question, line: Line, policy: Policy, world: LineWorld) {
   const { candidate, action } = question;
   const { source, target } = targetOf(policy, question.environment, action);
   const first = policy.environments[0] ?? target;
   const name = registeredName(target.catalog, line.model);
   const standing = standingOf(line.state, source, candidate.digest, first);
-  const registries = new Map<string, ModelRegistry>();
-  for (const each of new Set([target, source])) registries.set(each.name, await world.registry(each));
-  const of = async (environment: Environment) => registries.get(environment.name) ?? world.registry(environment);
-  const targetRegistry = await of(target);
-  if (line.ledger.local && !targetRegistry.local)
-    throw usageError(
-      "ledger.local",
-      `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
-      "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
-    );
+  const targetRegistry = await world.registry(target);
+  const sourceRegistry = source === target ? targetRegistry : await world.registry(source);
+  demandShared(line, target, targetRegistry);
   const place = standing && { model: registeredName(source.catalog, line.model), version: standing.version };
   // What a release lets serve is there already: where nobody can have changed it since, it is not fetched again.
   const fixed = action === "release" && targetRegistry.bytesAreFixed;
   const modelFolder = join(world.workFolder, "model");
   // Nothing of this waits for anything else of it.
   const [pictures, bytes, ticket] = await Promise.all([
-    Promise.all([...new Set([target, source])].map((each) => pictureOf(each, first, line, standing, source, of))),
+    Promise.all([
+      pictureOf(target, targetRegistry, first, line, source === target ? standing : undefined),
+      ...(source === target ? [] : [pictureOf(source, sourceRegistry, first, line, standing)]),
+    ]),
     action === "approve" || place === undefined || fixed
       ? undefined
-      : bytesOf(await of(source), place, modelFolder, world),
+      : bytesOf(sourceRegistry, place, modelFolder, world),
     ticketOf(question, line, world),
   ]);
   const pictureIn = (environment: Environment) => pictures.find((each) => each.environment === environment.name);
@@ -182,7 +178,17 @@ async function readAll(question: Question, line: Line, policy: Policy, world: Li
   };
 }
 
-/** Pure. */
+/** A ledger that nobody else can read is for registries that nobody else can reach. Throws exit 2. */
+function demandShared({ ledger }: Line, target: Environment, registry: ModelRegistry): void {
+  if (!ledger.local || registry.local) return;
+  throw usageError(
+    "ledger.local",
+    `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
+    "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
+  );
+}
+
+/** What the rules judge, out of what was read. Pure. */
 function factsFrom(
   { action, candidate, role }: Question,
   line: Line,
@@ -229,23 +235,22 @@ function factsFrom(
   };
 }
 
+/** What a registry holds for an environment. `standing`: the candidate's version there, by the ledger. */
 async function pictureOf(
   environment: Environment,
+  registry: ModelRegistry,
   first: Environment,
   line: Line,
   standing: { version: string } | undefined,
-  source: Environment,
-  registryOf: (environment: Environment) => Promise<ModelRegistry>,
 ): Promise<RegistryPicture> {
-  const registry = await registryOf(environment);
   const name = registeredName(environment.catalog, line.model);
   const recorded = new Set(recordedVersions(environment.name, line.view.entries).map((each) => each.version));
   // What the ledger does not know may have been left by a cut-off promotion, which its tags tell.
-  const known = environment === source ? standing?.version : undefined;
-  const tagsOf = (version: string): boolean => !recorded.has(version) || version === known;
+  const candidate = standing?.version;
+  const tagsOf = (version: string): boolean => !recorded.has(version) || version === candidate;
   const [model, versions] = await Promise.all([
-    registry.model(name, known !== undefined),
-    registry.versions(name, tagsOf, known),
+    registry.model(name, candidate !== undefined),
+    registry.versions(name, tagsOf, candidate),
   ]);
   return { environment: environment.name, isFirst: environment === first, model, versions };
 }
