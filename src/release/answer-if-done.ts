@@ -1,7 +1,8 @@
 import { catchUpAnchor } from "../line/anchor.ts";
 import { yes } from "../rules/rule.ts";
 import { moveBack } from "./carry-out-rollback.ts";
-import { type Attempt, gatherRollback, planFrom, planOf } from "./gather-rollback.ts";
+import { type Attempt, gatherRollback, planFrom } from "./gather-rollback.ts";
+import { planOf } from "./plan-rollback.ts";
 import type { RollbackResult, Unwritten } from "./rollback-result.ts";
 import { sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import { type Done, rolledBackAlready } from "./rolled-back-already.ts";

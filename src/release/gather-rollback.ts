@@ -1,5 +1,4 @@
 import { endpointsAnswering } from "../ledger/endpoints.ts";
-import type { EntryBody } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import { takenAway } from "../ledger/taken-away.ts";
 import { outsideError } from "../lib/error.ts";
@@ -7,7 +6,7 @@ import { momentOfDecision } from "../line/clock.ts";
 import type { Line } from "../line/line.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
-import { type Verdict, yes } from "../rules/rule.ts";
+import { yes } from "../rules/rule.ts";
 import { endpointsToMove, type RollbackPlace } from "./carry-out-rollback.ts";
 import { holdsThisLine } from "./holds-this-line.ts";
 import {
@@ -98,14 +97,6 @@ export function planFrom(
       ...endpointsToMove(state, start).map((each) => ({ rule: "endpoint", ...yes(`${each} ${goes}`) })),
     ],
   };
-}
-
-/** The plan of a rollback that was begun: where it came from and where it goes. Pure. */
-export function planOf(
-  { environment, from, to }: EntryBody<"rollback.started">,
-  verdicts: readonly Verdict[],
-): RollbackPlan {
-  return { verdicts, outcome: "yes", environment, from, to, start: undefined };
 }
 
 /** Where requests go to who serves now: by the release that was not ended, else by those that were. */

@@ -92,6 +92,14 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   };
 }
 
+/** The plan of a rollback that was begun: where it came from and where it goes. Pure. */
+export function planOf(
+  { environment, from, to }: EntryBody<"rollback.started">,
+  verdicts: readonly Verdict[],
+): RollbackPlan {
+  return { verdicts, outcome: "yes", environment, from, to, start: undefined };
+}
+
 function servingVerdict(environment: string, facts: RollbackFacts) {
   const { serving, halfDone, alias } = facts;
   const end = `factory promote --to ${environment} --abandon --reason "WHY"`;

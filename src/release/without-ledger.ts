@@ -15,9 +15,8 @@ import {
   VERSION_TAGS,
 } from "../registry/registry.ts";
 import { yes } from "../rules/rule.ts";
-import { planOf } from "./gather-rollback.ts";
 import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
-import { planRollback, type RollbackFacts } from "./plan-rollback.ts";
+import { planOf, planRollback, type RollbackFacts } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import type { UnrecordedRollback } from "./rollback-result.ts";
 import { parseRollbackTag, type RollbackTag, rollbackTagAfter } from "./rollback-tag.ts";
