@@ -10,7 +10,7 @@ const SIGNED = Number(process.env.BENCH_SIGNED ?? 10_000);
 const RUNS = 5;
 const CONTENTS = `
 export { walkChain } from "./src/ledger/verify-chain.ts";
-export { signedPart } from "./src/ledger/line.ts";
+export { signedPart } from "./src/ledger/entry-line.ts";
 export { viewOf } from "./src/ledger/view.ts";
 import { chainOf, makePerson, opened, registered, signedPolicy } from "./test/support/line.ts";
 import * as z from "zod";

@@ -4,7 +4,7 @@ import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { FactoryError } from "../lib/error.ts";
 import type { Policy } from "../policy/policy.ts";
 import { approvalsOf } from "../promotion/facts-of-approvals.ts";
-import { membersOf } from "../promotion/rules-approvals.ts";
+import { membersOf } from "../rules/rules-approvals.ts";
 
 /** An approval as its entry says it. */
 export interface GivenApproval extends Approval {

@@ -29,7 +29,7 @@ export interface BundlesAudit {
 }
 
 /** Entries that name a bundle, in the order of the chain. Pure. */
-export function decidedEntries(entries: readonly Entry[]): Decided[] {
+function decidedEntries(entries: readonly Entry[]): Decided[] {
   return entries.filter(
     (each): each is Decided => each.kind === "promoted" || each.kind === "released" || each.kind === "rolledback",
   );

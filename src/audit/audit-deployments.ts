@@ -1,7 +1,7 @@
 import type { Entry } from "../ledger/entry.ts";
+import { type RegistryPicture, recordedVersions } from "../line/registry-differences.ts";
 import type { Policy } from "../policy/policy.ts";
 import { type ApprovedLine, isCovered } from "../promotion/deployment-approval.ts";
-import { type RegistryPicture, recordedVersions } from "../promotion/registry-differences.ts";
 import type { DeploymentApprovals } from "../registry/deployment.ts";
 import type { Finding } from "./finding.ts";
 import { numberOf } from "./history.ts";

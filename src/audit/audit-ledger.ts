@@ -1,8 +1,8 @@
 import type { Head } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { RESTORE } from "../ledger/open-ledger.ts";
-import { isPilot, LIST_IT, type Line } from "../promotion/line.ts";
-import { misplacedRegistrations } from "../promotion/registry-differences.ts";
+import { isPilot, LIST_IT, type Line } from "../line/line.ts";
+import { misplacedRegistrations } from "../line/registry-differences.ts";
 import type { Finding } from "./finding.ts";
 
 export interface LedgerAudit {

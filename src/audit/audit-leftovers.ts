@@ -1,7 +1,7 @@
 import type { PlacedVersion } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
 import type { Report } from "../lib/progress.ts";
-import { aliasDifferences, type Leftovers, leftovers, NOTHING_LEFT } from "../promotion/registry-differences.ts";
+import { aliasDifferences, type Leftovers, leftovers, NOTHING_LEFT } from "../line/registry-differences.ts";
 import type { ModelRegistry, ModelVersion } from "../registry/registry.ts";
 import { digestOf } from "./audit-registry.ts";
 import { endOf, type JudgeStart } from "./audit-starts.ts";

@@ -1,7 +1,7 @@
 import type { Report } from "../lib/progress.ts";
+import { isPilot, type Line } from "../line/line.ts";
+import { recordedVersions } from "../line/registry-differences.ts";
 import type { Environment } from "../policy/policy.ts";
-import { isPilot, type Line } from "../promotion/line.ts";
-import { recordedVersions } from "../promotion/registry-differences.ts";
 import type { ModelRegistry } from "../registry/registry.ts";
 import { deploymentFindings } from "./audit-deployments.ts";
 import { auditEndpoints, type ServingOf } from "./audit-endpoints.ts";

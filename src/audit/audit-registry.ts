@@ -2,15 +2,15 @@ import type { Entry, PlacedVersion } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
+import { anchorProblem } from "../line/anchor.ts";
 import {
   aliasDifferences,
-  anchorProblem,
   type Leftovers,
   type RegistryPicture,
   recordedVersions,
   registryDifferences,
   unrecorded,
-} from "../promotion/registry-differences.ts";
+} from "../line/registry-differences.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { MODEL_TAGS, type ModelRegistry, type ModelVersion } from "../registry/registry.ts";
 import type { Finding } from "./finding.ts";

@@ -4,18 +4,18 @@ import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/view.ts";
+import { findCandidate } from "../line/find-candidate.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Environment } from "../policy/policy.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
-import { decide } from "../promotion/decide.ts";
-import { type DecisionFacts, known, unknown } from "../promotion/facts.ts";
 import { approvalsOf } from "../promotion/facts-of-approvals.ts";
 import { gatherEvidence, registrationOf } from "../promotion/facts-of-evidence.ts";
+import { championOf } from "../promotion/facts-of-line.ts";
 import { spentOn } from "../promotion/facts-of-ticket.ts";
-import { findCandidate } from "../promotion/find-candidate.ts";
-import { championOf } from "../promotion/gather.ts";
 import { registeredName } from "../registry/registry.ts";
+import { decide } from "../rules/decide.ts";
+import { type DecisionFacts, known, unknown } from "../rules/facts.ts";
 
 type Begun = EntryOf<"promotion.started" | "release.started">;
 

@@ -131,7 +131,7 @@ function approvalsOf({ entries }: View, hashes: readonly string[]): Release["app
 }
 
 /** How the version of a `released` entry came to serve. Pure. */
-export function releaseOf(entry: EntryOf<"released">, view: View, state: LineState): Release {
+function releaseOf(entry: EntryOf<"released">, view: View, state: LineState): Release {
   const { version, digest, environment, bundle } = entry.body;
   const here = state.environment(environment);
   const begun = here.released.find((each) => each.entry.seq === entry.seq)?.started.body;

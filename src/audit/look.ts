@@ -1,6 +1,6 @@
 import { EXIT, FactoryError } from "../lib/error.ts";
+import type { RegistryPicture } from "../line/registry-differences.ts";
 import type { Environment } from "../policy/policy.ts";
-import type { RegistryPicture } from "../promotion/registry-differences.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
 
 /** What one environment's registry answered, or why it did not. */

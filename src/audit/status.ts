@@ -1,16 +1,16 @@
 import type { Entry, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
 import type { EntryOf, LineState, Started } from "../ledger/line-state.ts";
-import { listingIn } from "../policy/listing.ts";
-import type { Policy } from "../policy/policy.ts";
-import { slotProblem, slotsOf } from "../policy/slots.ts";
-import { isPilot, type Line } from "../promotion/line.ts";
+import { anchorProblem } from "../line/anchor.ts";
+import { isPilot, type Line } from "../line/line.ts";
 import {
-  anchorProblem,
   leftovers,
   type RegistryPicture,
   recordedVersions,
   registryDifferences,
-} from "../promotion/registry-differences.ts";
+} from "../line/registry-differences.ts";
+import { listingIn } from "../policy/listing.ts";
+import type { Policy } from "../policy/policy.ts";
+import { slotProblem, slotsOf } from "../policy/slots.ts";
 import { standingApprovals } from "./approvals.ts";
 import { foreignApprovals } from "./audit-deployments.ts";
 import { anchorOf } from "./audit-registry.ts";

@@ -1,5 +1,5 @@
 import type { EntryKind } from "../ledger/entry.ts";
-import type { Line } from "../promotion/line.ts";
+import type { Line } from "../line/line.ts";
 import type { Finding } from "./finding.ts";
 
 /** Entries after which a registry or an endpoint of their environment may be otherwise. */

@@ -22,7 +22,7 @@ export const KEYS_OF_ITEMS: Readonly<Record<string, string>> = {
 const MAX_DEPTH = 20;
 
 /** Everything but the targets, merged over all files. Pure. */
-export function mergedRoot(documents: readonly BundleDocument[]): Readonly<Record<string, unknown>> {
+function mergedRoot(documents: readonly BundleDocument[]): Readonly<Record<string, unknown>> {
   const merged = documents.reduce<unknown>((all, { value }) => mergeValues(all, value, ""), {});
   if (!isMap(merged)) return {};
   const { targets: _targets, environments: _environments, include: _include, ...rest } = merged;

@@ -17,7 +17,7 @@ const problemShape = z.strictObject({
   hint: z.string().optional(),
 });
 
-export const errorShape = z.strictObject({
+const errorShape = z.strictObject({
   code: z.string(),
   exit: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(5), z.literal(130)]),
   message: z.string(),

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { LedgerStore, StoredChain } from "../ledger/store.ts";
-import { EXIT, errnoOf, FactoryError, messageOf, outsideError } from "../lib/error.ts";
+import { changedError, errnoOf, FactoryError, messageOf, outsideError } from "../lib/error.ts";
 import { fileError } from "../lib/file-error.ts";
 import { syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { acquireLock, lockHolder } from "../lib/lock.ts";
@@ -67,9 +67,7 @@ export function openLedgerFile(path: string, signal?: AbortSignal): LedgerStore 
       return locked(() => {
         const now = readChain(path);
         if (!now.text.equals(was.text) || !now.torn.equals(was.torn))
-          throw new FactoryError("ledger.changed", EXIT.changed, `the ledger ${path} was changed meanwhile`, {
-            hint: "run it again",
-          });
+          throw changedError("ledger.changed", `the ledger ${path} was changed meanwhile`, "run it again");
         const old = Buffer.concat([was.text, was.torn]);
         const kept = old.length === 0 ? undefined : besides(path, "replaced");
         if (kept !== undefined) writeFileAtomic(kept, old, 0o600);

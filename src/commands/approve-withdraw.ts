@@ -5,11 +5,11 @@ import { KEY_OPTION, LINE_OPTIONS } from "../cli/line-world.ts";
 import { MARK } from "../cli/style.ts";
 import { recordedData, recordedShape } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
+import { candidateOf, parseVersionName } from "../line/find-candidate.ts";
+import { demandEnvironment } from "../line/line.ts";
+import { signerOn } from "../line/listed-keys.ts";
+import { momentOfTakingBack } from "../line/moment-of-taking-back.ts";
 import { untellAfterWithdrawal } from "../promotion/deployment-approval.ts";
-import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { demandEnvironment } from "../promotion/line.ts";
-import { signerOn } from "../promotion/listed-keys.ts";
-import { momentOfTakingBack } from "../promotion/moment-of-taking-back.ts";
 import { planWithdrawal, standingApprovals, type Withdrawal, withdraw } from "../promotion/withdraw.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 

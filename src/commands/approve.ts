@@ -17,6 +17,8 @@ import {
 } from "../cli/verdict-lines.ts";
 import { usageError } from "../lib/error.ts";
 import { stripControls } from "../lib/redact.ts";
+import { candidateOf, parseVersionName } from "../line/find-candidate.ts";
+import { signerOn } from "../line/listed-keys.ts";
 import { stepAfter } from "../promotion/after-approval.ts";
 import {
   APPROVAL_TRIES,
@@ -27,8 +29,6 @@ import {
   planApproval,
 } from "../promotion/approve.ts";
 import { tellAfterApproval } from "../promotion/deployment-approval.ts";
-import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { signerOn } from "../promotion/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { registerText } from "../tickets/ticket.ts";

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { examineAll } from "../doctor/examine-all.ts";
-import { findLine } from "../promotion/find-line.ts";
+import { findLine } from "../line/find-line.ts";
 import { trackingCredentials } from "../training/child-environment.ts";
 
 export const command = defineCommand({

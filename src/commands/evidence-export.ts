@@ -15,9 +15,9 @@ import type { LedgerStore } from "../ledger/store.ts";
 import { viewOf } from "../ledger/view.ts";
 import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
+import { findCandidate, parseVersionName } from "../line/find-candidate.ts";
+import { findLine } from "../line/find-line.ts";
 import { PROJECT_FILE } from "../project/read-project.ts";
-import { findCandidate, parseVersionName } from "../promotion/find-candidate.ts";
-import { findLine } from "../promotion/find-line.ts";
 
 /** Python programs of the package's docs that go into every export. */
 const SCRIPTS = ["verify.py", "verify_all.py"];

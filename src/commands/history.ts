@@ -6,8 +6,8 @@ import { historyShape, renderHistory } from "../cli/history-lines.ts";
 import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
+import { findLine } from "../line/find-line.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
-import { findLine } from "../promotion/find-line.ts";
 
 export const command = defineCommand({
   name: "history",

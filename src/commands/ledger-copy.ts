@@ -7,7 +7,7 @@ import { policyLedger, sayWhose } from "../ledger/ask-policy.ts";
 import { planCopy } from "../ledger/copy.ts";
 import { printHead } from "../ledger/entry.ts";
 import { sourceOfCopy } from "../ledger/place.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { changedError, usageError } from "../lib/error.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 
 export const command = defineCommand({
@@ -63,13 +63,17 @@ export const command = defineCommand({
     if (plan.action === "refuse") return { ok: false, data: { ...base, why: plan.why, fix: plan.fix } };
     if (plan.action === "copy" && !context.dryRun) {
       if (!(await target.begin(plan.text)))
-        throw new FactoryError("ledger.changed", EXIT.changed, `${target.place} got a chain meanwhile`, {
-          hint: "run it again: it says what is there",
-        });
+        throw changedError(
+          "ledger.changed",
+          `${target.place} got a chain meanwhile`,
+          "run it again: it says what is there",
+        );
       if (!(await target.read()).text.equals(plan.text))
-        throw new FactoryError("ledger.changed", EXIT.changed, `${target.place} does not hold what was written`, {
-          hint: "factory ledger verify says what is there; the source is as it was",
-        });
+        throw changedError(
+          "ledger.changed",
+          `${target.place} does not hold what was written`,
+          "factory ledger verify says what is there; the source is as it was",
+        );
     }
     return { ok: true, data: { ...base, entries: plan.entries, head: printHead(plan.head) } };
   },

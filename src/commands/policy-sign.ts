@@ -2,10 +2,10 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
 import { askPolicy, policyLedger, sayWhose } from "../ledger/ask-policy.ts";
+import { listedIn } from "../line/listed-keys.ts";
 import { policyDifference } from "../policy/difference.ts";
 import { planSignature, signPolicy } from "../policy/sign-policy.ts";
 import { demandPolicy, projectAround } from "../project/policy-around.ts";
-import { listedIn } from "../promotion/listed-keys.ts";
 
 export const command = defineCommand({
   name: "policy sign",

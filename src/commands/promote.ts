@@ -1,19 +1,22 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
+import type { Context } from "../cli/context.ts";
 import { deploymentData } from "../cli/deployment-lines.ts";
 import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
 import { promotionOutput, renderPromotion } from "../cli/promotion-lines.ts";
 import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
+import type { Signer } from "../lib/signing.ts";
+import { environmentAfter } from "../line/environment-after.ts";
+import { candidateOf, parseVersionName } from "../line/find-candidate.ts";
+import type { Line } from "../line/line.ts";
+import { signerOn } from "../line/listed-keys.ts";
 import { abandon } from "../promotion/abandon.ts";
-import { environmentAfter } from "../promotion/environment-after.ts";
-import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { signerOn } from "../promotion/listed-keys.ts";
 import type { PromotionPlan } from "../promotion/plan-promotion.ts";
 import { type PromotionResult, promote } from "../promotion/promote.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
-import { takeUnmovedBack } from "../release/take-back.ts";
+import { takeUnmovedBack } from "../release/take-release-back.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 
 export const command = defineCommand({
@@ -51,49 +54,10 @@ export const command = defineCommand({
   output: promotionOutput,
   async run(input, context) {
     const named = input.version === undefined ? undefined : parseVersionName(input.version);
-    const { cwd, clients } = context;
-    const where = { cwd, policy: input.policy, project: input.project, model: named?.model };
+    const where = { cwd: context.cwd, policy: input.policy, project: input.project, model: named?.model };
     const signer = await signerOn(where, input.key, context);
     const { line, policyFile, recorded } = await openForWriting(where, signer, context);
-    if (input.abandon) {
-      if (input.reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
-      const result = await abandon(line, input.to, input.reason, signer, context.now, context.dryRun, {
-        registry: clients.registry,
-        takeReleaseBack: (started, environment) =>
-          takeUnmovedBack(started, line.state, environment, {
-            registry: clients.registry,
-            serving: clients.serving,
-            report: context.report,
-            signal: context.signal,
-          }),
-        report: context.report,
-      });
-      if ("refused" in result) {
-        const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
-        return {
-          ok: false,
-          data: {
-            outcome: "refused" as const,
-            model: line.model,
-            to: { environment: input.to, name: "" },
-            verdicts,
-            ...recordedData(recorded),
-          },
-        };
-      }
-      const to = { environment: input.to, name: "" };
-      return {
-        ok: true,
-        data: {
-          outcome: context.dryRun ? ("planned" as const) : ("abandoned" as const),
-          model: line.model,
-          to,
-          verdicts: [],
-          abandoned: result.abandoned,
-          ...recordedData(recorded),
-        },
-      };
-    }
+    if (input.abandon) return abandonThere(line, input.to, input.reason, signer, recorded, context);
     if (named === undefined)
       throw usageError(
         "version.missing",
@@ -141,6 +105,31 @@ export const command = defineCommand({
   },
   render: renderPromotion,
 });
+
+async function abandonThere(
+  line: Line,
+  environment: string,
+  reason: string | undefined,
+  signer: Signer,
+  recorded: readonly number[],
+  { clients, now, dryRun, report, signal }: Context,
+) {
+  if (reason === undefined) throw usageError("flags.reason", "--abandon needs --reason", '--reason "why"');
+  const { registry, serving } = clients;
+  const result = await abandon(line, environment, reason, signer, now, dryRun, {
+    registry,
+    takeReleaseBack: (started, place) =>
+      takeUnmovedBack(started, line.state, place, { registry, serving, report, signal }),
+    report,
+  });
+  const data = { model: line.model, to: { environment, name: "" }, ...recordedData(recorded) };
+  if ("refused" in result) {
+    const verdicts = [{ rule: "abandon", verdict: "no" as const, why: result.refused }];
+    return { ok: false, data: { ...data, outcome: "refused" as const, verdicts } };
+  }
+  const outcome = dryRun ? ("planned" as const) : ("abandoned" as const);
+  return { ok: true, data: { ...data, outcome, verdicts: [], abandoned: result.abandoned } };
+}
 
 function wouldOf({ plan: { champion, to }, already, begun, entries }: Extract<PromotionResult, { kind: "planned" }>) {
   if (already !== undefined) return { already: true, entry: already.seq };

@@ -15,8 +15,8 @@ import {
   verdictShape,
 } from "../cli/verdict-lines.ts";
 import type { RollbackTarget } from "../ledger/entry.ts";
-import { candidateOf, parseVersionName } from "../promotion/find-candidate.ts";
-import { signerOn } from "../promotion/listed-keys.ts";
+import { candidateOf, parseVersionName } from "../line/find-candidate.ts";
+import { signerOn } from "../line/listed-keys.ts";
 import { openForWriting } from "../release/open-for-writing.ts";
 import { demandStrategy, release } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";

@@ -12,8 +12,8 @@ import {
 } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
 import { usageError } from "../lib/error.ts";
+import { signerOn } from "../line/listed-keys.ts";
 import { momentOf } from "../policy/local-time.ts";
-import { signerOn } from "../promotion/listed-keys.ts";
 import type { RollbackPlan } from "../release/plan-rollback.ts";
 import { openForRollback, rollbackEitherWay } from "../release/rollback-either-way.ts";
 

@@ -8,10 +8,10 @@ import { LINE_OPTIONS } from "../cli/line-world.ts";
 import { renderStatus, statusShape } from "../cli/status-lines.ts";
 import { printHead } from "../ledger/entry.ts";
 import { RESTORE } from "../ledger/open-ledger.ts";
+import { findLine } from "../line/find-line.ts";
+import { isPilot, LIST_IT } from "../line/line.ts";
 import { othersServer } from "../local/others-server.ts";
 import { openProject } from "../project/read-project.ts";
-import { findLine } from "../promotion/find-line.ts";
-import { isPilot, LIST_IT } from "../promotion/line.ts";
 
 export const command = defineCommand({
   name: "status",

@@ -17,8 +17,8 @@ import { printHead } from "../ledger/entry.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
-import { findLine } from "../promotion/find-line.ts";
-import type { Line } from "../promotion/line.ts";
+import { findLine } from "../line/find-line.ts";
+import type { Line } from "../line/line.ts";
 
 export const command = defineCommand({
   name: "verify",

@@ -31,7 +31,7 @@ export function scanPart(source: TableRef, checks: readonly DataCheck[]): TableP
 }
 
 /** Exact: rows with a key, values beyond the first of their kind, and all rows involved. */
-export function duplicatesPart(source: TableRef, check: DataCheck, columns: readonly BoundColumn[]): TablePart {
+function duplicatesPart(source: TableRef, check: DataCheck, columns: readonly BoundColumn[]): TablePart {
   const keys = columns.map((column) => expressions(dialect, column).value);
   const groups = `select count(*) as members from ${dialect.scan(source, positionsOf(columns), false)} as t where ${hasKey(keys)} group by ${keys.join(", ")}`;
   const figures = ["sum(members)", "sum(members - 1)", "sum(case when members > 1 then members end)"];
@@ -45,7 +45,7 @@ export function duplicatesPart(source: TableRef, check: DataCheck, columns: read
 }
 
 /** The contract's own query: how many rows it gives, and its value with the type before it, since a text has none. */
-export function answerPart(check: DataCheck, query: string, tables: readonly string[]): TablePart | { reason: string } {
+function answerPart(check: DataCheck, query: string, tables: readonly string[]): TablePart | { reason: string } {
   const filled = fillQuery(duckdbDialect, query, tables[0] ?? "", check.columns[0]);
   const made = warehouseQuery(filled, tables);
   if ("reason" in made) return { reason: `the query cannot run on a warehouse as on a file: ${made.reason}` };

@@ -3,7 +3,7 @@ import type { Dialect, FileDialect, SourceRef } from "./dialects/dialect.ts";
 import { expressions, violates } from "./predicates.ts";
 
 /** How many example rows are shown for a failed check. */
-export const EXAMPLE_ROWS = 3;
+const EXAMPLE_ROWS = 3;
 
 /** One statement over the whole source: first the number of rows, then two counts per check: judged and violating rows. */
 export interface ScanStatement {

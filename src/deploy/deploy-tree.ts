@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../lib/hash.ts";
 import { type Report, withTask } from "../lib/progress.ts";
-import { outcomeOf } from "../promotion/decide.ts";
+import { outcomeOf } from "../rules/decide.ts";
 import { assemble } from "./assemble.ts";
 import type { BundleCli } from "./bundle-cli.ts";
 import { type JudgedMaterial, judgeMaterial } from "./judge-material.ts";

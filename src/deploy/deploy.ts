@@ -1,15 +1,15 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EntryOf } from "../ledger/line-state.ts";
-import { outsideError, usageError } from "../lib/error.ts";
+import { changedError, outsideError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
+import { appendOn, appendOnLine } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import { takeTurn } from "../line/turn.ts";
+import type { LineWorld } from "../line/world.ts";
 import type { Environment } from "../policy/policy.ts";
-import { appendOn, appendOnLine, changed } from "../promotion/append.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
-import type { Line } from "../promotion/line.ts";
-import { actorOf } from "../promotion/promote.ts";
-import { takeTurn } from "../promotion/turn.ts";
-import type { LineWorld } from "../promotion/world.ts";
 import { assemble } from "./assemble.ts";
 import type { BundleCli, BundleRun } from "./bundle-cli.ts";
 import { judgeMaterial } from "./judge-material.ts";
@@ -86,11 +86,11 @@ async function deployInTurn(
   const run: BundleRun = { folder, target: plan.environment, variables: plan.variables };
   await withTask(world.report, "deploy.validate", "the workspace looks at the bundle", () => cli.validate(run));
   const actor = actorOf(gathered.facts, world);
-  const at = gathered.facts.now.known ? gathered.facts.now.value : world.now();
-  const entries = await appendOnLine(line, [{ kind: "deploy.started", body: plan.start }], actor, at, world.report);
+  const fact = { kind: "deploy.started" as const, body: plan.start };
+  const entries = await appendOnLine(line, [fact], actor, momentIn(gathered.facts), world.report);
   const started = entries?.at(-1);
   if (started?.kind !== "deploy.started")
-    throw changed("ledger.moved", "the ledger moved while this was planned", "plan again: run the same command");
+    throw changedError("ledger.moved", "the ledger moved while this was planned", "plan again: run the same command");
   await withTask(world.report, "deploy.deploy", `deploying to ${plan.workspace}`, () => cli.deploy(run));
   return { kind: "deployed", plan, entry: await finish(started, line, world) };
 }

@@ -6,7 +6,7 @@ import { localReferences } from "../bundle/local-paths.ts";
 import { at, entriesOf, isMap, textOf } from "../bundle/node.ts";
 import { type ResolvedBundle, resolveBundle } from "../bundle/resolve.ts";
 import { declaredVariables, targetsOf } from "../bundle/variables.ts";
-import { no, type Verdict, yes } from "../promotion/rule.ts";
+import { no, type Verdict, yes } from "../rules/rule.ts";
 import { bundleFilesOf, type Material } from "./material.ts";
 import { type Stranger, strangersOf } from "./only-checked.ts";
 

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BundleFiles } from "../bundle/load.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
+import { changedError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
-import { changed } from "../promotion/append.ts";
 import { manifestOf } from "../registry/manifest.ts";
 
 export interface MaterialFile {
@@ -34,7 +34,7 @@ export async function materialOf(evidence: Evidence): Promise<Material | { probl
         .map(async ({ path, sha256: digest }) => {
           const bytes = await readFile(join(evidence.folder, path));
           if (sha256(bytes) !== digest)
-            throw changed("deploy.evidence", `${path} of the evidence changed while it was read`, "run it again");
+            throw changedError("deploy.evidence", `${path} of the evidence changed while it was read`, "run it again");
           return { path: path.slice(prefix.length), sha256: digest, bytes };
         }),
     );

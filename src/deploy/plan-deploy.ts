@@ -1,9 +1,9 @@
 import type { BundleFinding } from "../bundle/finding.ts";
 import type { EntryBody } from "../ledger/entry.ts";
-import { decide, outcomeOf, RULES } from "../promotion/decide.ts";
 import type { Gathered, Question } from "../promotion/gather.ts";
 import { countingApprovals } from "../promotion/plan-promotion.ts";
-import { cannotTell, no, type Verdict, yes } from "../promotion/rule.ts";
+import { decide, outcomeOf, RULES } from "../rules/decide.ts";
+import { cannotTell, no, type Verdict, yes } from "../rules/rule.ts";
 import type { JudgedMaterial } from "./judge-material.ts";
 import { filesDigest, type Material } from "./material.ts";
 import type { TreeDifference } from "./working-tree.ts";

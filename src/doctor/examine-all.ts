@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
+import type { FoundLine } from "../line/find-line.ts";
 import { findHome } from "../local/home.ts";
 import { localServerStatus } from "../local/local-server.ts";
 import { othersServer } from "../local/others-server.ts";
@@ -10,7 +11,6 @@ import type { Environment, Policy } from "../policy/policy.ts";
 import { readPolicy } from "../policy/read-policy.ts";
 import { environmentsOf, openProject, PROJECT_FILE } from "../project/read-project.ts";
 import { endpointIn } from "../project/rules.ts";
-import type { FoundLine } from "../promotion/find-line.ts";
 import {
   type Check,
   examine,

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { FactoryError } from "../lib/error.ts";
+import type { FoundLine } from "../line/find-line.ts";
+import type { Line } from "../line/line.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { FoundLine } from "../promotion/find-line.ts";
-import type { Line } from "../promotion/line.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { type Check, examine } from "./doctor.ts";
 

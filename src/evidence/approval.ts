@@ -5,7 +5,7 @@ import { STATEMENT_TYPE, type Statement } from "../lib/in-toto.ts";
 import { INDEX_FILE } from "./evidence-index.ts";
 import { digestSchema, headSchema, nameSchema, parseStatement, subjectOf, timeSchema } from "./statement-parts.ts";
 
-export const APPROVAL_TYPE = "urn:pilot-to-production:approval/v1";
+const APPROVAL_TYPE = "urn:pilot-to-production:approval/v1";
 
 const predicate = z.strictObject({
   /** Name of the model, without catalog. */

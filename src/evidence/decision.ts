@@ -5,7 +5,7 @@ import { STATEMENT_TYPE, type Statement } from "../lib/in-toto.ts";
 import { digestSchema, headSchema, nameSchema, parseStatement, subjectOf, timeSchema } from "./statement-parts.ts";
 
 /** SLSA Verification Summary v1: https://slsa.dev/spec/v1.1/verification_summary */
-export const DECISION_TYPE = "https://slsa.dev/verification_summary/v1";
+const DECISION_TYPE = "https://slsa.dev/verification_summary/v1";
 const URN = "urn:pilot-to-production";
 
 /**

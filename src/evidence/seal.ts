@@ -12,7 +12,7 @@ import { mediaTypeOf, STATEMENT_MEDIA_TYPE } from "./media-type.ts";
 import { readEvidence } from "./read-evidence.ts";
 import { provenanceStatement, subjectsOf, testResultStatement } from "./statements.ts";
 
-export const ATTACHMENT_KINDS = [
+const ATTACHMENT_KINDS = [
   "junit",
   "metrics",
   "model",
@@ -152,7 +152,7 @@ export async function writeSealed(contents: readonly Content[], evidenceRoot: st
 }
 
 /** Names the evidence that was sealed last. */
-export const LATEST_FILE = "latest";
+const LATEST_FILE = "latest";
 
 function renameInto(from: string, to: string): void {
   try {

@@ -13,7 +13,7 @@ import type { Evidence } from "./read-evidence.ts";
 import { MAX_SIGNATURE_FILES, SIGNATURE_PATH, type SignedFile } from "./signature-path.ts";
 import { type KeyOf, openSigned, parseEnvelopes } from "./signed-statement.ts";
 
-export const EVIDENCE_TYPE = "urn:pilot-to-production:evidence/v1";
+const EVIDENCE_TYPE = "urn:pilot-to-production:evidence/v1";
 
 /** The bytes of one statement file. */
 export interface StatementBytes {

@@ -31,7 +31,7 @@ export type CheckContract = (request: {
 }) => Promise<DataReport>;
 
 /** The contract files that a gate names, relative to the project, sorted. */
-export function contractFiles(folder: string, gate: NonNullable<Project["gates"]["data"]>): string[] {
+function contractFiles(folder: string, gate: NonNullable<Project["gates"]["data"]>): string[] {
   return globSync([gate.contracts].flat(), { cwd: folder, followSymbolicLinks: false, onlyFiles: true })
     .filter((path) => !isOutside(folder, join(folder, path)))
     .sort();

@@ -1,4 +1,4 @@
-import type { EntryBody } from "./entry.ts";
+import { type EntryBody, numberOf } from "./entry.ts";
 import type { EnvironmentState } from "./line-state.ts";
 
 /** What the ledger says of one serving endpoint. */
@@ -23,7 +23,7 @@ export function endpointsOf(here: EnvironmentState): ReadonlyMap<string, Endpoin
     }
     const started = here.rolledback.find((each) => each.entry === entry)?.started.body;
     if (started === undefined) continue;
-    const to = entry.body.to === "none" ? undefined : entry.body.to.version;
+    const to = numberOf(entry.body.to);
     for (const [endpoint, { version }] of records) if (version === started.from.version) give(endpoint, to);
     if (started.endpoint !== undefined) give(started.endpoint, to);
   }

@@ -5,7 +5,7 @@ import { policyRecord } from "../policy/policy-record.ts";
 
 /**
  * What a ledger entry may say, by kind. Bodies hold ids, digests, verdicts and envelopes; a reason is one short line. The form of
- * the line around a body, and how it is signed and chained, is in `line.ts`.
+ * the line around a body, and how it is signed and chained, is in `entry-line.ts`.
  */
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 in lower-case hex");
@@ -34,6 +34,11 @@ export const rollbackTarget = z.union([
   z.strictObject({ ...placed.shape, signature: z.enum(["compatible", "not compatible", "not stated"]) }),
 ]);
 export type RollbackTarget = z.infer<typeof rollbackTarget>;
+
+/** The number of a version, where it may be that none is meant. */
+export function numberOf(placed: "none" | { version: string } | undefined): string | undefined {
+  return placed === undefined || placed === "none" ? undefined : placed.version;
+}
 
 /** What promotion, release and rollback have in common. */
 const candidate = { model: name, digest, environment: name };

@@ -3,7 +3,7 @@ import { type Identity, identityOfKey } from "../policy/identity.ts";
 import { type PolicyInForce, policyAfter } from "../policy/in-force.ts";
 import type { Policy } from "../policy/policy.ts";
 import { EMPTY_HEAD, type Entry, type Head } from "./entry.ts";
-import { signedPart } from "./line.ts";
+import { signedPart } from "./entry-line.ts";
 
 /** How far the clocks of two machines may be apart: an entry's time may lie so long before that of the entry before it. */
 export const CLOCK_TOLERANCE_MS = 5 * 60_000;

@@ -2,8 +2,8 @@ import { EXIT, FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { holdsSecret } from "../lib/redact.ts";
 import type { Signer } from "../lib/signing.ts";
 import type { Entry, Fact, Head } from "./entry.ts";
+import { formatEntry, parseLine } from "./entry-line.ts";
 import { type Judged, judgeEntry, type Refusal } from "./judge.ts";
-import { formatEntry, parseLine } from "./line.ts";
 import type { LedgerStore } from "./store.ts";
 import { type ChainProblem, judgeChain, type LedgerView } from "./view.ts";
 

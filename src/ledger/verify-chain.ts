@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { EMPTY_HEAD, type Head } from "./entry.ts";
-import { HASH_PART_BYTES, LINE_START, PREV_PART_BYTES, SIG_PART_BYTES } from "./line.ts";
+import { HASH_PART_BYTES, LINE_START, PREV_PART_BYTES, SIG_PART_BYTES } from "./entry-line.ts";
 
 const LF = 0x0a;
 const ZERO = 0x30;

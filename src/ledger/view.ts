@@ -1,8 +1,8 @@
 import { usageError } from "../lib/error.ts";
 import type { PolicyInForce } from "../policy/in-force.ts";
 import type { Entry, Head } from "./entry.ts";
+import { laterFormat, parseLine } from "./entry-line.ts";
 import { type Judged, judgeEntry, NOTHING_JUDGED } from "./judge.ts";
-import { laterFormat, parseLine } from "./line.ts";
 import { walkChain } from "./verify-chain.ts";
 
 /** Something in a chain that does not hold. */

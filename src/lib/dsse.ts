@@ -21,7 +21,7 @@ export type Envelope = z.infer<typeof envelopeSchema>;
 export const IN_TOTO_PAYLOAD = "application/vnd.in-toto+json";
 
 /** The bytes that are signed: `DSSEv1 <length> <type> <length> <payload>` (pre-authentication encoding). */
-export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
+function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
   const type = Buffer.from(payloadType);
   return Buffer.concat([Buffer.from(`DSSEv1 ${type.length} `), type, Buffer.from(` ${payload.length} `), payload]);
 }

@@ -44,6 +44,11 @@ export function outsideError(code: string, message: string, hint?: string, cause
   return new FactoryError(code, EXIT.outside, message, { ...(hint && { hint }), cause });
 }
 
+/** The world changed under a plan: exit 5. */
+export function changedError(code: string, message: string, hint?: string, cause?: unknown): FactoryError {
+  return new FactoryError(code, EXIT.changed, message, { ...(hint && { hint }), cause });
+}
+
 /** The message of anything thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

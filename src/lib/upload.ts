@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { EXIT, FactoryError } from "./error.ts";
+import { changedError, type FactoryError } from "./error.ts";
 import { type HttpReply, type HttpRequest, sendHttp } from "./http.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -49,8 +49,10 @@ export async function uploadFile(
 }
 
 function changed(path: string, cause?: unknown): FactoryError {
-  return new FactoryError("upload.changed", EXIT.changed, `${path} changed or went away before it was sent`, {
-    hint: "run the command again",
+  return changedError(
+    "upload.changed",
+    `${path} changed or went away before it was sent`,
+    "run the command again",
     cause,
-  });
+  );
 }

@@ -23,7 +23,7 @@ export function gitEmail(folder: string, variables: Readonly<Record<string, stri
 }
 
 /** `user.email` of a git configuration file; the last one counts. Pure. */
-export function emailIn(text: string): string | undefined {
+function emailIn(text: string): string | undefined {
   let section = "";
   let found: string | undefined;
   for (const line of text.split("\n")) {

@@ -21,7 +21,7 @@ import { encryptedPem } from "./encrypt-key.ts";
 /** A key file is a few hundred bytes; more is something else. */
 const MAX_BYTES = 16_384;
 /** Shorter ones are guessed, whatever the key derivation costs. */
-export const MIN_PASSPHRASE = 12;
+const MIN_PASSPHRASE = 12;
 
 /** The folder of a user's keys inside factory's configuration folder. */
 export function keysFolder(config: string): string {

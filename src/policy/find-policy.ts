@@ -48,12 +48,12 @@ export function openPolicyFile(path: string): PolicyFile {
 }
 
 /** `policy.sigs.jsonl` beside `policy.yaml`. */
-export function signaturesBeside(policyPath: string): string {
+function signaturesBeside(policyPath: string): string {
   return `${policyPath.replace(/\.ya?ml$/, "")}.sigs.jsonl`;
 }
 
 /** The envelopes of a file of signatures, none when there is no file. Each line is one envelope in canonical JSON. */
-export function readSignatures(path: string): Envelope[] {
+function readSignatures(path: string): Envelope[] {
   if (!existsSync(path)) return [];
   const lines = readTextFile(path, "policy signatures").split("\n");
   if (lines.at(-1) === "") lines.pop();

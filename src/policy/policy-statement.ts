@@ -5,7 +5,7 @@ import { STATEMENT_TYPE, type Statement, subjectSchema } from "../lib/in-toto.ts
 import type { Policy } from "./policy.ts";
 
 /** What an owner says with a signature: these bytes are the policy of this organisation, in this version. */
-export const POLICY_PREDICATE = "urn:pilot-to-production:policy/v1";
+const POLICY_PREDICATE = "urn:pilot-to-production:policy/v1";
 
 /** The bytes that an owner signs: an in-toto Statement v1 in canonical JSON. One policy has exactly one such text. Pure. */
 export function policyStatement(policy: Pick<Policy, "organisation" | "version">, digest: string): Buffer {

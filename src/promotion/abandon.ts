@@ -1,15 +1,15 @@
 import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf, Started } from "../ledger/line-state.ts";
-import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import { changedError, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
+import { appendOnLine } from "../line/append.ts";
+import { demandEnvironment, type Line } from "../line/line.ts";
+import { momentOfTakingBack } from "../line/moment-of-taking-back.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import type { Environment } from "../policy/policy.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
-import { appendOnLine, changed } from "./append.ts";
-import { demandEnvironment, type Line } from "./line.ts";
-import { momentOfTakingBack } from "./moment-of-taking-back.ts";
-import { takeBackChallenger } from "./take-back.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 interface AbandonWorld {
   registry: (environment: Environment) => Promise<ModelRegistry>;
@@ -56,7 +56,7 @@ export async function abandon(
   if (place !== undefined) for (const each of open) await putBack(each, place, line, world);
   const facts = open.map((each): Fact => ({ kind: "abandoned", body: { started: each.seq, environment, reason } }));
   if ((await appendOnLine(line, facts, { by: identity.address, signer }, at)) === undefined)
-    throw changed("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
+    throw changedError("ledger.moved", "the ledger moved meanwhile", "look again, then run it again");
   return { abandoned };
 }
 
@@ -64,7 +64,7 @@ export async function abandon(
 async function putBack(started: Started, environment: Environment, line: Line, world: AbandonWorld): Promise<void> {
   try {
     if (started.kind === "promotion.started")
-      await takeBackChallenger(started, line.state, await world.registry(environment));
+      await takeChallengerBack(started, line.state, await world.registry(environment));
     if (started.kind === "release.started") await world.takeReleaseBack(started, environment);
   } catch (error) {
     if (error instanceof FactoryError && error.exit === EXIT.interrupted) throw error;

@@ -1,7 +1,7 @@
 import type { LineState } from "../ledger/line-state.ts";
+import { missingAfter } from "../rules/rules-approvals.ts";
 import type { ApprovalPlan } from "./approve.ts";
 import type { Gathered } from "./gather.ts";
-import { missingAfter } from "./rules-approvals.ts";
 
 /** What comes after an approval: another one by the roles that are still missing, the promotion, or the release of what stands there. Pure. */
 export function stepAfter(

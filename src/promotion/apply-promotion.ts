@@ -1,20 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
+import type { EntryBody } from "../ledger/entry.ts";
+import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { FactoryError } from "../lib/error.ts";
+import { changedError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
+import { setAnchor } from "../line/anchor.ts";
+import { appendEnd } from "../line/append.ts";
+import { demandStillAllowed } from "../line/heed-others.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
-import { setAnchor } from "./anchor.ts";
-import { appendEnd, changed } from "./append.ts";
 import { decisionBundle, decisionOf } from "./decision-bundle.ts";
 import { type DeploymentTold, tellDeployment } from "./deployment-approval.ts";
 import type { Gathered } from "./gather.ts";
-import { demandStillAllowed } from "./heed-others.ts";
-import type { Line } from "./line.ts";
-import { takeBackChallenger } from "./take-back.ts";
-import type { LineWorld } from "./world.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 const READS = 3;
 const PAUSE_MS = 500;
@@ -41,12 +42,15 @@ export async function applyPromotion(
   line: Line,
   actor: Actor,
   world: LineWorld,
-  resumed: boolean,
 ): Promise<Promoted> {
   const { body } = started;
   const { target, evidence, model, signatures } = gathered;
   if (evidence === undefined || model === undefined || model.digest !== body.digest)
-    throw changed("promotion.material", "evidence or bytes changed after the promotion was started", "run it again");
+    throw changedError(
+      "promotion.material",
+      "evidence or bytes changed after the promotion was started",
+      "run it again",
+    );
   const [registry, objects] = await Promise.all([world.registry(target), world.objects(target, line.model)]);
   const bundle = decisionBundle(
     started,
@@ -58,21 +62,14 @@ export async function applyPromotion(
     await putEvidence(objects, evidence, signatures, line.model);
     await putBundle(objects, bundle, line.model);
   });
-  const tries = view.entries.filter(
-    (each) =>
-      each.kind === "promotion.started" &&
-      each.body.environment === body.environment &&
-      each.body.digest === body.digest,
-  );
-  const earlierTry = resumed || tries.length > 1;
-  const version = await arrive(gathered, registry, body, bundle.digest, earlierTry, world);
+  const version = await arrive(gathered, registry, body, bundle.digest, wasTried(body, line), world);
   await demandBytes(registry, version, body.digest, world);
   const undo = (state: LineState) => undoUnlessAnothers(started, version, state, registry);
   await demandStillAllowed(started, line.ledger, async (state, why) => (why === "ended" ? undo(state) : undefined));
   if (line.state.environment(target.name).champion?.version !== version.version)
     await registry.setAlias(body.target, "challenger", version.version);
   // What serves already is no challenger; an earlier try, of when it did not serve, may have made it one.
-  else await takeBackChallenger(started, line.state, registry);
+  else await takeChallengerBack(started, line.state, registry);
   const { version: number, createdAt } = version;
   const entry = await appendEnd(
     line.ledger,
@@ -93,14 +90,10 @@ export async function applyPromotion(
     actor,
     view,
     world.now,
-  ).catch(async (error) => {
-    if (error instanceof FactoryError && error.code === "ledger.ended")
-      await undo(lineState((await line.ledger.view()).entries));
-    throw error;
-  });
+    undo,
+  );
   await setAnchor(registry, body.target, entry, body.policy);
   const deployment = await tellDeployment(gathered, registry, number);
-  if (entry.kind !== "promoted") throw new TypeError("an entry came back as another kind");
   return {
     environment: body.environment,
     name: body.target,
@@ -109,6 +102,13 @@ export async function applyPromotion(
     entry,
     deployment,
   };
+}
+
+/** Whether the same bytes were on their way there when the line was read: that try may have left a version. */
+function wasTried({ environment, digest }: EntryBody<"promotion.started">, { view }: Line): boolean {
+  return view.entries.some(
+    (each) => each.kind === "promotion.started" && each.body.environment === environment && each.body.digest === digest,
+  );
 }
 
 /**
@@ -124,7 +124,7 @@ async function undoUnlessAnothers(
   const { target, environment, digest } = started.body;
   const { open, promoted } = state.environment(environment);
   if (open.some((each) => each.kind === "promotion.started")) return;
-  await takeBackChallenger(started, state, registry);
+  await takeChallengerBack(started, state, registry);
   const known = promoted.flatMap((each) => (each.entry.body.digest === digest ? [each.entry.body.version] : []));
   if (known.length > 0 && !known.includes(version)) await registry.removeVersion(target, version);
 }
@@ -133,7 +133,7 @@ async function undoUnlessAnothers(
 async function arrive(
   gathered: Gathered,
   registry: ModelRegistry,
-  body: EntryOf<"promotion.started">["body"],
+  body: EntryBody<"promotion.started">,
   bundle: string,
   earlierTry: boolean,
   world: LineWorld,
@@ -142,7 +142,11 @@ async function arrive(
   if (present !== undefined) {
     const found = await registry.version(body.target, present);
     if (found !== undefined) return found;
-    throw changed("promotion.gone", `${body.target} v${present} is not in the registry any more`, "factory verify");
+    throw changedError(
+      "promotion.gone",
+      `${body.target} v${present} is not in the registry any more`,
+      "factory verify",
+    );
   }
   if (model === undefined) throw new TypeError("a promotion without bytes");
   const evidence = facts.evidence.known ? facts.evidence.value.facts : undefined;
@@ -181,7 +185,7 @@ export async function demandBytes(
     const arrived = await digestModel(registry.filesOf(version), world.report);
     if (arrived.digest === digest) return;
     if (reads === READS)
-      throw changed(
+      throw changedError(
         "promotion.bytes",
         `${version.model} v${version.version} has bytes sha256:${arrived.digest.slice(0, 12)}…, not sha256:${digest.slice(0, 12)}…: no alias was moved`,
         "somebody wrote to its artifacts: factory verify",

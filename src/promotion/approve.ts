@@ -3,16 +3,17 @@ import { signStatement } from "../evidence/signed-statement.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
+import { changedError } from "../lib/error.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
+import { appendOnLine } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import type { Rules } from "../project/rules.ts";
+import { decide, outcomeOf } from "../rules/decide.ts";
+import type { Verdict } from "../rules/rule.ts";
+import { approvalTtlMs, approverRole } from "../rules/rules-approvals.ts";
 import type { Ticket, TicketSeen } from "../tickets/ticket.ts";
-import { appendOnLine, changed } from "./append.ts";
-import { decide, outcomeOf } from "./decide.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
-import type { Line } from "./line.ts";
-import { actorOf } from "./promote.ts";
-import type { Verdict } from "./rule.ts";
-import { approvalTtlMs, approverRole } from "./rules-approvals.ts";
-import type { LineWorld } from "./world.ts";
 
 /** What somebody is about to sign. */
 export interface ApprovalPlan {
@@ -132,12 +133,11 @@ export async function applyApproval(
     approver,
   });
   const envelope = signStatement(statement, world.signer);
-  const at = gathered.facts.now.known ? gathered.facts.now.value : world.now();
   const entries = await appendOnLine(
     line,
     [{ kind: "approved", body: { envelope } }],
     actorOf(gathered.facts, world),
-    at,
+    momentIn(gathered.facts),
     world.report,
   );
   const entry = entries?.at(-1);
@@ -148,5 +148,9 @@ export async function applyApproval(
 export const APPROVAL_TRIES = 10;
 
 export function ledgerBusy(): Error {
-  return changed("ledger.busy", "the ledger moved again and again while this was signed", "run the same command again");
+  return changedError(
+    "ledger.busy",
+    "the ledger moved again and again while this was signed",
+    "run the same command again",
+  );
 }

@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Evidence, MANIFEST_PATH } from "../evidence/read-evidence.ts";
 import { FactoryError } from "../lib/error.ts";
+import type { LineWorld } from "../line/world.ts";
 import { modelDigest } from "../registry/manifest.ts";
 import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
-import { type Known, known, type SeenBytes, unknown } from "./facts.ts";
-import type { LineWorld } from "./world.ts";
+import { type Known, known, type SeenBytes, unknown } from "../rules/facts.ts";
 
 /**
  * Where bytes are fixed: what was recorded of them, if the file MLmodel is that of the evidence. Number and creation time are compared

@@ -1,18 +1,18 @@
 import type { PlacedVersion } from "../ledger/entry.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import { listingIn } from "../policy/listing.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import type { DeploymentRun } from "../registry/deployment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
-import { assignRoles } from "./assign-roles.ts";
-import { type DecisionFacts, known } from "./facts.ts";
+import { assignRoles } from "../rules/assign-roles.ts";
+import { type DecisionFacts, known } from "../rules/facts.ts";
+import { APPROVAL_RULES, membersOf } from "../rules/rules-approvals.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import type { Gathered } from "./gather.ts";
-import type { Line } from "./line.ts";
-import { APPROVAL_RULES, membersOf } from "./rules-approvals.ts";
-import type { LineWorld } from "./world.ts";
 
 /** What the deployment job of a version was told, and how its run stands since; no run: nobody could say. */
 export interface DeploymentTold extends Omit<DeploymentRun, "run"> {

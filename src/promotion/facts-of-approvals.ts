@@ -2,10 +2,10 @@ import { type Approval, parseApproval } from "../evidence/approval.ts";
 import { openSigned } from "../evidence/signed-statement.ts";
 import type { Envelope } from "../lib/dsse.ts";
 import { FactoryError } from "../lib/error.ts";
+import type { Line } from "../line/line.ts";
 import { identityOfKey, listedKey } from "../policy/identity.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { SeenApproval } from "./facts.ts";
-import type { Line } from "./line.ts";
+import type { SeenApproval } from "../rules/facts.ts";
 
 /**
  * Every approval of a chain, and whose it is: by the keys that the policy lists now, as they were when it was signed. So a key

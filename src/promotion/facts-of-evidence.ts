@@ -14,7 +14,7 @@ import type { Policy } from "../policy/policy.ts";
 import { acceptedSigner } from "../policy/signed-by.ts";
 import { type Project, projectSchema } from "../project/project.ts";
 import { metricsFor } from "../project/rules.ts";
-import { type Known, known, type SeenEvidence, unknown } from "./facts.ts";
+import { type Known, known, type SeenEvidence, unknown } from "../rules/facts.ts";
 
 export interface EvidenceMaterial {
   seen: Known<SeenEvidence>;

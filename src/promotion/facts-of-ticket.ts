@@ -1,9 +1,9 @@
 import type { LineState } from "../ledger/line-state.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
+import { type DecisionFacts, known, unknown } from "../rules/facts.ts";
 import { recordDigest } from "../tickets/ticket.ts";
-import { type DecisionFacts, known, unknown } from "./facts.ts";
 import type { Question } from "./gather.ts";
-import type { Line } from "./line.ts";
-import type { LineWorld } from "./world.ts";
 
 /** The ticket that was named: asked of its system, and looked for in the ledger. */
 export async function ticketOf(question: Question, line: Line, world: LineWorld): Promise<DecisionFacts["ticket"]> {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { outsideError, usageError } from "../lib/error.ts";
+import { momentOfDecision } from "../line/clock.ts";
+import type { Line } from "../line/line.ts";
+import type { LineWorld } from "../line/world.ts";
 import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment } from "../policy/policy.ts";
@@ -8,12 +11,9 @@ import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, type RegisteredModel, registeredName } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
 import type { LoggedModel, Run, Tracking } from "../training/tracking.ts";
-import { momentOfDecision } from "./clock.ts";
 import { strangeFiles } from "./evidence-of-commit.ts";
 import { projectOf, thresholdsProblem } from "./facts-of-evidence.ts";
-import type { Line } from "./line.ts";
 import { recorderOf } from "./recorder.ts";
-import type { LineWorld } from "./world.ts";
 
 export interface RegisterRequest {
   evidence: Evidence;

@@ -1,34 +1,33 @@
 import { join } from "node:path";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import type { SignedFile } from "../evidence/signature-path.ts";
-import type { LineState } from "../ledger/line-state.ts";
 import type { Envelope } from "../lib/dsse.ts";
 import { usageError } from "../lib/error.ts";
-import { identityOfKey } from "../policy/identity.ts";
+import { momentOfDecision } from "../line/clock.ts";
+import type { Candidate } from "../line/find-candidate.ts";
+import type { Line } from "../line/line.ts";
+import {
+  leftovers,
+  leftVersion,
+  type RegistryPicture,
+  recordedVersions,
+  registryDifferences,
+} from "../line/registry-differences.ts";
+import type { LineWorld } from "../line/world.ts";
+import { type Identity, identityOfKey } from "../policy/identity.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import type { Project } from "../project/project.ts";
 import { rulesDigest, rulesFor } from "../project/rules.ts";
 import type { FetchedModel } from "../registry/model-files.ts";
-import { type ModelRegistry, type ModelVersion, registeredName, VERSION_TAGS } from "../registry/registry.ts";
+import { type ModelRegistry, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
+import { type Action, type DecisionFacts, known, unknown } from "../rules/facts.ts";
 import { bytesOf, recordedBytes, recordedModel } from "./candidate-bytes.ts";
-import { momentOfDecision } from "./clock.ts";
-import { type Action, type DecisionFacts, known, type ServingChampion, unknown } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import { type EvidenceMaterial, gatherEvidence, registrationOf } from "./facts-of-evidence.ts";
+import { championOf, ledgerProblems, standingOf } from "./facts-of-line.ts";
 import { ticketOf } from "./facts-of-ticket.ts";
-import type { Candidate } from "./find-candidate.ts";
-import type { Line } from "./line.ts";
-import {
-  anchorProblem,
-  leftovers,
-  leftVersion,
-  misplacedRegistrations,
-  recordedVersions,
-  registryDifferences,
-} from "./registry-differences.ts";
-import type { LineWorld } from "./world.ts";
 
 export interface Question {
   action: Action;
@@ -87,44 +86,64 @@ function targetOf(policy: Policy, name: string, action: Action): { source: Envir
 export async function gatherFacts(question: Question, line: Line, world: LineWorld): Promise<Gathered> {
   if (!line.policy.known) throw usageError("policy.none", line.policy.why, line.policy.fix);
   const { policy } = line.policy.value.inForce;
+  const read = await readAll(question, line, policy, world);
+  const { source, target, name, material, evidence, targetModel, targetVersions } = read;
+  const at = read.now.known ? read.now.value : world.now();
+  const actor = identityOfKey(policy, world.signer.keyId, at);
+  return {
+    facts: factsFrom(question, line, policy, actor, read),
+    source,
+    target,
+    name,
+    model: material,
+    evidence: evidence.evidence,
+    project: evidence.project.known ? evidence.project.value : undefined,
+    signatures: evidence.signatures,
+    hasModel: targetModel !== undefined,
+    deploymentJob: targetModel?.deploymentJob,
+    highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
+    present:
+      recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === question.candidate.digest)
+        ?.version ?? leftVersion(targetVersions, question.candidate.digest, line.state.environment(target.name)),
+    approvals: line.state.approvals.map(({ entry }) => ({ hash: entry.hash, envelope: entry.body.envelope })),
+  };
+}
+
+type Read = Awaited<ReturnType<typeof readAll>>;
+
+/** In as few rounds as it takes; nothing is judged yet. */
+async function readAll(question: Question, line: Line, policy: Policy, world: LineWorld) {
   const { candidate, action } = question;
   const { source, target } = targetOf(policy, question.environment, action);
   const first = policy.environments[0] ?? target;
   const name = registeredName(target.catalog, line.model);
   const standing = standingOf(line.state, source, candidate.digest, first);
-  const registries = new Map<string, ModelRegistry>();
-  for (const each of new Set([target, source])) registries.set(each.name, await world.registry(each));
-  const of = async (environment: Environment) => registries.get(environment.name) ?? world.registry(environment);
-  const targetRegistry = await of(target);
-  if (line.ledger.local && !targetRegistry.local)
-    throw usageError(
-      "ledger.local",
-      `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
-      "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
-    );
+  const targetRegistry = await world.registry(target);
+  const sourceRegistry = source === target ? targetRegistry : await world.registry(source);
+  demandShared(line, target, targetRegistry);
   const place = standing && { model: registeredName(source.catalog, line.model), version: standing.version };
   // What a release lets serve is there already: where nobody can have changed it since, it is not fetched again.
   const fixed = action === "release" && targetRegistry.bytesAreFixed;
   const modelFolder = join(world.workFolder, "model");
   // Nothing of this waits for anything else of it.
   const [pictures, bytes, ticket] = await Promise.all([
-    Promise.all([...new Set([target, source])].map((each) => pictureOf(each, line, standing, source, of))),
+    Promise.all([
+      pictureOf(target, targetRegistry, first, line, source === target ? standing : undefined),
+      ...(source === target ? [] : [pictureOf(source, sourceRegistry, first, line, standing)]),
+    ]),
     action === "approve" || place === undefined || fixed
       ? undefined
-      : bytesOf(await of(source), place, modelFolder, world),
+      : bytesOf(sourceRegistry, place, modelFolder, world),
     ticketOf(question, line, world),
   ]);
-  const versionsIn = (environment: Environment) =>
-    pictures.find((each) => each.environment === environment)?.versions ?? [];
-  const version = versionsIn(source).find((each) => each.version === standing?.version);
+  const pictureIn = (environment: Environment) => pictures.find((each) => each.environment === environment.name);
+  const version = pictureIn(source)?.versions.find((each) => each.version === standing?.version);
   const now = momentOfDecision(world.now().getTime(), targetRegistry.clock(), line.view.entries.at(-1));
-  const at = now.known ? now.value : world.now();
-  const chain = [...pictures].reverse().map((each) => each.environment);
+  // The nearest first; the last is where `register` puts later signatures.
   const stores = await Promise.all(
-    [...new Set([source, ...chain, first])].map((each) => world.objects(each, line.model)),
+    [...new Set([source, target, first])].map((each) => world.objects(each, line.model)),
   );
-  const registered = pictures.find((each) => each.environment === target)?.model;
-  const hasModel = registered !== undefined;
+  const targetModel = pictureIn(target)?.model;
   const [evidence] = await Promise.all([
     gatherEvidence(
       candidate.evidence,
@@ -134,14 +153,50 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       world.cacheFolder,
       registrationOf(line.state, candidate.evidence),
     ),
-    action === "approve" ? undefined : demandRights(targetRegistry, name, hasModel),
+    action === "approve" ? undefined : demandRights(targetRegistry, name, targetModel !== undefined),
   ]);
   const material =
     fixed && place !== undefined && version !== undefined
       ? await recordedModel(targetRegistry, place, evidence.evidence, modelFolder)
       : bytes?.model;
-  const targetVersions = versionsIn(target);
-  const facts: DecisionFacts = {
+  const seenBytes = fixed ? recordedBytes(version, material) : (bytes?.fact ?? unknown("there are no bytes to read"));
+  const targetVersions = pictureIn(target)?.versions ?? [];
+  return {
+    source,
+    target,
+    name,
+    standing,
+    pictures,
+    version,
+    seenBytes,
+    material,
+    evidence,
+    ticket,
+    now,
+    targetModel,
+    targetVersions,
+  };
+}
+
+/** A ledger that nobody else can read is for registries that nobody else can reach. Throws exit 2. */
+function demandShared({ ledger }: Line, target: Environment, registry: ModelRegistry): void {
+  if (!ledger.local || registry.local) return;
+  throw usageError(
+    "ledger.local",
+    `the ledger is a file on this machine, but the registry of ${target.name} is not on this machine`,
+    "several people and machines need a ledger that all can reach: ledger: { kind: git, … } (or delta) in policy.yaml",
+  );
+}
+
+/** What the rules judge, out of what was read. Pure. */
+function factsFrom(
+  { action, candidate, role }: Question,
+  line: Line,
+  policy: Policy,
+  actor: Identity | { problem: string },
+  { source, target, standing, pictures, version, seenBytes, evidence, ticket, now }: Read,
+): DecisionFacts {
+  return {
     action,
     project: line.project,
     model: line.model,
@@ -150,7 +205,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     environment: target,
     now,
     policy: line.policy,
-    actor: known(identityOfKey(policy, world.signer.keyId, at)),
+    actor: known(actor),
     ledger: known(ledgerProblems(line, pictures)),
     rules: rulesOf(evidence, policy, target),
     standing: known({
@@ -161,124 +216,47 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
       standing === undefined
         ? unknown("it does not stand there")
         : known(version && { createdAt: version.createdAt, digestTag: version.tags[VERSION_TAGS.digest] }),
-    bytes: fixed
-      ? recordedBytes(version, material)
-      : bytes === undefined
-        ? unknown("there are no bytes to read")
-        : bytes.fact,
+    bytes: seenBytes,
     evidence: evidence.seen,
     evidenceProblem: evidence.problem,
     champion: known(championOf(line.state, policy)),
     registry: known(
-      pictures.flatMap(({ environment, model, versions }) => {
-        const picture = { environment: environment.name, isFirst: environment === first, model, versions };
-        const here = line.state.environment(environment.name);
-        const recorded = recordedVersions(environment.name, line.view.entries);
-        const again = action === "promote" && environment === target ? candidate.digest : undefined;
+      pictures.flatMap((picture) => {
+        const here = line.state.environment(picture.environment);
+        const recorded = recordedVersions(picture.environment, line.view.entries);
+        const again = action === "promote" && picture.environment === target.name ? candidate.digest : undefined;
         return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded, again));
       }),
     ),
     approvals: known(approvalsOf(line, policy)),
-    role: question.role,
+    role,
     strategy: undefined,
     ticket,
   };
-  return {
-    facts,
-    source,
-    target,
-    name,
-    model: material,
-    evidence: evidence.evidence,
-    project: evidence.project.known ? evidence.project.value : undefined,
-    signatures: evidence.signatures,
-    hasModel,
-    deploymentJob: registered?.deploymentJob,
-    highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
-    present:
-      recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === candidate.digest)?.version ??
-      leftVersion(targetVersions, candidate.digest, line.state.environment(target.name)),
-    approvals: line.state.approvals.map(({ entry }) => ({ hash: entry.hash, envelope: entry.body.envelope })),
-  };
 }
 
-interface Picture {
-  environment: Environment;
-  model: Awaited<ReturnType<ModelRegistry["model"]>>;
-  versions: readonly ModelVersion[];
-}
-
+/** What a registry holds for an environment. `standing`: the candidate's version there, by the ledger. */
 async function pictureOf(
   environment: Environment,
+  registry: ModelRegistry,
+  first: Environment,
   line: Line,
   standing: { version: string } | undefined,
-  source: Environment,
-  registryOf: (environment: Environment) => Promise<ModelRegistry>,
-): Promise<Picture> {
-  const registry = await registryOf(environment);
+): Promise<RegistryPicture> {
   const name = registeredName(environment.catalog, line.model);
   const recorded = new Set(recordedVersions(environment.name, line.view.entries).map((each) => each.version));
   // What the ledger does not know may have been left by a cut-off promotion, which its tags tell.
-  const known = environment === source ? standing?.version : undefined;
-  const tagsOf = (version: string): boolean => !recorded.has(version) || version === known;
+  const candidate = standing?.version;
+  const tagsOf = (version: string): boolean => !recorded.has(version) || version === candidate;
   const [model, versions] = await Promise.all([
-    registry.model(name, known !== undefined),
-    registry.versions(name, tagsOf, known),
+    registry.model(name, candidate !== undefined),
+    registry.versions(name, tagsOf, candidate),
   ]);
-  return { environment, model, versions };
-}
-
-/** The version in which a candidate stands in an environment, by the ledger. */
-function standingOf(state: LineState, source: Environment, digest: string, first: Environment) {
-  if (source.name === first.name) {
-    const body = state.registered.findLast(
-      (each) => each.body.digest === digest && each.body.environment === first.name,
-    )?.body;
-    return body && { version: body.version, digest, createdAt: body.createdAt };
-  }
-  const body = state.environment(source.name).promoted.findLast((each) => each.entry.body.digest === digest)
-    ?.entry.body;
-  return body && { version: body.version, digest, createdAt: body.createdAt };
-}
-
-function ledgerProblems(line: Line, pictures: readonly Picture[]): string[] {
-  return [
-    ...line.view.problems.map((each) => each.message),
-    ...line.state.problems.map((each) => `entry ${each.seq} ${each.message}`),
-    ...(line.state.project !== undefined && line.state.project !== line.project
-      ? [`the chain is that of project ${line.state.project}`]
-      : []),
-    ...misplacedRegistrations(line.view),
-    ...pictures.flatMap((each) => anchorProblem(each.model, each.environment.name, line.view.entries) ?? []),
-  ];
+  return { environment: environment.name, isFirst: environment === first, model, versions };
 }
 
 function rulesOf(evidence: EvidenceMaterial, policy: Policy, target: Environment): DecisionFacts["rules"] {
   if (!evidence.project.known) return evidence.project;
   const project = evidence.project.value;
   return known({ rules: rulesFor(project, policy, target), digest: rulesDigest(project, policy, target) });
-}
-
-/** The champion of the last environment that has one, as check looks for it. Pure. */
-export function championOf(state: LineState, policy: Policy): ServingChampion | undefined {
-  for (const environment of policy.environments.toReversed()) {
-    const { champion } = state.environment(environment.name);
-    if (champion === undefined) continue;
-    const { version, digest, released } = champion;
-    // Only what was decided on counts: there the commit of a registration was compared with its evidence. What was registered
-    // beside it or later says nothing about the code that was released.
-    const { promoted, released: releases } = state.environment(environment.name);
-    const before = [...promoted, ...releases]
-      .filter(({ entry }) => entry.body.digest === digest && entry.seq <= released.seq)
-      .flatMap(({ started }) =>
-        state.registered.filter((each) => each.body.evidence === started.body.evidence && each.seq < started.seq),
-      );
-    return {
-      environment: environment.name,
-      version,
-      digest,
-      commits: [...new Set(before.map((each) => each.body.commit))],
-    };
-  }
-  return undefined;
 }

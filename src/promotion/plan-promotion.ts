@@ -2,10 +2,10 @@ import type { EntryBody, Head } from "../ledger/entry.ts";
 import { printHead } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
-import { decide, outcomeOf } from "./decide.ts";
+import { decide, outcomeOf } from "../rules/decide.ts";
+import type { Verdict } from "../rules/rule.ts";
+import { countApprovals, settingOf } from "../rules/rules-approvals.ts";
 import type { Gathered, Question } from "./gather.ts";
-import type { Verdict } from "./rule.ts";
-import { countApprovals, settingOf } from "./rules-approvals.ts";
 
 /** What a promotion would do, and whether it may: the same plan for the screen, --dry-run, the ledger and the decision. */
 export interface PromotionPlan {

@@ -1,21 +1,18 @@
-import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
-import { lineState } from "../ledger/line-state.ts";
-import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
-import type { Report } from "../lib/progress.ts";
-import { catchUpAnchor } from "./anchor.ts";
-import { appendOnLine, changed, demandFree } from "./append.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
+import { catchUpAnchor } from "../line/anchor.ts";
+import { appendStart } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
+import type { Line } from "../line/line.ts";
+import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
+import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
+import type { LineWorld } from "../line/world.ts";
 import { applyPromotion, type Promoted } from "./apply-promotion.ts";
 import { tellDeployment } from "./deployment-approval.ts";
-import type { DecisionFacts } from "./facts.ts";
 import { type Gathered, gatherFacts, type Question } from "./gather.ts";
-import type { Line } from "./line.ts";
 import { type PromotionPlan, planPromotion } from "./plan-promotion.ts";
-import { giveUp, notBegun, staleness, wouldGiveUp } from "./resume.ts";
-import { takeBackChallenger } from "./take-back.ts";
-import { inTurn, type Turn, takeTurn } from "./turn.ts";
-import type { LineWorld } from "./world.ts";
+import { takeChallengerBack } from "./take-challenger-back.ts";
 
 export type PromotionResult =
   | { kind: "refused" | "cannot tell"; plan: PromotionPlan }
@@ -63,7 +60,7 @@ async function promoteInTurn(
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
-    await takeBackChallenger(resumed, line.state, await world.registry(gathered.target));
+    await takeChallengerBack(resumed, line.state, await world.registry(gathered.target));
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
@@ -76,12 +73,12 @@ async function promoteInTurn(
     return { kind: "promoted", plan, promoted: await endOf(done, gathered, line, world), resumed: true };
   const actor = actorOf(gathered.facts, world);
   begin(resumed === undefined ? line.view.head.seq : resumed.seq - 1);
+  const fact = { kind: "promotion.started" as const, body: plan.start };
   const { started, view } =
     resumed === undefined
-      ? await start({ kind: "promotion.started", body: plan.start }, gathered, line, actor, world.report)
+      ? await appendStart(line, fact, actor, momentIn(gathered.facts), world.report)
       : { started: resumed, view: line.view };
-  if (started.kind !== "promotion.started") throw new TypeError("a start came back as another kind");
-  const promoted = await applyPromotion(started, view, gathered, line, actor, world, resumed !== undefined);
+  const promoted = await applyPromotion(started, view, gathered, line, actor, world);
   return { kind: "promoted", plan, promoted, resumed: resumed !== undefined };
 }
 
@@ -120,43 +117,4 @@ async function endOf(
   await catchUpAnchor(registry, name, { environment, entries: view.entries }, entry, started.body.policy);
   const deployment = await tellDeployment(gathered, registry, version);
   return { environment, name, version, bundle, entry, deployment };
-}
-
-/** Who acts: decided by the rule `actor`, which said yes. */
-export function actorOf(facts: DecisionFacts, world: LineWorld): Actor {
-  if (!facts.actor.known || "problem" in facts.actor.value) throw new TypeError("nobody acts");
-  return { by: facts.actor.value.address, signer: world.signer };
-}
-
-/**
- * Appends the start on the very head that the plan was made from. A head that has moved means that the plan may not hold any
- * more: exit 5, and running it again makes a new one.
- */
-export async function start(
-  fact: Extract<Fact, { kind: "promotion.started" | "release.started" }>,
-  gathered: Gathered,
-  line: Line,
-  actor: Actor,
-  report: Report,
-): Promise<{ started: EntryOf<"promotion.started" | "release.started">; view: LedgerView }> {
-  const at = gathered.facts.now.known ? gathered.facts.now.value : new Date(Number.NaN);
-  const entries = await appendOnLine(line, [fact], actor, at, report);
-  const started = entries?.at(-1);
-  if (entries === undefined || (started?.kind !== "promotion.started" && started?.kind !== "release.started"))
-    throw await moved(line, fact);
-  const all = [...line.view.entries, ...entries];
-  return { started, view: { ...line.view, entries: all, head: { seq: started.seq, hash: started.hash } } };
-}
-
-async function moved(line: Line, fact: Extract<Fact, { body: { environment: string } }>): Promise<Error> {
-  const later = await line.ledger.view();
-  const open = lineState(later.entries).environment(fact.body.environment).open;
-  const holder = open[0];
-  return changed(
-    "ledger.moved",
-    holder === undefined
-      ? "the ledger moved while this was planned"
-      : `${holder.by} was faster: ${fact.body.environment} is held by entry ${holder.seq} (${holder.kind})`,
-    "plan again: run the same command",
-  );
 }

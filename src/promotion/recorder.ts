@@ -1,9 +1,9 @@
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { SIGNATURE_PATH } from "../evidence/signature-path.ts";
+import type { Line } from "../line/line.ts";
 import { type Identity, identityOfKey } from "../policy/identity.ts";
 import { environmentsRefusing } from "../policy/signed-by.ts";
 import { evidenceSigner, registrationOf } from "./facts-of-evidence.ts";
-import type { Line } from "./line.ts";
 
 /** The environments that will not take the evidence as it is signed now. */
 export type NotAccepted = ReturnType<typeof environmentsRefusing>;

@@ -3,10 +3,12 @@ import { signEvidence } from "../evidence/sign-evidence.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
+import { changedError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
+import { anchorProblem, setAnchor } from "../line/anchor.ts";
+import { appendOnLine } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 import { type ModelRegistry, type ModelVersion, VERSION_TAGS } from "../registry/registry.ts";
-import { setAnchor } from "./anchor.ts";
-import { appendOnLine, changed } from "./append.ts";
 import { demandBytes } from "./apply-promotion.ts";
 import { evidenceSigner, registrationOf } from "./facts-of-evidence.ts";
 import {
@@ -15,10 +17,8 @@ import {
   type RegisterWorld,
   type RegistrationFacts,
 } from "./gather-registration.ts";
-import type { Line } from "./line.ts";
 import { notRegistrable } from "./not-registrable.ts";
 import { type NotAccepted, notAcceptedFrom } from "./recorder.ts";
-import { anchorProblem } from "./registry-differences.ts";
 
 export type Registration =
   | { kind: "refused"; reasons: readonly string[] }
@@ -206,7 +206,7 @@ async function record(
     }
     line = await world.reopen();
   }
-  throw changed("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again");
+  throw changedError("ledger.busy", `the ledger moved ${TRIES} times in a row`, "run the same command again");
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { Fact } from "../ledger/entry.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
-import { usageError } from "../lib/error.ts";
+import { changedError, usageError } from "../lib/error.ts";
+import { appendOnLine } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 import { identityOfKey } from "../policy/identity.ts";
-import { appendOnLine, changed } from "./append.ts";
 import { readApproval } from "./facts-of-approvals.ts";
-import type { Line } from "./line.ts";
 
 export interface Withdrawal {
   approval: EntryOf<"approved">;
@@ -59,6 +59,6 @@ export async function withdraw(
   });
   const entries = await appendOnLine(line, facts, actor, at);
   if (entries === undefined)
-    throw changed("ledger.moved", "the ledger moved while this was withdrawn", "run the same command again");
+    throw changedError("ledger.moved", "the ledger moved while this was withdrawn", "run the same command again");
   return entries.flatMap((entry) => (entry.kind === "approval.withdrawn" ? [entry] : []));
 }

@@ -6,7 +6,7 @@ import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 
 /** Marks a folder as made by quickstart, so that the next quickstart may replace it. */
-export const MARKER = ".factory-quickstart.json";
+const MARKER = ".factory-quickstart.json";
 /** Where the folder before this one goes; when it was not cleared to its end, the next quickstart takes it along. */
 const OLD = ".before";
 /** Python environments that came to the end of a story, by project: the next story begins with them. */

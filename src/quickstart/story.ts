@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { checkReport } from "../check/report.ts";
 
-export const storyStep = z.object({
+const storyStep = z.object({
   name: z.string(),
   outcome: z.enum(["done", "refused", "failed"]).describe("refused: a no that has to come, and came with exit 3"),
   what: z.string().describe("what came of it, figures as measured; of a refusal its reason"),

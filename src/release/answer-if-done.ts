@@ -1,7 +1,9 @@
-import { catchUpAnchor } from "../promotion/anchor.ts";
-import { yes } from "../promotion/rule.ts";
+import { catchUpAnchor } from "../line/anchor.ts";
+import { yes } from "../rules/rule.ts";
 import { moveBack } from "./carry-out-rollback.ts";
-import { type Attempt, planFrom, planOf, type RollbackResult, type Unwritten } from "./decide-rollback.ts";
+import { type Attempt, gatherRollback, planFrom } from "./gather-rollback.ts";
+import { planOf } from "./plan-rollback.ts";
+import type { RollbackResult, Unwritten } from "./rollback-result.ts";
 import { sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import { type Done, rolledBackAlready } from "./rolled-back-already.ts";
 
@@ -23,7 +25,7 @@ export async function answerIfDone(attempt: Attempt): Promise<RollbackResult | U
   if (astray) return putBack(attempt, done, model?.aliases.champion);
   const why = `entry ${entry.seq} is this very rollback, in the same words: nothing is left to do`;
   const verdicts = dryRun ? [{ rule: "serving", ...yes(why) }] : [];
-  const plan = planOf(started, verdicts);
+  const plan = planOf(started.body, verdicts);
   if (dryRun) return { kind: "planned", plan, words, again: true };
   await catchUp(attempt, entry);
   return { kind: "rolledback", plan, words, entry, resumed: true };
@@ -37,15 +39,16 @@ async function putBack(
 ): Promise<RollbackResult | Unwritten | Moved> {
   const { request, line, place, world, dryRun } = attempt;
   const words = wordsOf(entry.body);
-  const decided = await planFrom(attempt, started);
-  if (decided.kind === "unwritten") return decided;
+  const gathered = await gatherRollback(attempt, started);
+  if (gathered.kind === "unwritten") return gathered;
+  const decided = planFrom(attempt, started, gathered);
   const stood = alias === undefined ? "away" : `on v${alias}`;
   const to = started.body.to === "none" ? "none" : `v${started.body.to.version}`;
   const serving = `champion was put ${stood} by hand after the rollback of entry ${entry.seq}: it goes back to ${to}`;
-  const verdicts = decided.plan.verdicts.map((each) =>
+  const verdicts = decided.verdicts.map((each) =>
     each.rule === "serving" && each.verdict === "yes" ? { ...each, why: serving } : each,
   );
-  const plan = { ...planOf(started, verdicts), outcome: decided.plan.outcome };
+  const plan = { ...planOf(started.body, verdicts), outcome: decided.outcome };
   if (plan.outcome === "no") return { kind: "refused", plan, words };
   if (dryRun) return { kind: "planned", plan, words, again: true };
   // No entry goes before the alias here. A release writes its start first: where none is, no release moved champion.

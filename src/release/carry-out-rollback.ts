@@ -3,21 +3,20 @@ import { join } from "node:path";
 import type { ObjectStore } from "../evidence/object-store.ts";
 import { fetchEvidence, putBundle } from "../evidence/objects.ts";
 import { endpointsAnswering } from "../ledger/endpoints.ts";
-import type { EntryBody } from "../ledger/entry.ts";
+import { type EntryBody, numberOf } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { FactoryError } from "../lib/error.ts";
+import { anchorProblem, setAnchor } from "../line/anchor.ts";
+import { appendEnd } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 import type { Environment } from "../policy/policy.ts";
-import { setAnchor } from "../promotion/anchor.ts";
-import { appendEnd, changed } from "../promotion/append.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
-import type { Line } from "../promotion/line.ts";
-import { anchorProblem } from "../promotion/registry-differences.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel } from "../registry/registry.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { takeRequestsBack } from "./serve-release.ts";
-import { restoreChallenger } from "./take-back.ts";
+import { restoreChallenger } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 /** Where a rollback happens. */
@@ -68,7 +67,6 @@ export async function carryOut(
   if (lost !== undefined)
     world.report({ type: "note", tone: "warning", text: `${lost}; that anchor stays: factory verify` });
   else if (line.policy.known) await setAnchor(registry, name, entry, line.policy.value.inForce.digest);
-  if (entry.kind !== "rolledback") throw new TypeError("an entry came back as another kind");
   return entry;
 }
 
@@ -80,14 +78,8 @@ export async function moveBack(
   world: ReleaseWorld,
 ): Promise<RegisteredModel | undefined> {
   const { body, seq, at, by } = started;
-  const expected = body.to === "none" ? undefined : body.to.version;
-  const read = await moveAlias(registry, name, "champion", expected, world.signal);
-  if (read?.aliases.champion !== expected)
-    throw changed(
-      "rollback.alias",
-      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was moved to v${expected ?? "none"}: somebody else moves it`,
-      "run it again",
-    );
+  const expected = numberOf(body.to);
+  const read = await moveChampion(registry, name, expected, "rollback", world.signal);
   const here = line.state.environment(body.environment);
   for (const endpoint of endpointsToMove(here, body))
     await takeRequestsBack({ endpoint, model: body.model, version: expected }, environment, world);

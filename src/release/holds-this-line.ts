@@ -1,5 +1,5 @@
-import type { Line } from "../promotion/line.ts";
-import { anchorProblem } from "../promotion/registry-differences.ts";
+import { anchorProblem } from "../line/anchor.ts";
+import type { Line } from "../line/line.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel } from "../registry/registry.ts";
 import type { RollbackFacts } from "./plan-rollback.ts";
 

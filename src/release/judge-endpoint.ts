@@ -1,7 +1,7 @@
 import { FactoryError } from "../lib/error.ts";
 import { endpointTwins, twinsFix } from "../project/endpoint-twin.ts";
 import type { Gathered } from "../promotion/gather.ts";
-import { cannotTell, no, type Verdict, yes } from "../promotion/rule.ts";
+import { cannotTell, no, type Verdict, yes } from "../rules/rule.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 /**

@@ -2,8 +2,8 @@ import { inMemory } from "../ledger/in-memory.ts";
 import type { LedgerPlace, LedgerStore } from "../ledger/store.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
+import { type FoundLine, findLine, type Whereabouts } from "../line/find-line.ts";
 import { identityOfKey } from "../policy/identity.ts";
-import { type FoundLine, findLine, type Whereabouts } from "../promotion/find-line.ts";
 import { appendPending } from "./pending.ts";
 
 export interface OpenedLine extends FoundLine {

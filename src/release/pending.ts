@@ -6,11 +6,11 @@ import { rollbackProblem } from "../ledger/fits.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { cutTo } from "../lib/cut-to.ts";
-import { outsideError, usageError } from "../lib/error.ts";
+import { changedError, outsideError, usageError } from "../lib/error.ts";
 import { readTextFile, syncFolder, writeFileAtomic } from "../lib/files.ts";
 import { isSignedBy, type Signer } from "../lib/signing.ts";
-import { appendOnLine, changed } from "../promotion/append.ts";
-import type { Line } from "../promotion/line.ts";
+import { appendOnLine } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 
 /**
  * Rollbacks that were made while the ledger could not be used: `.factory/pending/<time>.json`, signed. The next writing command
@@ -124,7 +124,7 @@ export async function appendPending(
     if (!isSettled(line, pending)) {
       if (!pending.done && how.unfinished === "leave") continue;
       if (!pending.done)
-        throw changed(
+        throw changedError(
           "pending.unfinished",
           `a rollback in ${started.environment} was begun without the ledger at ${pending.at} and not finished`,
           `factory rollback --env ${started.environment} --reason "WHY" ends it; if champion was never moved (factory status), remove ${path}`,
@@ -161,7 +161,7 @@ async function recordPending(
   // Also one whose target was taken from a tag that somebody changed: it was not the way back.
   const misfit = rollbackProblem({ ...here, abandoned: [...here.abandoned, ...halfDone] }, pending.started);
   if (misfit !== undefined)
-    throw changed(
+    throw changedError(
       "pending.fit",
       `${path} cannot be recorded: by the ledger it ${misfit}`,
       "look at factory history and at the registry. If somebody else went back before that without the ledger, a writing command of theirs records it first; if a later entry says the same, move that file away",
@@ -199,7 +199,7 @@ async function recordPending(
   };
   const entries = await appendOnLine(line, [...before, end], actor, now);
   if (entries === undefined)
-    throw changed(
+    throw changedError(
       "ledger.moved",
       "the ledger moved while a pending rollback was recorded",
       "run the same command again",

@@ -2,10 +2,10 @@ import type { EntryBody, Head, PlacedVersion, RollbackTarget } from "../ledger/e
 import { printHead } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import { type TakenAway, takenAway } from "../ledger/taken-away.ts";
-import { decide, outcomeOf } from "../promotion/decide.ts";
 import type { Gathered, Question } from "../promotion/gather.ts";
 import { countingApprovals } from "../promotion/plan-promotion.ts";
-import { no, type Verdict, yes } from "../promotion/rule.ts";
+import { decide, outcomeOf } from "../rules/decide.ts";
+import { no, type Verdict, yes } from "../rules/rule.ts";
 
 /** What a release would do, and whether it may. */
 export interface ReleasePlan {

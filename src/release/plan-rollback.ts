@@ -1,10 +1,10 @@
-import type { EntryBody, PlacedVersion, RollbackTarget } from "../ledger/entry.ts";
+import { type EntryBody, numberOf, type PlacedVersion, type RollbackTarget } from "../ledger/entry.ts";
 import { wayBackProblem } from "../ledger/fits.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { TakenAway } from "../ledger/taken-away.ts";
 import type { Identity } from "../policy/identity.ts";
-import { HOW_SEEN, type SeenBytes } from "../promotion/facts.ts";
-import { no, type Verdict, yes } from "../promotion/rule.ts";
+import { HOW_SEEN, type SeenBytes } from "../rules/facts.ts";
+import { no, type Verdict, yes } from "../rules/rule.ts";
 import type { RollbackRequest } from "./rollback-words.ts";
 
 export interface RollbackFacts {
@@ -92,6 +92,14 @@ export function planRollback(request: RollbackRequest, facts: RollbackFacts): Ro
   };
 }
 
+/** The plan of a rollback that was begun: where it came from and where it goes. Pure. */
+export function planOf(
+  { environment, from, to }: EntryBody<"rollback.started">,
+  verdicts: readonly Verdict[],
+): RollbackPlan {
+  return { verdicts, outcome: "yes", environment, from, to, start: undefined };
+}
+
 function servingVerdict(environment: string, facts: RollbackFacts) {
   const { serving, halfDone, alias } = facts;
   const end = `factory promote --to ${environment} --abandon --reason "WHY"`;
@@ -128,7 +136,7 @@ function servesNothing(environment: string, { alias, takenAway: gone, registry }
 }
 
 function servesText(version: string, alias: string | undefined, to: RollbackTarget | undefined): string {
-  const back = to === undefined || to === "none" ? undefined : to.version;
+  const back = numberOf(to);
   return alias === version || (to !== undefined && alias === back)
     ? `v${version} serves`
     : `v${version} serves by the ledger; champion was put on ${alias === undefined ? "nothing" : `v${alias}`} by hand`;

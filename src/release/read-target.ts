@@ -1,8 +1,8 @@
 import type { RollbackTarget } from "../ledger/entry.ts";
 import type { Report } from "../lib/progress.ts";
-import type { SeenBytes } from "../promotion/facts.ts";
 import { digestModel } from "../registry/model-files.ts";
 import { type ModelRegistry, VERSION_TAGS } from "../registry/registry.ts";
+import type { SeenBytes } from "../rules/facts.ts";
 
 /** A rollback target as the registry has it, every byte read where bytes can change; undefined when there is none, or it or its bytes are gone. */
 export async function readTarget(

@@ -1,19 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
-import { type EntryOf, type EnvironmentState, type LineState, lineState } from "../ledger/line-state.ts";
+import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
-import { FactoryError, usageError } from "../lib/error.ts";
-import { catchUpAnchor, setAnchor } from "../promotion/anchor.ts";
-import { appendEnd, changed, demandFree } from "../promotion/append.ts";
+import { changedError, usageError } from "../lib/error.ts";
+import { actorOf, momentIn } from "../line/actor-and-moment.ts";
+import { catchUpAnchor, setAnchor } from "../line/anchor.ts";
+import { appendEnd, appendStart } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
+import { demandStillAllowed } from "../line/heed-others.ts";
+import type { Line } from "../line/line.ts";
+import { giveUp, notBegun, staleness, wouldGiveUp } from "../line/resume.ts";
+import { inTurn, type Turn, takeTurn } from "../line/turn.ts";
 import { decisionBundle, decisionOf } from "../promotion/decision-bundle.ts";
 import { type Gathered, gatherFacts, type Question } from "../promotion/gather.ts";
-import { demandStillAllowed } from "../promotion/heed-others.ts";
-import type { Line } from "../promotion/line.ts";
-import { actorOf, start } from "../promotion/promote.ts";
-import { giveUp, notBegun, staleness, wouldGiveUp } from "../promotion/resume.ts";
-import { inTurn, type Turn, takeTurn } from "../promotion/turn.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
 import { signatureInputs } from "./mlmodel.ts";
@@ -21,7 +22,7 @@ import { planRelease, type ReleasePlan } from "./plan-release.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
 import { compareSignatures, inputsOf } from "./signature.ts";
-import { orGiveUp, takeBack, undoUnlessAnothers } from "./take-back.ts";
+import { orGiveUp, takeReleaseBack, undoUnlessAnothers } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 export type ReleaseResult =
@@ -36,7 +37,7 @@ export type ReleaseResult =
     };
 
 /** Strategies that this factory can carry out. */
-export const STRATEGIES: readonly string[] = ["direct"];
+const STRATEGIES: readonly string[] = ["direct"];
 
 /** Throws exit 2 for a strategy that this factory does not know. */
 export function demandStrategy(strategy: string): void {
@@ -108,18 +109,18 @@ async function releaseInTurn(
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
-    await takeBack(resumed, line.state, registry, gathered, world);
+    await takeReleaseBack(resumed, line.state, registry, gathered, world);
     return giveUp(resumed, stale, line, actorOf(gathered.facts, world), world.now());
   }
   if (plan.start === undefined) return { kind: notBegun(plan.outcome, resumed, stale), plan };
   if (dryRun) return { kind: "planned", plan };
   const actor = actorOf(gathered.facts, world);
   begin(resumed === undefined ? line.view.head.seq : resumed.seq - 1);
+  const fact = { kind: "release.started" as const, body: plan.start };
   const { started, view } =
     resumed === undefined
-      ? await start({ kind: "release.started", body: plan.start }, gathered, line, actor, world.report)
+      ? await appendStart(line, fact, actor, momentIn(gathered.facts), world.report)
       : { started: resumed, view: line.view };
-  if (started.kind !== "release.started") throw new TypeError("a start came back as another kind");
   const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
   return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
 }
@@ -175,7 +176,7 @@ async function applyRelease(
   const { target, model, name } = gathered;
   // Seen while this was planned, and nothing moved since but the ledger: the bytes are those that were decided on.
   if (model === undefined || model.digest !== body.digest)
-    throw changed("release.bytes", "the bytes changed after the release was started", "factory verify");
+    throw changedError("release.bytes", "the bytes changed after the release was started", "factory verify");
   const bundle = decisionBundle(
     started,
     decisionOf("release", body, { model: name, project: line.project, factory: world.factoryVersion }),
@@ -184,12 +185,12 @@ async function applyRelease(
   );
   const version = await registry.version(name, body.version);
   if (version === undefined)
-    throw changed("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
+    throw changedError("release.gone", `${name} v${body.version} is not there any more`, "factory verify");
   const objects = await world.objects(target, line.model);
   // Newer evidence may have been registered since the promotion: what was decided on is kept where it counts.
   if (gathered.evidence !== undefined) await putEvidence(objects, gathered.evidence, gathered.signatures, line.model);
   await putBundle(objects, bundle, line.model);
-  const undo = (state: LineState = line.state) => takeBack(started, state, registry, gathered, world);
+  const undo = (state: LineState = line.state) => takeReleaseBack(started, state, registry, gathered, world);
   await orGiveUp(() => bringUp(body, target, world), { started, line, actor, world, undo });
   await demandStillAllowed(started, line.ledger, (state, why) =>
     why === "ended" ? undoUnlessAnothers(body, state, undo) : undo(state),
@@ -197,13 +198,8 @@ async function applyRelease(
   // Right before the alias: until then the tag tells the way back from who serves.
   const back = rollbackTagText(line.state.environment(body.environment), { of: body.version, to: body.rollback });
   await registry.setModelTags(name, { [MODEL_TAGS.rollback]: back });
-  const read = await moveAlias(registry, name, "champion", body.version, world.signal);
-  if (read?.aliases.champion !== body.version)
-    throw changed(
-      "release.alias",
-      `champion of ${name} is v${read?.aliases.champion ?? "none"} right after it was set to v${body.version}: somebody else moves it`,
-    );
-  if (read.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
+  const read = await moveChampion(registry, name, body.version, "release", world.signal);
+  if (read?.aliases.challenger === body.version) await registry.removeAlias(name, "challenger");
   const folder = model.folder;
   await orGiveUp(() => giveRequests(body, target, folder, world), { started, line, actor, world, undo });
   const fact = {
@@ -221,12 +217,9 @@ async function applyRelease(
       bundle: bundle.digest,
     },
   };
-  const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now).catch(async (error) => {
-    if (error instanceof FactoryError && error.code === "ledger.ended")
-      await undoUnlessAnothers(body, lineState((await line.ledger.view()).entries), undo);
-    throw error;
-  });
+  const entry = await appendEnd(line.ledger, started, fact, actor, view, world.now, (state) =>
+    undoUnlessAnothers(body, state, undo),
+  );
   await setAnchor(registry, name, entry, body.policy);
-  if (entry.kind !== "released") throw new TypeError("an entry came back as another kind");
   return entry;
 }

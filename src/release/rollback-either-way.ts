@@ -1,12 +1,12 @@
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Signer } from "../lib/signing.ts";
-import type { Whereabouts } from "../promotion/find-line.ts";
-import type { Line } from "../promotion/line.ts";
-import type { RollbackResult } from "./decide-rollback.ts";
+import type { Whereabouts } from "../line/find-line.ts";
+import type { Line } from "../line/line.ts";
 import { openForWriting, type WritingWorld } from "./open-for-writing.ts";
 import { rollback } from "./rollback.ts";
+import type { RollbackResult, UnrecordedRollback } from "./rollback-result.ts";
 import { demandNoSecret, type RollbackRequest } from "./rollback-words.ts";
-import { rollbackWithoutLedger, type UnrecordedRollback, type WithoutLedger, withoutLedger } from "./without-ledger.ts";
+import { rollbackWithoutLedger, type WithoutLedger, withoutLedger } from "./without-ledger.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 /** From where a rollback sets out: the line, or what is known without its ledger. */

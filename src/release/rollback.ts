@@ -3,27 +3,21 @@ import type { Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
-import { EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { changedError, EXIT, FactoryError, usageError } from "../lib/error.ts";
+import { appendOnLine } from "../line/append.ts";
+import { demandFree } from "../line/demand-free.ts";
+import type { Line } from "../line/line.ts";
+import { giveUp } from "../line/resume.ts";
 import type { Environment } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
-import { appendOnLine, changed, demandFree } from "../promotion/append.ts";
-import type { Line } from "../promotion/line.ts";
-import { giveUp } from "../promotion/resume.ts";
-import { no } from "../promotion/rule.ts";
 import { registeredName } from "../registry/registry.ts";
+import { no } from "../rules/rule.ts";
 import { answerIfDone } from "./answer-if-done.ts";
 import { carryOut } from "./carry-out-rollback.ts";
-import {
-  type Attempt,
-  actorIn,
-  type Decided,
-  planFrom,
-  planOf,
-  type RollbackResult,
-  type Unwritten,
-} from "./decide-rollback.ts";
+import { type Attempt, actorIn, type GatheredRollback, gatherRollback, planFrom } from "./gather-rollback.ts";
 import { abandonedFor } from "./pending.ts";
-import type { RollbackPlan } from "./plan-rollback.ts";
+import { planOf, type RollbackPlan } from "./plan-rollback.ts";
+import type { RollbackResult, Unwritten } from "./rollback-result.ts";
 import { type RollbackRequest, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -48,7 +42,7 @@ export async function rollback(
     const result = await tryOnce({ request, line: now, state, place, world, dryRun });
     if (result !== undefined) return result;
   }
-  throw changed("ledger.busy", "the ledger moved again and again", "run the same command again");
+  throw changedError("ledger.busy", "the ledger moved again and again", "run the same command again");
 }
 
 /** Undefined: the ledger moved before anything was written. */
@@ -68,13 +62,13 @@ async function tryOnce(attempt: Attempt): Promise<RollbackResult | Unwritten | u
     if (misfit !== undefined) return endMisfit(attempt, resumed, misfit);
     if (!sameWords(resumed.body, request)) sayOthersWords(world.report, `entry ${resumed.seq}`);
   }
-  const decided = await planFrom(attempt, resumed);
-  if (decided.kind === "unwritten") return decided;
-  const { plan } = decided;
+  const gathered = await gatherRollback(attempt, resumed);
+  if (gathered.kind === "unwritten") return gathered;
+  const plan = planFrom(attempt, resumed, gathered);
   const words = resumed === undefined ? wordsOf(request) : wordsOf(resumed.body);
   if (plan.start === undefined) return { kind: "refused", plan, words };
   if (dryRun) return { kind: "planned", plan, words, again: false };
-  return begin(attempt, plan, resumed, decided);
+  return begin(attempt, plan, resumed, gathered);
 }
 
 /** A start that does not fit what the chain says is ended without its effect: exit 5. */
@@ -87,10 +81,10 @@ async function endMisfit(
   if (dryRun) {
     const why = `what entry ${resumed.seq} (${resumed.kind}) began cannot be carried on (${misfit}): a run abandons it, and ends with exit 5`;
     const verdicts = [{ rule: "begun", ...no(why, "run it, then run it again: it is decided anew") }];
-    return { kind: "refused", plan: { ...planOf(resumed, verdicts), outcome: "no" }, words: wordsOf(request) };
+    return { kind: "refused", plan: { ...planOf(resumed.body, verdicts), outcome: "no" }, words: wordsOf(request) };
   }
   if ("problem" in identity)
-    throw changed(
+    throw changedError(
       "begun.stale",
       `entry ${resumed.seq} ${misfit}`,
       `factory promote --abandon --to ${request.environment} --reason "WHY"`,
@@ -102,7 +96,7 @@ async function begin(
   { request, line, place, world }: Attempt,
   plan: RollbackPlan,
   resumed: EntryOf<"rollback.started"> | undefined,
-  { at, halfDone }: Decided,
+  { at, halfDone }: GatheredRollback,
 ): Promise<RollbackResult | Unwritten | undefined> {
   if (plan.start === undefined) throw new TypeError("nothing is to be begun");
   const identity = actorIn(line, world.signer.keyId, at);

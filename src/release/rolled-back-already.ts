@@ -1,6 +1,7 @@
+import { numberOf } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
-import type { Line } from "../promotion/line.ts";
-import { anchorProblem } from "../promotion/registry-differences.ts";
+import { anchoredSeq } from "../line/anchor.ts";
+import type { Line } from "../line/line.ts";
 import { MODEL_TAGS, type RegisteredModel } from "../registry/registry.ts";
 import { releaseThatMoved } from "./plan-rollback.ts";
 import { parseRollbackTag } from "./rollback-tag.ts";
@@ -37,8 +38,6 @@ export function rolledBackAlready(
   return isByHand(here, started, model) ? { entry, started, astray: true } : undefined;
 }
 
-const numberOf = (to: "none" | { version: string }): string | undefined => (to === "none" ? undefined : to.version);
-
 /** It went back from what served since a rollback, on purpose. */
 function wasFurther({ served }: EnvironmentState, { body }: EntryOf<"rollback.started">): boolean {
   const before = served.at(-2)?.entry;
@@ -51,8 +50,7 @@ function isFinished(
   { view }: Pick<Line, "view">,
   model: RegisteredModel | undefined,
 ): boolean {
-  if (anchorProblem(model, entry.body.environment, view.entries) !== undefined) return false;
-  return Number(model?.tags[MODEL_TAGS.ledgerHead]?.split(":")[0] ?? 0) >= entry.seq;
+  return (anchoredSeq(model, entry.body.environment, view.entries) ?? 0) >= entry.seq;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { numberOf } from "../ledger/entry.ts";
 import type { EntryOf } from "../ledger/line-state.ts";
 import { outsideError } from "../lib/error.ts";
 import type { Environment } from "../policy/policy.ts";
@@ -37,7 +38,7 @@ export async function giveRequests(
 ): Promise<void> {
   const endpoint = await endpointOf(body.endpoint, environment, body.model, world);
   if (endpoint === undefined) return;
-  const before = body.champion === "none" ? undefined : body.champion.version;
+  const before = numberOf(body.champion);
   await serve(endpoint, () => routedTo(body.version, before), world);
   const request = await scoringRequest(folder);
   if (request === undefined)

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { outsideError } from "../lib/error.ts";
+import { changedError, outsideError } from "../lib/error.ts";
 import { type Report, withTask } from "../lib/progress.ts";
-import { changed } from "../promotion/append.ts";
 import { type EndpointState, isServing, type Served, type ServingEndpoint } from "./serving.ts";
 
 export interface ServeWorld {
@@ -46,7 +45,7 @@ export async function serve(
       "what answered before still does; look at the endpoint's events and logs, then run it again",
     );
   if (!isServing(after, goal))
-    throw changed(
+    throw changedError(
       "serving.changed",
       `${endpoint.place} serves something else than was asked for: somebody else changes it`,
       "run the same command again",

@@ -1,4 +1,4 @@
-import type { PlacedVersion } from "../ledger/entry.ts";
+import { numberOf, type PlacedVersion } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
@@ -6,9 +6,7 @@ import type { Policy } from "../policy/policy.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
 import { policyAround, projectAround } from "../project/policy-around.ts";
 import { endpointIn } from "../project/rules.ts";
-import { changed } from "../promotion/append.ts";
-import { yes } from "../promotion/rule.ts";
-import { moveAlias } from "../registry/move-alias.ts";
+import { moveChampion } from "../registry/move-champion.ts";
 import {
   MODEL_TAGS,
   type ModelRegistry,
@@ -16,11 +14,13 @@ import {
   registeredName,
   VERSION_TAGS,
 } from "../registry/registry.ts";
+import { yes } from "../rules/rule.ts";
 import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
-import { planRollback, type RollbackFacts, type RollbackPlan } from "./plan-rollback.ts";
+import { planOf, planRollback, type RollbackFacts } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
+import type { UnrecordedRollback } from "./rollback-result.ts";
 import { parseRollbackTag, type RollbackTag, rollbackTagAfter } from "./rollback-tag.ts";
-import { type RollbackRequest, type RollbackWords, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
+import { type RollbackRequest, sameWords, sayOthersWords, wordsOf } from "./rollback-words.ts";
 import { takeRequestsBack } from "./serve-release.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -58,22 +58,6 @@ export function withoutLedger(cwd: string, policyFlag: string | undefined, envir
     endpoint: endpointIn(here.project, environment),
   };
 }
-
-export type UnrecordedRollback =
-  | { kind: "refused"; plan: RollbackPlan; words: RollbackWords }
-  /** `again`: it was done before, and waits for the ledger. */
-  | { kind: "planned"; plan: RollbackPlan; words: RollbackWords; again: boolean }
-  | {
-      kind: "unrecorded";
-      plan: RollbackPlan;
-      /** As the file that waits holds them. */
-      words: RollbackWords;
-      /** When the alias was moved, ISO 8601. */
-      at: string;
-      /** The file that waits. */
-      pending: string;
-      resumed: boolean;
-    };
 
 /**
  * A rollback while the ledger cannot be used: the target is the copy in the registry, and counts only if its bytes have the
@@ -131,13 +115,7 @@ export async function rollbackWithoutLedger(
   writePending(folder, record, world.signer);
   const { from, to } = record.started;
   const version = numberOf(to);
-  const read = await moveAlias(registry, name, "champion", version, world.signal);
-  if (read?.aliases.champion !== version)
-    throw changed(
-      "rollback.alias",
-      `champion of ${name} did not stay where it was put: somebody else moves it`,
-      "run it again",
-    );
+  await moveChampion(registry, name, version, "rollback", world.signal);
   const { endpoint, model: of } = about;
   await takeRequestsBack({ endpoint, model: of, version }, environment, world);
   const moved = { from: from.version, to: targetOf(to), at: record.at, by: record.by };
@@ -184,10 +162,9 @@ function isCarriedOn(
 
 function again({ path, pending }: PendingFile, dryRun: boolean): UnrecordedRollback {
   const { at, started } = pending;
-  const { environment, from, to } = started;
   const why = "this very rollback was done, in the same words, and waits for the ledger: nothing is left to do";
   const verdicts = dryRun ? [{ rule: "serving", ...yes(why) }] : [];
-  const plan = { verdicts, outcome: "yes" as const, environment, from, to, start: undefined };
+  const plan = planOf(started, verdicts);
   const words = wordsOf(started);
   if (dryRun) return { kind: "planned", plan, words, again: true };
   return { kind: "unrecorded", plan, words, at, pending: path, resumed: true };
@@ -214,7 +191,6 @@ async function moveTag(registry: ModelRegistry, name: string, text: string, worl
   }
 }
 
-const numberOf = (to: PlacedVersion | "none"): string | undefined => (to === "none" ? undefined : to.version);
 const targetOf = (to: PlacedVersion | "none") => (to === "none" ? to : { ...to, signature: "not stated" as const });
 
 type ServingByTags = NonNullable<RollbackFacts["serving"]> & Pick<RollbackFacts, "since">;

@@ -1,5 +1,5 @@
+import type { LineWorld } from "../line/world.ts";
 import type { Environment } from "../policy/policy.ts";
-import type { LineWorld } from "../promotion/world.ts";
 import type { ServingEndpoint } from "./serving.ts";
 
 /** The outside systems that letting a version serve asks. */

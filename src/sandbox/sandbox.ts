@@ -30,7 +30,7 @@ export interface RunningSandbox {
   started: boolean;
 }
 
-export const urlOf = (port: number): string => `http://127.0.0.1:${port}`;
+const urlOf = (port: number): string => `http://127.0.0.1:${port}`;
 
 /** Makes sure that the rehearsal workspace runs. Running already is fine, unless something else is asked of it. */
 export async function startSandbox(request: StartRequest, host: SandboxHost): Promise<RunningSandbox> {

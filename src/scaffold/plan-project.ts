@@ -43,7 +43,7 @@ export function checkProjectName(name: string): void {
 }
 
 /** `claims-triage` → `claims.triage`, `claims` → `claims.model`: schema and model, each starting with a letter. */
-export function modelNameOf(project: string): string {
+function modelNameOf(project: string): string {
   const at = project.indexOf("-");
   const rest = at < 0 ? "" : project.slice(at + 1);
   if (!/^[a-z]/.test(rest)) return `${project.replaceAll("-", "_")}.model`;

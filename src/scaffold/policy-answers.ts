@@ -31,7 +31,7 @@ function withChoices(asked: Question, notes: Readonly<Record<string, string>>): 
 }
 
 /** `1 of 4 slots used`: the projects that the policy lists in this product line. */
-export function slotsText(policy: Policy, line: string): string {
+function slotsText(policy: Policy, line: string): string {
   const used = Object.values(policy.projects).filter((project) => project.productLine === line).length;
   const capacity = policy.productLines[line]?.capacity ?? 0;
   return `${used} of ${capacity} slots used`;

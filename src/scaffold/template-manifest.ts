@@ -7,7 +7,7 @@ export type AnswerValue = string | number | boolean;
 export type Answers = Readonly<Record<string, AnswerValue>>;
 
 /** Variables that every template has besides its answers; a question cannot take their names. */
-export const DERIVED_NAMES: readonly string[] = [
+const DERIVED_NAMES: readonly string[] = [
   "package",
   "model_name",
   "policy_path",

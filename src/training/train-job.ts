@@ -15,7 +15,7 @@ import type { Tracking } from "./tracking.ts";
 import { modelProblems, openRun, type Trained, tagProblems } from "./train.ts";
 
 /** The name of the job's parameter that takes the MLflow run which factory opened. */
-export const RUN_PARAMETER = "run";
+const RUN_PARAMETER = "run";
 const KEYS = ["training", "train"];
 const POLL_MS = { first: 1000, longest: 15_000 } as const;
 

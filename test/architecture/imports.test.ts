@@ -18,6 +18,8 @@ const FEATURES = [
   "tickets",
   "registry",
   "training",
+  "rules",
+  "line",
   "promotion",
   "release",
   "deploy",

@@ -4,10 +4,10 @@ import { approvalStatement } from "../../src/evidence/approval.ts";
 import { signStatement } from "../../src/evidence/signed-statement.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { sha256 } from "../../src/lib/hash.ts";
+import { demandEnvironment } from "../../src/line/line.ts";
 import { parsePolicy } from "../../src/policy/parse-policy.ts";
-import { known } from "../../src/promotion/facts.ts";
-import { demandEnvironment } from "../../src/promotion/line.ts";
 import { planWithdrawal, standingApprovals as withdrawable } from "../../src/promotion/withdraw.ts";
+import { known } from "../../src/rules/facts.ts";
 import { makePerson, registered, signedPolicy } from "../support/line.ts";
 import { chain, ci, minutes, owner, POLICY, promoted, released, rolledback } from "./chain.ts";
 

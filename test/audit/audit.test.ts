@@ -5,9 +5,9 @@ import { type Finding, outcomeOf } from "../../src/audit/finding.ts";
 import { placeAsksNetwork } from "../../src/audit/network.ts";
 import { statusOf } from "../../src/audit/status.ts";
 import { type Fact, printHead } from "../../src/ledger/entry.ts";
-import { known, unknown } from "../../src/promotion/facts.ts";
-import { NOTHING_LEFT, type RegistryPicture } from "../../src/promotion/registry-differences.ts";
+import { NOTHING_LEFT, type RegistryPicture } from "../../src/line/registry-differences.ts";
 import type { ModelVersion } from "../../src/registry/registry.ts";
+import { known, unknown } from "../../src/rules/facts.ts";
 import { registered } from "../support/line.ts";
 import { type Chain, chain, deployed, minutes, POLICY, promoted, released } from "./chain.ts";
 

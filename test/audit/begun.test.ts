@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Entry, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry, parseLine } from "../../src/ledger/line.ts";
+import { formatEntry, parseLine } from "../../src/ledger/entry-line.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine, type SmallLine } from "../support/small-line.ts";
 import { good, registryOf, seen } from "./world.ts";

@@ -4,8 +4,8 @@ import { type ExpectedEndpoint, endpointFindings, expectedEndpoints } from "../.
 import { statusOf } from "../../src/audit/status.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { outsideError } from "../../src/lib/error.ts";
-import { known } from "../../src/promotion/facts.ts";
 import type { EndpointState, ServingEndpoint } from "../../src/release/serving.ts";
+import { known } from "../../src/rules/facts.ts";
 import { type Chain, chain, minutes, promoted, released, rolledback } from "./chain.ts";
 
 type Facts = ReturnType<typeof released>;

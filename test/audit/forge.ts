@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, EntryBody, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry, parseLine } from "../../src/ledger/line.ts";
+import { formatEntry, parseLine } from "../../src/ledger/entry-line.ts";
 import { decisionBundle, decisionOf } from "../../src/promotion/decision-bundle.ts";
 import type { LinePerson } from "../support/small-line.ts";
 

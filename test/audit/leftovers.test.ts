@@ -6,12 +6,7 @@ import { type Finding, outcomeOf } from "../../src/audit/finding.ts";
 import type { Look } from "../../src/audit/look.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import { sha256 } from "../../src/lib/hash.ts";
-import {
-  leftovers,
-  leftVersion,
-  recordedVersions,
-  registryDifferences,
-} from "../../src/promotion/registry-differences.ts";
+import { leftovers, leftVersion, recordedVersions, registryDifferences } from "../../src/line/registry-differences.ts";
 import { manifestOf, modelDigest } from "../../src/registry/manifest.ts";
 import type { ModelRegistry, ModelVersion } from "../../src/registry/registry.ts";
 import { type Chain, chain, minutes, promoted, released, rolledback } from "./chain.ts";

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { formatEntry } from "../../src/ledger/line.ts";
-import { demandFree } from "../../src/promotion/append.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
+import { demandFree } from "../../src/line/demand-free.ts";
 import type { Passed } from "../fakes/losing-proxy.ts";
 import { DEEP } from "../support/sample.ts";
 import type { Name } from "../support/small-line.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { judgeChain, judgePolicy } from "../../src/doctor/look-at-line.ts";
-import { known, unknown } from "../../src/promotion/facts.ts";
+import { known, unknown } from "../../src/rules/facts.ts";
 import { chain, promoted } from "../audit/chain.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
 

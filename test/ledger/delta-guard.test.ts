@@ -9,7 +9,7 @@ import {
 } from "../../src/clients/ledger-delta/statements.ts";
 import type { SqlWarehouse } from "../../src/clients/sql/warehouse.ts";
 import type { Head } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/line.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
 import { walkChain } from "../../src/ledger/verify-chain.ts";
 import { sqlWorld } from "../clients/sql/world.ts";
 import { makePerson, registered } from "../support/line.ts";

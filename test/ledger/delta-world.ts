@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { type DeltaLedger, openLedgerDelta } from "../../src/clients/ledger-delta.ts";
 import type { SqlWarehouse } from "../../src/clients/sql/warehouse.ts";
 import type { Fact, Head } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/line.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
 import { walkChain } from "../../src/ledger/verify-chain.ts";
 import { viewOf } from "../../src/ledger/view.ts";
 import { sqlWorld } from "../clients/sql/world.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry, Fact, PlacedVersion } from "../../src/ledger/entry.ts";
 import { lineState } from "../../src/ledger/line-state.ts";
-import { notBegun, staleness } from "../../src/promotion/resume.ts";
+import { notBegun, staleness } from "../../src/line/resume.ts";
 
 const digest = (letter: string) => letter.repeat(64);
 const at = "2026-11-25T08:00:00.000Z";

@@ -10,7 +10,7 @@ const WRITER = `
 import { createPrivateKey } from "node:crypto";
 import { openLedgerFile } from "./src/clients/ledger-file.ts";
 import { openLedgerGit } from "./src/clients/ledger-git.ts";
-import { formatEntry, parseLine } from "./src/ledger/line.ts";
+import { formatEntry, parseLine } from "./src/ledger/entry-line.ts";
 import { signerOf } from "./src/lib/signing.ts";
 import { registered } from "./test/support/line.ts";
 const { place, key, by, count, first } = JSON.parse(process.argv[2] ?? "");

@@ -6,19 +6,15 @@ import { lineState } from "../../src/ledger/line-state.ts";
 import { judgeChain } from "../../src/ledger/view.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { parseYaml } from "../../src/lib/yaml-document.ts";
+import { anchorProblem } from "../../src/line/anchor.ts";
+import { findCandidate } from "../../src/line/find-candidate.ts";
+import { countingPolicy } from "../../src/line/line.ts";
+import { misplacedRegistrations, NOTHING_LEFT, registryDifferences } from "../../src/line/registry-differences.ts";
 import { policySchema } from "../../src/policy/policy.ts";
-import { assignRoles } from "../../src/promotion/assign-roles.ts";
 import { approvalsOf } from "../../src/promotion/facts-of-approvals.ts";
+import { championOf } from "../../src/promotion/facts-of-line.ts";
 import { spentOn } from "../../src/promotion/facts-of-ticket.ts";
-import { findCandidate } from "../../src/promotion/find-candidate.ts";
-import { championOf } from "../../src/promotion/gather.ts";
-import { countingPolicy } from "../../src/promotion/line.ts";
-import {
-  anchorProblem,
-  misplacedRegistrations,
-  NOTHING_LEFT,
-  registryDifferences,
-} from "../../src/promotion/registry-differences.ts";
+import { assignRoles } from "../../src/rules/assign-roles.ts";
 import { newSigner, personLine, policyText, recordOf, signText } from "../policy/world.ts";
 import { chainOf, makePerson, opened, registered, type Said, signedPolicy } from "../support/line.ts";
 

@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Fact } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/line.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
 import { entriesIn } from "../support/line.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import type { LineAnswer, LineWish, SmallLine } from "../support/small-line.ts";

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import * as z from "zod";
 import type { Entry, EntryKind, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/line.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
 import type { EntryOf } from "../../src/ledger/line-state.ts";
 import { unityLine } from "../clients/unity-catalog/line-parts.ts";
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";

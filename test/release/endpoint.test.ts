@@ -16,7 +16,7 @@ import {
   policyOf,
   projectDraft,
   projectOf,
-} from "../promotion/good-facts.ts";
+} from "../rules/good-facts.ts";
 
 const [ONE, OTHER] = ["https://adb-1.azuredatabricks.net", "https://adb-2.azuredatabricks.net"];
 /** Environments by the profile that leads to them, and the host that the policy pins. */

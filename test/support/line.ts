@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { Entry, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry, parseLine } from "../../src/ledger/line.ts";
+import { formatEntry, parseLine } from "../../src/ledger/entry-line.ts";
 import { signEnvelope } from "../../src/lib/dsse.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { type Signer, signerOf } from "../../src/lib/signing.ts";

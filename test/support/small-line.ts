@@ -8,7 +8,7 @@ import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { EvidenceFacts, GateFact } from "../../src/evidence/facts.ts";
 import { type Attachment, type SealedEvidence, sealEvidence } from "../../src/evidence/seal.ts";
 import type { Metric } from "../../src/gates/metrics.ts";
-import { parseLine } from "../../src/ledger/line.ts";
+import { parseLine } from "../../src/ledger/entry-line.ts";
 import { type Envelope, envelopeLine, signEnvelope } from "../../src/lib/dsse.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { sendHttp } from "../../src/lib/http.ts";

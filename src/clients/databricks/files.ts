@@ -31,7 +31,7 @@ const listing = z.object({
 const nothing = z.looseObject({});
 
 /** The path of a call about an absolute path, each of its parts encoded. */
-export function filesPath(kind: "files" | "directories", path: string): string {
+function filesPath(kind: "files" | "directories", path: string): string {
   return `/api/2.0/fs/${kind}${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 

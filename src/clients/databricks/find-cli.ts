@@ -12,7 +12,7 @@ export interface FoundCli {
 }
 
 /** From here on the program deploys by itself (engine `direct`); older ones fetch Terraform while they deploy. */
-export const OLDEST_CLI = "0.279.0";
+const OLDEST_CLI = "0.279.0";
 const INSTALL = "install it: https://docs.databricks.com/dev-tools/cli/install.html; or name it in DATABRICKS_CLI_PATH";
 
 /** Finds the program by DATABRICKS_CLI_PATH, else on PATH, and asks for its version. Throws exit 2: missing, too old, or another program. */

@@ -61,7 +61,7 @@ export function whoAmI(workspace: Workspace): Promise<Principal> {
 }
 
 /** The statement that gives a privilege. */
-export function grantSql([privilege, on, name]: Grant, principal: string): string {
+function grantSql([privilege, on, name]: Grant, principal: string): string {
   return `GRANT ${privilege} ON ${on} ${quotedName(name)} TO ${quote(principal)}`;
 }
 

@@ -1,4 +1,4 @@
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, outsideError } from "../../lib/error.ts";
 import { httpFailure, problemOf } from "../../lib/http.ts";
 import type { EndpointState, Served, ServingEndpoint } from "../../release/serving.ts";
 import { done, type EndpointBody, type Entity, endpoint, predictions } from "./serving-schemas.ts";
@@ -45,9 +45,11 @@ export function servingEndpoint(workspace: Workspace, name: string, model: strin
       if (reply.status >= 200 && reply.status < 300) return;
       const { code, message } = problemOf(reply);
       if (["RESOURCE_CONFLICT", "ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS"].includes(code))
-        throw new FactoryError("serving.busy", EXIT.changed, `${place} is being changed by somebody else: ${message}`, {
-          hint: "run the same command again: it waits until that is done",
-        });
+        throw changedError(
+          "serving.busy",
+          `${place} is being changed by somebody else: ${message}`,
+          "run the same command again: it waits until that is done",
+        );
       // Its own no: the request as it is would be refused again. Anything else says nothing about the version.
       if (reply.status === 400 || reply.status === 422)
         throw outsideError(

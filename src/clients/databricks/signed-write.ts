@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { EXIT, FactoryError } from "../../lib/error.ts";
+import { changedError, type FactoryError } from "../../lib/error.ts";
 import { type HttpReply, type HttpRequest, httpFailure, sendHttp } from "../../lib/http.ts";
 import { uploadFile } from "../../lib/upload.ts";
 import { blobParts, type PartedUpload, storageFiles } from "./azure-upload.ts";
@@ -185,8 +185,10 @@ function demandTaken(request: Pick<HttpRequest, "method" | "url">, reply: HttpRe
 }
 
 function changed(path: string, cause?: unknown): FactoryError {
-  return new FactoryError("upload.changed", EXIT.changed, `${path} changed or went away before it was sent`, {
-    hint: "run the command again",
+  return changedError(
+    "upload.changed",
+    `${path} changed or went away before it was sent`,
+    "run the command again",
     cause,
-  });
+  );
 }

@@ -1,5 +1,5 @@
 import type { ObjectStore, StoredFile } from "../../evidence/object-store.ts";
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, FactoryError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import { digestFile, listBelow, makeFolder, readFileBytes, readWhole, writeNewFile } from "./files.ts";
@@ -58,9 +58,7 @@ export function volumeObjects(workspace: Workspace, volume: string): ObjectStore
 async function writeOnce(workspace: Workspace, path: string, file: StoredFile): Promise<void> {
   const bytes = await file.bytes();
   if (sha256(bytes) !== file.sha256)
-    throw new FactoryError("upload.changed", EXIT.changed, `${file.path} changed before it was sent`, {
-      hint: "run the command again",
-    });
+    throw changedError("upload.changed", `${file.path} changed before it was sent`, "run the command again");
   await writeNewFile(workspace, path, bytes);
 }
 

@@ -1,5 +1,5 @@
 import type { ObjectStore, StoredFile } from "../../evidence/object-store.ts";
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, outsideError } from "../../lib/error.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import { ensureOwnExperiment, findOwnExperiment } from "./experiments.ts";
@@ -98,9 +98,7 @@ async function ensureFile(
   if (present === undefined) {
     const bytes = await file.bytes();
     if (sha256(bytes) !== file.sha256)
-      throw new FactoryError("upload.changed", EXIT.changed, `${file.path} changed before it was sent`, {
-        hint: "run the command again",
-      });
+      throw changedError("upload.changed", `${file.path} changed before it was sent`, "run the command again");
     await api.artifacts.putBytes(destination, bytes);
   }
   const found = await api.artifacts.digestAt(present ?? destination);

@@ -1,4 +1,4 @@
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, outsideError } from "../../lib/error.ts";
 import type { ModelVersion, RegisteredModel } from "../../registry/registry.ts";
 import { demand, find, type MlflowApi } from "./mlflow-api.ts";
 import { type ModelVersionBody, modelVersions, nothing, oneModelVersion } from "./schemas.ts";
@@ -55,11 +55,10 @@ export async function removeVersion(api: MlflowApi, model: string, version: stri
   const there = await findVersion(api, model, version);
   if (there === undefined) return;
   if (there.aliases.length > 0)
-    throw new FactoryError(
+    throw changedError(
       "version.alias",
-      EXIT.changed,
       `${model} v${version} carries the alias ${there.aliases.join(", ")} by now, so it is not removed`,
-      { hint: "look at it with factory status" },
+      "look at it with factory status",
     );
   // A repeat after a lost reply finds it gone.
   await find(api, { method: "DELETE", path: "model-versions/delete", json: { name: model, version } }, nothing);

@@ -6,7 +6,7 @@ import type { Workspace } from "../databricks/workspace.ts";
 
 const POLL_MS = 2000;
 /** A stopped warehouse of the older kind takes some minutes. */
-export const START_LIMIT_MS = 15 * 60_000;
+const START_LIMIT_MS = 15 * 60_000;
 
 const answer = z.object({ state: z.string(), name: z.string().optional() });
 

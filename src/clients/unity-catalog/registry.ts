@@ -1,4 +1,4 @@
-import { EXIT, FactoryError } from "../../lib/error.ts";
+import { changedError } from "../../lib/error.ts";
 import { isLoopback } from "../../lib/loopback.ts";
 import { inParallel } from "../../lib/parallel.ts";
 import type { ModelRegistry, RegisteredModel } from "../../registry/registry.ts";
@@ -113,11 +113,10 @@ export function unityRegistry(world: PythonWorld, volumeOf: (model: string) => s
       const found = await model(name);
       const [carried] = Object.entries(found?.aliases ?? {}).filter(([, at]) => at === number);
       if (carried !== undefined)
-        throw new FactoryError(
+        throw changedError(
           "version.alias",
-          EXIT.changed,
           `${name} v${number} carries the alias ${carried[0]} by now, so it is not removed`,
-          { hint: "look at it with factory status" },
+          "look at it with factory status",
         );
       await changing(name, () => deleteVersion(workspace, name, number));
     },

@@ -1,4 +1,4 @@
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, outsideError } from "../../lib/error.ts";
 import { problemOf } from "../../lib/http.ts";
 import { remake } from "../mlflow/make-once.ts";
 import { accept, attempt, demand, type MlflowApi } from "../mlflow/mlflow-api.ts";
@@ -61,9 +61,8 @@ export async function moveTo(api: MlflowApi, model: string, version: string, to:
   });
   const now = await stageNow();
   if (now !== to)
-    throw new FactoryError(
+    throw changedError(
       "stage.moved",
-      EXIT.changed,
       `${name} v${version} is in ${now} right after it was moved to ${to}: somebody else moves it`,
     );
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { EXIT, FactoryError, outsideError } from "../../lib/error.ts";
+import { changedError, outsideError } from "../../lib/error.ts";
 import type { ModelVersion, VersionRequest } from "../../registry/registry.ts";
 import { makeOnce } from "../mlflow/make-once.ts";
 import { demand, find, type MlflowApi } from "../mlflow/mlflow-api.ts";
@@ -106,11 +106,10 @@ export async function removeVersion(api: MlflowApi, name: string, version: strin
   const there = await findVersion(api, name, version);
   if (there === undefined) return;
   if (there.aliases.length > 0)
-    throw new FactoryError(
+    throw changedError(
       "version.alias",
-      EXIT.changed,
       `${name} v${version} is ${there.aliases.join(", ")} by now, so it is not removed`,
-      { hint: "look at it with factory status" },
+      "look at it with factory status",
     );
   const query = { name: nameInWorkspace(name), version };
   await find(api, { method: "DELETE", path: "model-versions/delete", query }, nothing);

@@ -4,7 +4,7 @@ import { volumeObjects } from "../../../src/clients/databricks/volume-store.ts";
 import type { StoredFile } from "../../../src/evidence/object-store.ts";
 import { sha256 } from "../../../src/lib/hash.ts";
 import { gatherEvidence } from "../../../src/promotion/facts-of-evidence.ts";
-import { policyOf } from "../../promotion/good-facts.ts";
+import { policyOf } from "../../rules/good-facts.ts";
 import { type Unity, unity } from "./parts.ts";
 
 let it: Unity;

@@ -45,6 +45,6 @@ export const ATTRIBUTES: readonly (Attribute & { name: AttributeName })[] = Obje
   ([name, attribute]) => (isAttribute(name) ? [{ name, ...attribute }] : []),
 );
 
-export function isAttribute(name: string): name is AttributeName {
+function isAttribute(name: string): name is AttributeName {
   return Object.hasOwn(TABLE, name);
 }

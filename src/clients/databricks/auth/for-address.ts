@@ -93,7 +93,7 @@ function withoutProfile(
  * The rules of Databricks' own tools where no profile is given: variables first; a profile when DATABRICKS_CONFIG_PROFILE names one,
  * or when the variables say neither host nor credential: `default_profile` of `[__settings__]`, else DEFAULT.
  */
-export function settingsOfTools(
+function settingsOfTools(
   file: ConfigFile,
   variables: Readonly<Record<string, string>>,
 ): { settings: Settings; profile: string | undefined; chosen: boolean } {

@@ -41,7 +41,7 @@ export function merge(first: Settings, then: Settings): Settings {
 }
 
 /** The names of the families of which at least one setting is given, in their order. */
-export function familiesOf(settings: Settings): string[] {
+function familiesOf(settings: Settings): string[] {
   const found = ATTRIBUTES.flatMap(({ name, family }) => (family !== undefined && settings.has(name) ? [family] : []));
   return [...new Set(found)].sort();
 }

@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Ledger } from "../../src/ledger/open-ledger.ts";
-import { FactoryError } from "../../src/lib/error.ts";
-import { changed } from "../../src/promotion/append.ts";
-import { giveUp } from "../../src/promotion/resume.ts";
-import { inTurn, takeTurn } from "../../src/promotion/turn.ts";
+import { changedError, FactoryError } from "../../src/lib/error.ts";
+import { giveUp } from "../../src/line/resume.ts";
+import { inTurn, takeTurn } from "../../src/line/turn.ts";
 import { chain, ci, promoted } from "../audit/chain.ts";
 
 let folder: string;
@@ -44,7 +43,7 @@ test.each(["ledger.moved", "begun.stale"])("after %s nothing is open", async (co
   await cutOff();
   await expect(
     inTurn(await take(), () => {
-      throw changed(code, "said");
+      throw changedError(code, "said");
     }),
   ).rejects.toMatchObject({ code });
   expect((await take(true)).cutOff(begun)).toBe(false);

@@ -1,4 +1,4 @@
-import { known } from "../../src/promotion/facts.ts";
+import { known } from "../../src/rules/facts.ts";
 import { at, type Case, freeze, NOT_ASKED, problem, prodStage, readTicket, ticket } from "./case-parts.ts";
 import { later, NOW, ticketOf } from "./good-facts.ts";
 

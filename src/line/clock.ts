@@ -1,6 +1,6 @@
 import type { Entry } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
-import { type Known, known, unknown } from "./facts.ts";
+import { type Known, known, unknown } from "../rules/facts.ts";
 
 /**
  * The moment of a decision: the local clock, if the registry's server and the ledger's last entry agree with it within five

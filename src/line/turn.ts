@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Started } from "../ledger/line-state.ts";
-import { FactoryError } from "../lib/error.ts";
+import { changedError, FactoryError } from "../lib/error.ts";
 import { sha256 } from "../lib/hash.ts";
 import { acquireLock, lockHolder } from "../lib/lock.ts";
-import { changed } from "./append.ts";
 import type { Line } from "./line.ts";
 import type { LineWorld } from "./world.ts";
 
@@ -58,7 +57,7 @@ export async function takeTurn(
     return { cutOff, begin, end };
   } catch (error) {
     if (error instanceof FactoryError && error.code === "lock.held")
-      throw changed("environment.busy", error.message, `${error.hint}; then look: factory status`);
+      throw changedError("environment.busy", error.message, `${error.hint}; then look: factory status`);
     throw error;
   }
 }

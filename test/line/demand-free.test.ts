@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { Started } from "../../src/ledger/line-state.ts";
 import type { Ledger } from "../../src/ledger/open-ledger.ts";
 import { outsideError } from "../../src/lib/error.ts";
+import { demandFree } from "../../src/line/demand-free.ts";
 import { abandon } from "../../src/promotion/abandon.ts";
-import { demandFree } from "../../src/promotion/append.ts";
 import { chain, ci, minutes, promoted, released, rolledback } from "../audit/chain.ts";
 
 /** Where a promotion is half done, and what served before is being rolled back. */

@@ -1,18 +1,25 @@
 import { endpointsAnswering } from "../ledger/endpoints.ts";
-import type { EntryBody } from "../ledger/entry.ts";
 import type { EntryOf, EnvironmentState } from "../ledger/line-state.ts";
 import { takenAway } from "../ledger/taken-away.ts";
-import { type FactoryError, outsideError } from "../lib/error.ts";
+import { outsideError } from "../lib/error.ts";
+import { momentOfDecision } from "../line/clock.ts";
+import type { Line } from "../line/line.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
-import { momentOfDecision } from "../promotion/clock.ts";
-import type { Line } from "../promotion/line.ts";
-import { type Verdict, yes } from "../promotion/rule.ts";
+import { yes } from "../rules/rule.ts";
 import { endpointsToMove, type RollbackPlace } from "./carry-out-rollback.ts";
 import { holdsThisLine } from "./holds-this-line.ts";
-import { planRollback, type RollbackPlan, releaseThatMoved, rolledBackSince, servingOf } from "./plan-rollback.ts";
+import {
+  planRollback,
+  type RollbackFacts,
+  type RollbackPlan,
+  releaseThatMoved,
+  rolledBackSince,
+  servingOf,
+} from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
-import { type RollbackRequest, type RollbackWords, wordsOf } from "./rollback-words.ts";
+import type { Unwritten } from "./rollback-result.ts";
+import { type RollbackRequest, wordsOf } from "./rollback-words.ts";
 import type { ReleaseWorld } from "./world.ts";
 
 /** One go at a rollback, on the chain as it was read for it. */
@@ -25,84 +32,58 @@ export interface Attempt {
   dryRun: boolean;
 }
 
-export type RollbackResult =
-  | { kind: "refused"; plan: RollbackPlan; words: RollbackWords }
-  /** `again`: it was done before, so that nothing would be recorded. */
-  | { kind: "planned"; plan: RollbackPlan; words: RollbackWords; again: boolean }
-  | {
-      kind: "rolledback";
-      plan: RollbackPlan;
-      /** As its entry holds them. */
-      words: RollbackWords;
-      entry: EntryOf<"rolledback">;
-      resumed: boolean;
-    };
-
-/** The ledger cannot be written, or may not be by the clocks: nothing was moved. */
-export interface Unwritten {
-  kind: "unwritten";
-  cause: FactoryError;
-}
-
-export interface Decided {
-  kind: "decided";
-  plan: RollbackPlan;
+/** What was found out, and what a rollback ends. */
+export interface GatheredRollback {
+  kind: "gathered";
+  facts: RollbackFacts;
   at: Date;
   /** Releases that were begun and not ended: they are abandoned for it. */
   halfDone: readonly EntryOf<"release.started">[];
 }
 
-/** Looks at what serves and at what it goes back to, and decides. `kept`: a rollback whose places are kept. */
-export async function planFrom(
-  { request, line, state, place, world }: Attempt,
+/** Asks registry and ledger all that the rules of a rollback need. `kept`: a rollback that was cut off, whose places are kept. */
+export async function gatherRollback(
+  { line, state, place, world }: Attempt,
   kept: EntryOf<"rollback.started"> | undefined,
-): Promise<Decided | Unwritten> {
+): Promise<GatheredRollback | Unwritten> {
   const { environment, registry, name } = place;
   // Something serves here, or there is nothing to do: its aliases need not wait for the model.
   const model = await registry.model(name, true);
   const alias = model?.aliases.champion;
   const serving = kept === undefined ? servingOf(line.state, environment.name, alias) : recorded(kept);
-  const halfDone = state.open.flatMap((each) => (each.kind === "release.started" ? [each] : []));
-  const unmoved = kept === undefined ? halfDone.find((each) => each.body.version !== alias) : undefined;
+  const halfDone = kept === undefined ? state.open.filter((each) => each.kind === "release.started") : [];
+  const unmoved = halfDone.find((each) => each.body.version !== alias);
   const target = await readTarget(serving?.rollback, name, registry, world.report);
   const isOurs = await holdsThisLine({ model, name, serving, target }, line, environment.name, registry);
   const at = momentOfDecision(world.now().getTime(), registry.clock(), line.view.entries.at(-1));
   if (!at.known) return { kind: "unwritten", cause: outsideError("clock.wrong", at.why, at.fix) };
   // A release that was not ended and has moved champion serves by no rollback.
   const byLedger = kept === undefined && unmoved === undefined && serving?.released !== undefined;
-  const plan = planRollback(
-    { ...request, ...(kept !== undefined && wordsOf(kept.body)) },
-    {
-      model: line.model,
-      serving,
-      since: byLedger ? rolledBackSince(state) : undefined,
-      takenAway: takenAway(state),
-      alias,
-      halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
-      endpoint: endpointOf(state, serving),
-      actor: actorIn(line, world.signer.keyId, at.value),
-      firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
-      target,
-      registry: { place: registry.place, isOurs },
-    },
-  );
-  if (plan.start === undefined) return { kind: "decided", plan, at: at.value, halfDone };
-  const ended = kept === undefined ? halfDone : [];
-  return {
-    kind: "decided",
-    plan: withEffects(plan, kept?.body ?? plan.start, state, ended),
-    at: at.value,
-    halfDone: ended,
+  const facts: RollbackFacts = {
+    model: line.model,
+    serving,
+    since: byLedger ? rolledBackSince(state) : undefined,
+    takenAway: takenAway(state),
+    alias,
+    halfDone: unmoved && { seq: unmoved.seq, version: unmoved.body.version },
+    endpoint: endpointOf(state, serving),
+    actor: actorIn(line, world.signer.keyId, at.value),
+    firstRelease: line.policy.known ? firstReleaseOf(line.policy.value.inForce.policy, line.project) : "deny",
+    target,
+    registry: { place: registry.place, isOurs },
   };
+  return { kind: "gathered", facts, at: at.value, halfDone };
 }
 
-/** What else it does is said beside the rules. */
-function withEffects(
-  plan: RollbackPlan,
-  start: EntryBody<"rollback.started">,
-  state: EnvironmentState,
-  halfDone: readonly EntryOf<"release.started">[],
+/** Decides on what was found out, and says beside the rules what else it does. Pure. */
+export function planFrom(
+  { request, state }: Pick<Attempt, "request" | "state">,
+  kept: EntryOf<"rollback.started"> | undefined,
+  { facts, halfDone }: GatheredRollback,
 ): RollbackPlan {
+  const plan = planRollback({ ...request, ...(kept !== undefined && wordsOf(kept.body)) }, facts);
+  const start = kept?.body ?? plan.start;
+  if (plan.start === undefined || start === undefined) return plan;
   const { to } = start;
   const goes = to === "none" ? "is removed" : `gives its requests to v${to.version}`;
   return {
@@ -116,12 +97,6 @@ function withEffects(
       ...endpointsToMove(state, start).map((each) => ({ rule: "endpoint", ...yes(`${each} ${goes}`) })),
     ],
   };
-}
-
-/** The plan of a rollback that is in the ledger: where it came from and where it goes. Pure. */
-export function planOf({ body }: EntryOf<"rollback.started">, verdicts: readonly Verdict[]): RollbackPlan {
-  const { environment, from, to } = body;
-  return { verdicts, outcome: "yes", environment, from, to, start: undefined };
 }
 
 /** Where requests go to who serves now: by the release that was not ended, else by those that were. */

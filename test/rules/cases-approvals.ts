@@ -1,5 +1,5 @@
 import { sha256 } from "../../src/lib/hash.ts";
-import { known } from "../../src/promotion/facts.ts";
+import { known } from "../../src/rules/facts.ts";
 import { authors, type Case, NOT_ASKED, prodStage, readTicket, ticketSeen, two, twoRoles } from "./case-parts.ts";
 import { type Changes, DAY_MS, evidenceWith, later, NOW, person } from "./good-facts.ts";
 

@@ -1,5 +1,5 @@
 import { sha256 } from "../../src/lib/hash.ts";
-import { known } from "../../src/promotion/facts.ts";
+import { known } from "../../src/rules/facts.ts";
 import { type Case, NOT_ASKED, prodStage } from "./case-parts.ts";
 import { DAY_MS, DIGEST, evidenceWith, later, person } from "./good-facts.ts";
 

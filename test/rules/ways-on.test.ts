@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { decide } from "../../src/promotion/decide.ts";
-import { known } from "../../src/promotion/facts.ts";
-import { missingAfter } from "../../src/promotion/rules-approvals.ts";
+import { decide } from "../../src/rules/decide.ts";
+import { known } from "../../src/rules/facts.ts";
+import { missingAfter } from "../../src/rules/rules-approvals.ts";
 import { champion, two, twoRoles } from "./case-parts.ts";
 import { type Changes, DAY_MS, goodFacts, later, person } from "./good-facts.ts";
 

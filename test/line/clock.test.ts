@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { momentOfDecision } from "../../src/promotion/clock.ts";
-import { decide } from "../../src/promotion/decide.ts";
-import { known } from "../../src/promotion/facts.ts";
+import { momentOfDecision } from "../../src/line/clock.ts";
+import { decide } from "../../src/rules/decide.ts";
+import { known } from "../../src/rules/facts.ts";
 import { type ShiftingProxy, shiftingProxy } from "../fakes/shifting-proxy.ts";
+import { approvalOf, everything, forge, startOf } from "../promotion/front-door.ts";
+import { goodFacts } from "../rules/good-facts.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine, type SmallLine } from "../support/small-line.ts";
-import { approvalOf, everything, forge, startOf } from "./front-door.ts";
-import { goodFacts } from "./good-facts.ts";
 
 const MINUTE_MS = 60_000;
 const NOW = Date.parse("2026-11-25T12:00:00.000Z");

@@ -5,7 +5,7 @@ import type { PolicyFile } from "../policy/find-policy.ts";
 import { type PolicyInForce, policyAfter, policyFileState } from "../policy/in-force.ts";
 import { listingIn } from "../policy/listing.ts";
 import { unknownEnvironment } from "../policy/unknown-environment.ts";
-import { type Known, known, unknown } from "./facts.ts";
+import { type Known, known, unknown } from "../rules/facts.ts";
 
 /** One project on its way: its chain as read now, and the policy that counts. */
 export interface Line {

@@ -1,8 +1,8 @@
-import type { Entry, PlacedVersion } from "../ledger/entry.ts";
+import { type Entry, numberOf, type PlacedVersion } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
 import type { LedgerView } from "../ledger/open-ledger.ts";
-import { MODEL_TAGS, type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
+import { type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
 
 /** What a registry holds for one environment. */
 export interface RegistryPicture {
@@ -47,7 +47,7 @@ export function leftovers(
     champion: open.flatMap((start): { version: string | undefined; start: Started }[] => {
       if (start.kind === "release.started") return [{ version: start.body.version, start }];
       if (start.kind !== "rollback.started") return [];
-      return [{ version: start.body.to === "none" ? undefined : start.body.to.version, start }];
+      return [{ version: numberOf(start.body.to), start }];
     }),
     challenger: [
       ...made.filter(({ start }) => maySet(start)),
@@ -130,22 +130,6 @@ export function leftVersion(
     .versions.filter(({ start }) => start.body.digest === digest)
     .map((each) => each.version)
     .sort((a, b) => Number(a) - Number(b))[0];
-}
-
-/** Why the anchor that a registry holds says that history was cut; undefined when it is an entry of the chain, or there is none. */
-export function anchorProblem(
-  model: RegisteredModel | undefined,
-  environment: string,
-  entries: readonly Entry[],
-): string | undefined {
-  const anchor = model?.tags[MODEL_TAGS.ledgerHead];
-  if (anchor === undefined || anchor === "") return undefined;
-  const [seq = "", hash = ""] = anchor.split(":");
-  const entry = entries[Number(seq) - 1];
-  if (entry !== undefined && entry.hash === hash) return undefined;
-  return entries.length < Number(seq)
-    ? `the ledger ends with entry ${entries.length}, but ${environment} was written to when it had ${seq}: entries are missing`
-    : `entry ${seq} of the ledger is not the one that ${environment} was anchored to: history was changed`;
 }
 
 /**

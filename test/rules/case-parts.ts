@@ -1,6 +1,6 @@
 import { sha256 } from "../../src/lib/hash.ts";
-import { known, unknown } from "../../src/promotion/facts.ts";
-import type { Verdict } from "../../src/promotion/rule.ts";
+import { known, unknown } from "../../src/rules/facts.ts";
+import type { Verdict } from "../../src/rules/rule.ts";
 import { recordDigest, type Ticket } from "../../src/tickets/ticket.ts";
 import { type ApprovalChange, type Changes, type PolicyDraft, policyOf, ticketOf } from "./good-facts.ts";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { decide, outcomeOf, RULES } from "../../src/promotion/decide.ts";
-import type { Action } from "../../src/promotion/facts.ts";
+import { decide, outcomeOf, RULES } from "../../src/rules/decide.ts";
+import type { Action } from "../../src/rules/facts.ts";
 import { CASES } from "./cases.ts";
 import { goodFacts } from "./good-facts.ts";
 

@@ -54,7 +54,7 @@ export function membersOf(policy: Policy, role: string, project: string): readon
 }
 
 /** Whether a person of the policy is among those who changed the code, under any of their addresses. */
-export function isAuthor(policy: Policy, address: string, authors: readonly string[]): boolean {
+function isAuthor(policy: Policy, address: string, authors: readonly string[]): boolean {
   const normal = normaliseName(address);
   return authors.some(
     (author) => personOf(policy, author) === address || (normal !== undefined && normaliseName(author) === normal),

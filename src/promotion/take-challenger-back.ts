@@ -5,7 +5,7 @@ import { type ModelRegistry, VERSION_TAGS } from "../registry/registry.ts";
  * Puts `challenger` back to where the ledger has it, if a promotion that is not carried on has moved it: else a version whose
  * promotion was given up would stand there as the next one. True when something was moved. Safe to repeat.
  */
-export async function takeBackChallenger(
+export async function takeChallengerBack(
   { body }: EntryOf<"promotion.started">,
   state: Pick<LineState, "environment">,
   registry: ModelRegistry,

@@ -5,10 +5,10 @@ import type { Actor } from "../ledger/open-ledger.ts";
 import { cutTo } from "../lib/cut-to.ts";
 import { FactoryError, outsideError } from "../lib/error.ts";
 import { redact } from "../lib/redact.ts";
+import { appendEnd } from "../line/append.ts";
+import type { Line } from "../line/line.ts";
 import type { Environment } from "../policy/policy.ts";
-import { appendEnd } from "../promotion/append.ts";
 import type { Gathered } from "../promotion/gather.ts";
-import type { Line } from "../promotion/line.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel, registeredName } from "../registry/registry.ts";
 import { rollbackTagOf } from "./rollback-tag.ts";
 import { type ServingWorld, takeRequestsBack } from "./serve-release.ts";
@@ -18,7 +18,7 @@ import type { ReleaseWorld } from "./world.ts";
  * What a release that is not carried on has moved goes back to where it was: who served, by the ended entries, serves, and its version is
  * challenger again if it was. Safe to repeat: each alias is looked at by itself.
  */
-export async function takeBack(
+export async function takeReleaseBack(
   started: EntryOf<"release.started">,
   state: LineState,
   registry: ModelRegistry,
@@ -50,7 +50,7 @@ export async function restoreChallenger(
 }
 
 /** The tag that tells the way back without the ledger, about who serves by the ledger. */
-export async function restoreTag(
+async function restoreTag(
   here: Pick<EnvironmentState, "champion" | "released" | "rolledback">,
   model: RegisteredModel | undefined,
   registry: ModelRegistry,
@@ -77,7 +77,7 @@ export async function takeUnmovedBack(
  * The endpoint of a release answers again with what the ledger says of it. Of one that was never released to it says nothing: it goes back
  * to who serves where that version is still up there, is removed where the release is all that is, and is left alone else.
  */
-export async function takeEndpointBack(
+async function takeEndpointBack(
   { body }: EntryOf<"release.started">,
   state: LineState,
   environment: Environment,

@@ -2,9 +2,10 @@ import type { EntryOf, Started } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { cutTo } from "../lib/cut-to.ts";
-import { appendOnLine, changed } from "./append.ts";
+import { changedError } from "../lib/error.ts";
+import type { Verdict } from "../rules/rule.ts";
+import { appendOnLine } from "./append.ts";
 import type { Line } from "./line.ts";
-import type { Verdict } from "./rule.ts";
 
 type Begun = EntryOf<"promotion.started" | "release.started">;
 
@@ -58,7 +59,7 @@ export function notBegun(
 
 /** What a dry run says of what the command would give up: exit 5. */
 export function wouldGiveUp(begun: Started, why: string): Error {
-  return changed(
+  return changedError(
     "begun.stale",
     `what entry ${begun.seq} (${begun.kind}) began cannot be carried on (${why}): it would be abandoned`,
     "without --dry-run it is; the same command after that decides anew",
@@ -74,12 +75,12 @@ export async function giveUp(begun: Started, why: string, line: Line, actor: Act
   };
   if ((await appendOnLine(line, [{ kind: "abandoned", body }], actor, at)) === undefined)
     // Not ledger.moved, after which nothing is open: this start still is.
-    throw changed(
+    throw changedError(
       "begun.open",
       `the ledger moved meanwhile: what entry ${begun.seq} (${begun.kind}) began was not ended`,
       "run the same command again",
     );
-  throw changed(
+  throw changedError(
     "begun.stale",
     `what entry ${begun.seq} (${begun.kind}) began cannot be carried on (${why}): it was abandoned`,
     "run the same command again: it is decided anew",

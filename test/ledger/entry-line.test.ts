@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatEntry, parseLine } from "../../src/ledger/line.ts";
+import { formatEntry, parseLine } from "../../src/ledger/entry-line.ts";
 import { walkChain } from "../../src/ledger/verify-chain.ts";
 import { viewOf } from "../../src/ledger/view.ts";
 import { chainOf, makePerson, opened, registered, signedPolicy } from "../support/line.ts";

@@ -5,7 +5,7 @@ import { sha256 } from "../../src/lib/hash.ts";
 import { type Policy, policySchema } from "../../src/policy/policy.ts";
 import { type Project, projectSchema } from "../../src/project/project.ts";
 import { rulesDigest, rulesFor } from "../../src/project/rules.ts";
-import { type Action, type DecisionFacts, type Known, known, type SeenApproval } from "../../src/promotion/facts.ts";
+import { type Action, type DecisionFacts, type Known, known, type SeenApproval } from "../../src/rules/facts.ts";
 import type { Ticket } from "../../src/tickets/ticket.ts";
 
 export type PolicyDraft = z.input<typeof policySchema>;

@@ -22,7 +22,7 @@ export const SIG_PART_BYTES = 8 + 88 + 1;
 /** `,"prev":"` 64 digits `"` */
 export const PREV_PART_BYTES = 9 + 64 + 1;
 /** No line may be longer: a policy of 1 MiB and its signatures have room. */
-export const MAX_LINE_BYTES = 4 << 20;
+const MAX_LINE_BYTES = 4 << 20;
 
 function factOf<K extends EntryKind>(kind: K) {
   return z.strictObject({ kind: z.literal(kind), body: BODIES[kind] });

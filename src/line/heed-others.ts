@@ -1,6 +1,7 @@
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Ledger } from "../ledger/open-ledger.ts";
-import { changed, ended, isOpen } from "./append.ts";
+import { changedError } from "../lib/error.ts";
+import { ended, isOpen } from "./append.ts";
 
 /**
  * Bytes take minutes to arrive, an endpoint to come up. Whoever ended what was begun in that time, or withdrew an approval that it rests
@@ -21,7 +22,7 @@ export async function demandStillAllowed(
   );
   if (taken === undefined) return;
   await undo(state, "withdrawn");
-  throw changed(
+  throw changedError(
     "approval.taken",
     `entry ${taken.withdrawn?.seq} withdrew an approval on which entry ${started.seq} (${started.kind}) rests`,
     "run the same command again: it is decided anew",
