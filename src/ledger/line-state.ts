@@ -86,8 +86,10 @@ export function lineState(entries: readonly Entry[]): LineState {
     environments.set(name, known);
     return known;
   };
-  const note = (entry: Entry, message: string | undefined): void => {
+  /** True when there is something to note. */
+  const note = (entry: Entry, message: string | undefined): boolean => {
     if (message !== undefined) problems.push({ seq: entry.seq, message });
+    return message !== undefined;
   };
   for (const entry of entries) {
     switch (entry.kind) {
@@ -118,9 +120,10 @@ export function lineState(entries: readonly Entry[]): LineState {
         break;
       case "promoted": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "promotion.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "promotion.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
         else {
+          close(here, started);
           here.promoted.push({ entry, started });
           challenge(here, entry.body);
         }
@@ -128,10 +131,11 @@ export function lineState(entries: readonly Entry[]): LineState {
       }
       case "released": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "release.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "release.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
-        else {
-          note(entry, releaseProblem(here, entry.body, started.body));
+        // What does not fit ends nothing: else it would say what serves, and where a rollback goes.
+        else if (!note(entry, releaseProblem(here, entry.body, started.body))) {
+          close(here, started);
           here.released.push({ entry, started });
           const { version, digest, createdAt, rollback } = entry.body;
           here.champion = { version, digest, createdAt, rollback, since: entry, released: entry };
@@ -142,11 +146,11 @@ export function lineState(entries: readonly Entry[]): LineState {
       }
       case "rolledback": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "rollback.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "rollback.started", entry.body.digest);
+        const { to } = entry.body;
         if (started === undefined) problems.push(unstarted(entry));
-        else {
-          const { to } = entry.body;
-          note(entry, rollbackProblem(here, { ...started.body, to }));
+        else if (!note(entry, rollbackProblem(here, { ...started.body, to }))) {
+          close(here, started);
           here.rolledback.push({ entry, started });
           here.champion = servingAgain(here, entry);
           here.served.push({ entry, champion: to === "none" ? undefined : to });
@@ -193,18 +197,19 @@ export function lineState(entries: readonly Entry[]): LineState {
   };
 }
 
-/** Takes the started entry out of the open ones; undefined when none fits. */
-function close<K extends Started["kind"]>(
+/** The open start that an entry ends; undefined when none fits. */
+function begunBy<K extends Started["kind"]>(
   here: MutableEnvironment,
   seq: number,
   kind: K,
   digest: string,
 ): EntryOf<K> | undefined {
-  const index = here.open.findIndex((each) => each.seq === seq && each.body.digest === digest);
-  const found = here.open[index];
-  if (found === undefined || !isKind(found, kind)) return undefined;
-  here.open.splice(index, 1);
-  return found;
+  const found = here.open.find((each) => each.seq === seq && each.body.digest === digest);
+  return found !== undefined && isKind(found, kind) ? found : undefined;
+}
+
+function close(here: MutableEnvironment, started: Started): void {
+  here.open = here.open.filter((each) => each !== started);
 }
 
 export function isKind<K extends EntryKind>(entry: Entry, kind: K): entry is EntryOf<K> {
