@@ -28,7 +28,7 @@ export interface ApprovalSetting {
   ticketRecord: string | undefined;
   /** Addresses of everyone who changed the code, normalised. */
   authors: readonly string[];
-  /** People whose keys signed the evidence, as the policy lists them. */
+  /** People whose keys signed the evidence, as the policy lists them; with keys that it does not list any more, too. */
   signers: readonly string[];
   /** How long an approval lasts by the rules, counted from its signing. */
   ttlMs: number;
@@ -266,7 +266,8 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
   if (!evidence.known) return evidence;
   if (!ticket.known) return ticket;
   if (!now.known) return now;
-  const { people } = evidence.value.facts;
+  const { facts: about, signedBy, registeredBy } = evidence.value;
+  const { people } = about;
   if (people === null) return unknown("who changed the code is not known");
   return known({
     policy: policy.value.inForce.policy,
@@ -279,9 +280,10 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
     ticket: ticket.value?.id,
     ticketRecord: ticket.value?.seen?.record,
     authors: people.people.map((each) => each.address),
-    signers: evidence.value.signedBy.flatMap((each) =>
-      "problem" in each || each.kind !== "person" ? [] : [each.address],
-    ),
+    signers: [
+      ...signedBy.flatMap((each) => ("problem" in each || each.kind !== "person" ? [] : [each.address])),
+      ...registeredBy.flatMap((each) => personOf(policy.value.inForce.policy, each) ?? []),
+    ],
     ttlMs: approvalTtlMs(rules.value.rules),
     now: now.value,
   });
