@@ -1,3 +1,5 @@
+import { parsePolicy } from "../policy/parse-policy.ts";
+import { approvalProblem } from "./approved.ts";
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
 import { deployedProblem, deploymentProblem, registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
 
@@ -80,6 +82,7 @@ export function lineState(entries: readonly Entry[]): LineState {
   const registered: EntryOf<"registered">[] = [];
   const approvals: { entry: EntryOf<"approved">; withdrawn: EntryOf<"approval.withdrawn"> | undefined }[] = [];
   const problems: { seq: number; message: string }[] = [];
+  const policies: { seq: number; text: string }[] = [];
   let opened: EntryBody<"opened"> | undefined;
   const at = (name: string): MutableEnvironment => {
     const known = environments.get(name) ?? nothingYet();
@@ -91,12 +94,19 @@ export function lineState(entries: readonly Entry[]): LineState {
     if (message !== undefined) problems.push({ seq: entry.seq, message });
     return message !== undefined;
   };
+  const unapproved = (here: EnvironmentState, started: EntryOf<"release.started">): string | undefined => {
+    const text = policies.findLast(({ seq }) => seq < started.seq)?.text;
+    if (text === undefined || opened === undefined) return undefined;
+    return approvalProblem(started, { approvals }, here, parsePolicy(text, "policy.yaml"), opened.project);
+  };
   for (const entry of entries) {
     switch (entry.kind) {
       case "opened":
         opened = entry.body;
+        policies.push({ seq: entry.seq, text: entry.body.policy.text });
         break;
       case "policy.adopted":
+        policies.push({ seq: entry.seq, text: entry.body.policy.text });
         break;
       case "registered": {
         note(entry, registrationProblem(registered, entry.body));
@@ -134,7 +144,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         const started = begunBy(here, entry.body.started, "release.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
         // What does not fit ends nothing: else it would say what serves, and where a rollback goes.
-        else if (!note(entry, releaseProblem(here, entry.body, started.body))) {
+        else if (!note(entry, releaseProblem(here, entry.body, started.body) ?? unapproved(here, started))) {
           close(here, started);
           here.released.push({ entry, started });
           const { version, digest, createdAt, rollback } = entry.body;

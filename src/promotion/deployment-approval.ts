@@ -2,6 +2,7 @@ import type { PlacedVersion } from "../ledger/entry.ts";
 import { type EntryOf, lineState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import { listingIn } from "../policy/listing.ts";
+import { membersOf } from "../policy/members.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import type { DeploymentRun } from "../registry/deployment.ts";
@@ -11,7 +12,7 @@ import { type DecisionFacts, known } from "./facts.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import type { Gathered } from "./gather.ts";
 import type { Line } from "./line.ts";
-import { APPROVAL_RULES, membersOf } from "./rules-approvals.ts";
+import { APPROVAL_RULES } from "./rules-approvals.ts";
 import type { LineWorld } from "./world.ts";
 
 /** What the deployment job of a version was told, and how its run stands since; no run: nobody could say. */

@@ -1,7 +1,7 @@
 import { normaliseName } from "../policy/address.ts";
 import { durationMs } from "../policy/durations.ts";
 import { personOf } from "../policy/identity.ts";
-import { listingIn } from "../policy/listing.ts";
+import { membersOf } from "../policy/members.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Rules } from "../project/rules.ts";
 import { assignRoles } from "./assign-roles.ts";
@@ -41,16 +41,6 @@ const DEFAULT_TTL = "P7D";
 /** How long an approval lasts, in milliseconds. Pure. */
 export function approvalTtlMs(rules: Rules): number {
   return durationMs(rules.stage.approvalTtl ?? DEFAULT_TTL);
-}
-
-/** The members of a role; `project-owner` is the owner whom the policy lists for the project. */
-export function membersOf(policy: Policy, role: string, project: string): readonly string[] {
-  if (role === "project-owner") {
-    const owner = listingIn(policy, project)?.owner;
-    return owner === undefined ? [] : [owner];
-  }
-  // A role's name comes out of an approval: it may be any word.
-  return Object.hasOwn(policy.roles, role) ? (policy.roles[role] ?? []) : [];
 }
 
 /** Whether a person of the policy is among those who changed the code, under any of their addresses. */

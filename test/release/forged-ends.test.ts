@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { EntryBody } from "../../src/ledger/entry.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import type { LineWish } from "../support/small-line.ts";
 import { placed } from "./endpoint-parts.ts";
 import { good, LineInProd, SHORT } from "./line-in-prod.ts";
 
@@ -17,6 +18,13 @@ afterAll(() => server?.stop());
 
 const TIME = { timeout: 300_000 };
 const told = ["rollback", "--env", "prod", "--reason", "it is down", "--yes"];
+
+/** Two environments, and one approval for the second. */
+const APPROVED: NonNullable<LineWish["policy"]> = (policy, people) => {
+  SHORT(policy, people);
+  const prod = policy.riskTiers?.medium?.prod;
+  if (prod !== undefined) prod.approvals = [{ role: "model-risk", count: 1 }];
+};
 
 /** A rollback in prod as the author signs it, begun and ended. */
 function forgeRollback(line: LineInProd, body: Pick<EntryBody<"rollback.started">, "digest" | "from" | "to">): void {
@@ -45,13 +53,7 @@ test(
   "a rollback that was begun about other bytes does not leave the approvals of what it takes away",
   TIME,
   async () => {
-    of = await LineInProd.make(server, {
-      policy(policy, people) {
-        SHORT(policy, people);
-        const prod = policy.riskTiers?.medium?.prod;
-        if (prod !== undefined) prod.approvals = [{ role: "model-risk", count: 1 }];
-      },
-    });
+    of = await LineInProd.make(server, { policy: APPROVED });
     const { line } = of;
     await of.release("one");
     const to = placed(of.last("released").body);
@@ -66,3 +68,36 @@ test(
     expect(again.status).toBe(3);
   },
 );
+
+test("a release that nobody approved, begun and ended, is no way back for a rollback", TIME, async () => {
+  of = await LineInProd.make(server, { policy: APPROVED });
+  const { line } = of;
+  await of.release("one");
+  await of.release("two");
+  const bad = of.last("released").body;
+  const began = of.last("release.started").body;
+  await good(line.rollback("prod"));
+  await of.release("three");
+  const serves = of.last("released").body;
+  const begun = of.last("release.started").body;
+  // The version that was taken away is released again, and the one that serves after it.
+  for (const [body, start, before] of [
+    [bad, began, serves],
+    [serves, begun, bad],
+  ] as const) {
+    const way = { rollback: { ...placed(before), signature: "not stated" as const }, champion: placed(before) };
+    const started = of.forge("author", { kind: "release.started", body: { ...start, ...way } });
+    of.forge("author", { kind: "released", body: { ...body, rollback: way.rollback, started } });
+  }
+  // What was begun and not ended has to be ended first, as the rollback says.
+  const refused = await line.run("owner", told);
+  if (refused.status === 3) {
+    expect(refused.against.join()).toContain("a release of v2 was begun");
+    await good(line.run("owner", ["promote", "--to", "prod", "--abandon", "--reason", "nobody approved it"]));
+    await good(line.run("owner", told));
+  }
+  expect(await of.champion()).toBe("1");
+  expect((await line.run("ci", ["verify"])).ran.stdout).toContain(
+    "releases v2 without the approvals of role model-risk that the policy asked for",
+  );
+});
