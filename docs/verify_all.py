@@ -16,8 +16,8 @@ SAME = "environment", "model", "digest", "version", "evidence", "to"  # of what 
 FOLDERS = dict(evidence="evidence", bundle="bundles")
 entries, approved, withdrawn = {}, {}, {}  # by number; by what was signed; by hash of an approval's entry: what takes it back
 
-def steps(path):  # what is ended was begun, as the same thing in the same place, and is ended once
-    begun = {}
+def steps(path):  # what is ended was begun, as the same thing in the same place, and is ended once; only what was released serves again
+    begun, released = {}, ["none"]
     for entry in map(load, path.read_bytes().splitlines()):
         seq, kind, body = entry["seq"], entry["kind"], entry["body"]
         entries[seq], start = entry, begun.pop(body.get("started"), None)
@@ -27,6 +27,10 @@ def steps(path):  # what is ended was begun, as the same thing in the same place
         changed = [key for key in SAME if key in body and body[key] != start["body"].get(key, body[key])]
         demand(not changed, f"entry {seq} ends what was not begun: another {changed}")
         demand("bundle" in body or kind == "rolledback", f"entry {seq} names no bundle")
+        if kind == "released": released.append([body[key] for key in ("environment", "version", "digest")])
+        to = body.get("to", "none")
+        back = to if to == "none" else [body["environment"], to["version"], to["digest"]]
+        demand(back in released, f"entry {seq} goes back to what was never released there")
     return f"{len(begun)} begun and not ended"
 
 def approvals(_):  # each is signed with a key that counted at its entry

@@ -2,9 +2,9 @@ import { type Approval, parseApproval } from "../evidence/approval.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { FactoryError } from "../lib/error.ts";
+import { membersOf } from "../policy/members.ts";
 import type { Policy } from "../policy/policy.ts";
 import { approvalsOf } from "../promotion/facts-of-approvals.ts";
-import { membersOf } from "../rules/rules-approvals.ts";
 
 /** An approval as its entry says it. */
 export interface GivenApproval extends Approval {

@@ -1,6 +1,6 @@
+import { membersOf } from "../policy/members.ts";
 import type { Policy } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
-import { membersOf } from "../rules/rules-approvals.ts";
 
 /** What an identity does: make versions and move aliases, or read what there is and approve it. */
 export type Part = "writer" | "approver";

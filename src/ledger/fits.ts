@@ -35,12 +35,13 @@ export function releaseProblem(
   return wayBackProblem(here.champion, body.rollback) ?? wayBackProblem(here.champion, started.rollback);
 }
 
-/** A rollback starts from what serves and goes where its release said, nowhere else. */
+/** A rollback starts from what serves and goes where its release said, nowhere else. Its digest tells which approvals it ends. */
 export function rollbackProblem(
   here: EnvironmentState,
-  { from, to }: EntryBody<"rollback.started">,
+  { digest, from, to }: EntryBody<"rollback.started">,
 ): string | undefined {
   const { champion } = here;
+  if (digest !== from.digest) return `goes back from v${from.version}, and is about other bytes`;
   if (champion !== undefined && isSame(champion, from)) return targetProblem(champion.rollback, to);
   // A release that had moved the alias already was abandoned for this rollback.
   const cut = here.abandoned.findLast((each) => each.kind === "release.started" && isSame(each.body, from));
@@ -71,19 +72,25 @@ export function deployedProblem(
 
 /** The way back of a release is what served before it. */
 export function wayBackProblem(champion: PlacedVersion | undefined, rollback: RollbackTarget): string | undefined {
-  const fits = rollback === "none" ? champion === undefined : champion !== undefined && isSame(champion, rollback);
+  const fits = rollback === "none" ? champion === undefined : champion !== undefined && isOne(champion, rollback);
+  const [fixed, served] = [nameOf(rollback), nameOf(champion ?? "none")];
   return fits
     ? undefined
-    : `fixes ${nameOf(rollback)} as the way back, but ${nameOf(champion ?? "none")} served before`;
+    : `fixes ${fixed} as the way back, but ${served} served before${fixed === served ? ", made at another time" : ""}`;
 }
 
 function targetProblem(fixed: RollbackTarget, to: PlacedVersion | "none"): string | undefined {
-  const fits = fixed === "none" || to === "none" ? fixed === to : isSame(fixed, to) && fixed.createdAt === to.createdAt;
+  const fits = fixed === "none" || to === "none" ? fixed === to : isOne(fixed, to);
   return fits ? undefined : `goes back to ${nameOf(to)}, but ${nameOf(fixed)} was fixed when it was released`;
 }
 
 function nameOf(version: PlacedVersion | "none"): string {
   return version === "none" ? "nothing" : `v${version.version}`;
+}
+
+/** Of two registries, or of one that was made anew, the same number and bytes are still another version. */
+function isOne(a: PlacedVersion, b: PlacedVersion): boolean {
+  return isSame(a, b) && a.createdAt === b.createdAt;
 }
 
 function isSame(a: { version: string; digest: string }, b: { version: string; digest: string }): boolean {

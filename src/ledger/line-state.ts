@@ -1,3 +1,5 @@
+import { parsePolicy } from "../policy/parse-policy.ts";
+import { approvalProblem } from "./approved.ts";
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
 import { deployedProblem, deploymentProblem, registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
 
@@ -80,21 +82,31 @@ export function lineState(entries: readonly Entry[]): LineState {
   const registered: EntryOf<"registered">[] = [];
   const approvals: { entry: EntryOf<"approved">; withdrawn: EntryOf<"approval.withdrawn"> | undefined }[] = [];
   const problems: { seq: number; message: string }[] = [];
+  const policies: { seq: number; text: string }[] = [];
   let opened: EntryBody<"opened"> | undefined;
   const at = (name: string): MutableEnvironment => {
     const known = environments.get(name) ?? nothingYet();
     environments.set(name, known);
     return known;
   };
-  const note = (entry: Entry, message: string | undefined): void => {
+  /** True when there is something to note. */
+  const note = (entry: Entry, message: string | undefined): boolean => {
     if (message !== undefined) problems.push({ seq: entry.seq, message });
+    return message !== undefined;
+  };
+  const unapproved = (here: EnvironmentState, started: EntryOf<"release.started">): string | undefined => {
+    const text = policies.findLast(({ seq }) => seq < started.seq)?.text;
+    if (text === undefined || opened === undefined) return undefined;
+    return approvalProblem(started, { approvals }, here, parsePolicy(text, "policy.yaml"), opened.project);
   };
   for (const entry of entries) {
     switch (entry.kind) {
       case "opened":
         opened = entry.body;
+        policies.push({ seq: entry.seq, text: entry.body.policy.text });
         break;
       case "policy.adopted":
+        policies.push({ seq: entry.seq, text: entry.body.policy.text });
         break;
       case "registered": {
         note(entry, registrationProblem(registered, entry.body));
@@ -118,9 +130,10 @@ export function lineState(entries: readonly Entry[]): LineState {
         break;
       case "promoted": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "promotion.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "promotion.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
         else {
+          close(here, started);
           here.promoted.push({ entry, started });
           challenge(here, entry.body);
         }
@@ -128,10 +141,11 @@ export function lineState(entries: readonly Entry[]): LineState {
       }
       case "released": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "release.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "release.started", entry.body.digest);
         if (started === undefined) problems.push(unstarted(entry));
-        else {
-          note(entry, releaseProblem(here, entry.body, started.body));
+        // What does not fit ends nothing: else it would say what serves, and where a rollback goes.
+        else if (!note(entry, releaseProblem(here, entry.body, started.body) ?? unapproved(here, started))) {
+          close(here, started);
           here.released.push({ entry, started });
           const { version, digest, createdAt, rollback } = entry.body;
           here.champion = { version, digest, createdAt, rollback, since: entry, released: entry };
@@ -142,11 +156,11 @@ export function lineState(entries: readonly Entry[]): LineState {
       }
       case "rolledback": {
         const here = at(entry.body.environment);
-        const started = close(here, entry.body.started, "rollback.started", entry.body.digest);
+        const started = begunBy(here, entry.body.started, "rollback.started", entry.body.digest);
+        const { to } = entry.body;
         if (started === undefined) problems.push(unstarted(entry));
-        else {
-          const { to } = entry.body;
-          note(entry, rollbackProblem(here, { ...started.body, to }));
+        else if (!note(entry, rollbackProblem(here, { ...started.body, to }))) {
+          close(here, started);
           here.rolledback.push({ entry, started });
           here.champion = servingAgain(here, entry);
           here.served.push({ entry, champion: to === "none" ? undefined : to });
@@ -193,18 +207,19 @@ export function lineState(entries: readonly Entry[]): LineState {
   };
 }
 
-/** Takes the started entry out of the open ones; undefined when none fits. */
-function close<K extends Started["kind"]>(
+/** The open start that an entry ends; undefined when none fits. */
+function begunBy<K extends Started["kind"]>(
   here: MutableEnvironment,
   seq: number,
   kind: K,
   digest: string,
 ): EntryOf<K> | undefined {
-  const index = here.open.findIndex((each) => each.seq === seq && each.body.digest === digest);
-  const found = here.open[index];
-  if (found === undefined || !isKind(found, kind)) return undefined;
-  here.open.splice(index, 1);
-  return found;
+  const found = here.open.find((each) => each.seq === seq && each.body.digest === digest);
+  return found !== undefined && isKind(found, kind) ? found : undefined;
+}
+
+function close(here: MutableEnvironment, started: Started): void {
+  here.open = here.open.filter((each) => each !== started);
 }
 
 export function isKind<K extends EntryKind>(entry: Entry, kind: K): entry is EntryOf<K> {

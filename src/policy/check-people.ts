@@ -5,7 +5,7 @@ import type { Policy } from "./policy.ts";
 export type Found = (path: (string | number)[], message: string) => void;
 
 /** This role in a stage gate is the owner whom the policy lists for the project. */
-const PROJECT_OWNER = "project-owner";
+export const PROJECT_OWNER = "project-owner";
 
 /** What is wrong with people, keys and roles: each name in one form and once, each key once, each role held by whom it can be. */
 export function checkPeople(policy: Policy, found: Found): void {

@@ -4,13 +4,14 @@ import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Line } from "../line/line.ts";
 import type { LineWorld } from "../line/world.ts";
 import { listingIn } from "../policy/listing.ts";
+import { membersOf } from "../policy/members.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import { stageOf } from "../policy/stage-of.ts";
 import type { DeploymentRun } from "../registry/deployment.ts";
 import { type ModelRegistry, registeredName } from "../registry/registry.ts";
 import { assignRoles } from "../rules/assign-roles.ts";
 import { type DecisionFacts, known } from "../rules/facts.ts";
-import { APPROVAL_RULES, membersOf } from "../rules/rules-approvals.ts";
+import { APPROVAL_RULES } from "../rules/rules-approvals.ts";
 import { approvalsOf } from "./facts-of-approvals.ts";
 import type { Gathered } from "./gather.ts";
 

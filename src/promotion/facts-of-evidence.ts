@@ -138,6 +138,7 @@ async function judge(
       ...(project.known ? thresholdsProblem(evidence.facts.thresholds, project.value, policy.environments) : []),
     ],
     signedBy,
+    registeredBy: registered.map((each) => each.by),
   };
   return { seen: known(seen), problem: undefined, project, evidence, signatures };
 }

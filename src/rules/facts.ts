@@ -50,6 +50,8 @@ export interface SeenEvidence {
   problems: readonly string[];
   /** Who signed it, by the policy in force now. */
   signedBy: readonly (Identity | { problem: string })[];
+  /** Who registered it, as the policy named them when they did: their key may be listed no more. */
+  registeredBy: readonly string[];
 }
 
 /** What is known of a model's bytes, and how. */

@@ -1,7 +1,7 @@
 import { normaliseName } from "../policy/address.ts";
 import { durationMs } from "../policy/durations.ts";
 import { personOf } from "../policy/identity.ts";
-import { listingIn } from "../policy/listing.ts";
+import { membersOf } from "../policy/members.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Rules } from "../project/rules.ts";
 import { assignRoles } from "./assign-roles.ts";
@@ -28,7 +28,7 @@ export interface ApprovalSetting {
   ticketRecord: string | undefined;
   /** Addresses of everyone who changed the code, normalised. */
   authors: readonly string[];
-  /** People whose keys signed the evidence, as the policy lists them. */
+  /** People whose keys signed the evidence, as the policy lists them; with keys that it does not list any more, too. */
   signers: readonly string[];
   /** How long an approval lasts by the rules, counted from its signing. */
   ttlMs: number;
@@ -41,16 +41,6 @@ const DEFAULT_TTL = "P7D";
 /** How long an approval lasts, in milliseconds. Pure. */
 export function approvalTtlMs(rules: Rules): number {
   return durationMs(rules.stage.approvalTtl ?? DEFAULT_TTL);
-}
-
-/** The members of a role; `project-owner` is the owner whom the policy lists for the project. */
-export function membersOf(policy: Policy, role: string, project: string): readonly string[] {
-  if (role === "project-owner") {
-    const owner = listingIn(policy, project)?.owner;
-    return owner === undefined ? [] : [owner];
-  }
-  // A role's name comes out of an approval: it may be any word.
-  return Object.hasOwn(policy.roles, role) ? (policy.roles[role] ?? []) : [];
 }
 
 /** Whether a person of the policy is among those who changed the code, under any of their addresses. */
@@ -264,7 +254,8 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
   if (!evidence.known) return evidence;
   if (!ticket.known) return ticket;
   if (!now.known) return now;
-  const { people } = evidence.value.facts;
+  const { facts: about, signedBy, registeredBy } = evidence.value;
+  const { people } = about;
   if (people === null) return unknown("who changed the code is not known");
   return known({
     policy: policy.value.inForce.policy,
@@ -277,9 +268,10 @@ export function settingOf(facts: DecisionFacts): Known<ApprovalSetting> {
     ticket: ticket.value?.id,
     ticketRecord: ticket.value?.seen?.record,
     authors: people.people.map((each) => each.address),
-    signers: evidence.value.signedBy.flatMap((each) =>
-      "problem" in each || each.kind !== "person" ? [] : [each.address],
-    ),
+    signers: [
+      ...signedBy.flatMap((each) => ("problem" in each || each.kind !== "person" ? [] : [each.address])),
+      ...registeredBy.flatMap((each) => personOf(policy.value.inForce.policy, each) ?? []),
+    ],
     ttlMs: approvalTtlMs(rules.value.rules),
     now: now.value,
   });

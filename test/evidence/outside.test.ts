@@ -169,6 +169,26 @@ describe("the script in docs", () => {
     ]);
   });
 
+  test("rejects a rollback without a decision to what was never released there", async () => {
+    rmSync(line.folder, { recursive: true });
+    rmSync(join(work, "sealed"), { recursive: true });
+    const longer = await rolledBackLine(work);
+    const [started, ended] = longer.said.slice(-2);
+    if (started?.kind !== "rollback.started" || ended?.kind !== "rolledback") throw new Error("another line");
+    const { bundle: _, ...body } = ended.body;
+    const forged = (to: typeof body.to) => [
+      { ...started, body: { ...started.body, to } },
+      { ...ended, body: { ...body, to } },
+    ];
+    written(work, { ...longer, chain: chainOf([...longer.said.slice(0, -2), ...forged(body.to)]) });
+    rmSync(join(line.folder, "bundles", longer.bundles[2]?.digest ?? "none"), { recursive: true });
+    expect((await verify()).status).toBe(0);
+    for (const to of [started.body.from, { ...started.body.from, version: "1" }]) {
+      line.put("ledger.jsonl", chainOf([...longer.said.slice(0, -2), ...forged(to)]).text);
+      expect((await verify()).stdout).toMatch(/FLAW steps .*entry 9 goes back to what was never released there/);
+    }
+  });
+
   test("evidence that was registered again under a later policy counts by either of its policies", async () => {
     const ci = newSigner();
     const policy = policyRecordOf(policyText({ ...people, ci }, 2), people.owner);

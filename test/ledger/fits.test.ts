@@ -60,13 +60,13 @@ const released = (
     bundle: digest,
   },
 });
-const goingBack = (from: PlacedVersion, to: PlacedVersion | "none"): Fact => ({
+const goingBack = (from: PlacedVersion, to: PlacedVersion | "none", digest = from.digest): Fact => ({
   kind: "rollback.started",
-  body: { ...common, digest: from.digest, from, to, reason: "a reason" },
+  body: { ...common, digest, from, to, reason: "a reason" },
 });
-const gone = (from: PlacedVersion, started: number, to: PlacedVersion | "none"): Fact => ({
+const gone = ({ digest }: { digest: string }, started: number, to: PlacedVersion | "none"): Fact => ({
   kind: "rolledback",
-  body: { ...common, digest: from.digest, started, to, reason: "a reason" },
+  body: { ...common, digest, started, to, reason: "a reason" },
 });
 const registered = (version: PlacedVersion): Fact => ({
   kind: "registered",
@@ -142,6 +142,16 @@ describe("entries that follow from the chain", () => {
       [...both, goingBack(B, "none"), gone(B, 9, "none")],
       /goes back to nothing, but v1 was fixed/,
     ],
+    [
+      "a rollback that names the bytes of another version",
+      [...both, goingBack(B, A, A.digest), gone(A, 9, A)],
+      /goes back from v2, and is about other bytes/,
+    ],
+    [
+      "a way back made at another time than what served",
+      [...start, releasing(B, { ...A, createdAt: 9 }), released(B, 7, { ...A, createdAt: 9 })],
+      /fixes v1 as the way back, but v1 served before, made at another time/,
+    ],
     ["a rollback that ends elsewhere than it began", [...both, goingBack(B, A), gone(B, 9, C)], /goes back to v3/],
     [
       "a rollback of what did not serve",
@@ -168,6 +178,18 @@ describe("entries that follow from the chain", () => {
     expect(problems.map((each) => each.message).join("; ")).toMatch(problem);
   });
 });
+
+it.each([
+  ["a release", [...start, releasing(B, A), released(B, 7, B)], A, "release.started"],
+  ["a rollback", [...both, goingBack(B, A), gone(B, 9, C)], B, "rollback.started"],
+] satisfies [string, Fact[], PlacedVersion, string][])(
+  "%s that does not fit ends nothing",
+  (_, facts, serves, open) => {
+    const here = lineState(chain(...facts)).environment("prod");
+    expect(here.champion?.version).toBe(serves.version);
+    expect(here.open.map(({ kind }) => kind)).toEqual([open]);
+  },
+);
 
 describe("what was begun is carried on only as it would be begun now", () => {
   const [entry] = chain(releasing(B, A));

@@ -63,7 +63,10 @@ const promoted = (n: number, environment: string, seq: number): Fact => ({
     bundle: sha256("bundle"),
   },
 });
+/** Promoted from entry `seq` on, then released. */
 const release = (n: number, environment: string, seq: number, ticket?: string): Fact[] => [
+  started(n, environment),
+  promoted(n, environment, seq),
   {
     kind: "release.started",
     body: {
@@ -84,7 +87,7 @@ const release = (n: number, environment: string, seq: number, ticket?: string): 
     kind: "released",
     body: {
       ...candidate(n, environment),
-      started: seq,
+      started: seq + 2,
       version: "1",
       createdAt: 5,
       strategy: "direct",

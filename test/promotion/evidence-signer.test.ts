@@ -115,4 +115,27 @@ describe("through the front door", () => {
       "registered ci@example.com",
     ]);
   });
+
+  it("who registered it does not approve it with a newer key, when the older one was taken out of the policy", async () => {
+    const own = makeLine(server);
+    try {
+      await own.check(await own.train());
+      for (const who of ["approver", "ci"] as const) expect((await own.register(who)).status).toBe(0);
+      own.writePolicy((policy) => {
+        policy.version = 2;
+        const { "second@example.com": newer, "approver@example.com": older, ...others } = policy.people ?? {};
+        policy.people = { ...others, "approver@example.com": { ...older, keys: newer?.keys } };
+        policy.roles = { ...policy.roles, "model-risk": ["approver@example.com"] };
+      });
+      const { verdicts } = await own.approve("1", "prod", "second", "--dry-run");
+      const of = (rule: string) => verdicts.find((each) => each.rule === rule);
+      expect(of("evidence signer")).toMatchObject({ verdict: "yes", why: "signed by ci@example.com" });
+      expect(of("approver")).toMatchObject({
+        verdict: "no",
+        why: "approver@example.com signed the evidence: somebody else must approve",
+      });
+    } finally {
+      own.remove();
+    }
+  });
 });

@@ -1,10 +1,14 @@
-import { readdirSync, renameSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
+import type { Entry, EntryKind, Fact } from "../../src/ledger/entry.ts";
+import { formatEntry } from "../../src/ledger/entry-line.ts";
+import type { EntryOf } from "../../src/ledger/line-state.ts";
 import { type Hooks, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
 import { factory } from "../support/factory.ts";
-import { type LineAnswer, type LineWish, makeLine, type SmallLine } from "../support/small-line.ts";
+import { entriesIn } from "../support/line.ts";
+import { type LineAnswer, type LineWish, makeLine, type Name, type SmallLine } from "../support/small-line.ts";
 
 export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
   const given = await answer;
@@ -94,6 +98,26 @@ export class LineInProd {
       .ledger()
       .slice(after)
       .map((each) => each.kind);
+  }
+
+  entries(): Entry[] {
+    return entriesIn(readFileSync(this.line.ledgerPath, "utf8"));
+  }
+
+  last<K extends EntryKind>(kind: K): EntryOf<K> {
+    const found = this.entries().findLast((each): each is EntryOf<K> => each.kind === kind);
+    if (found === undefined) throw new Error(`no ${kind}`);
+    return found;
+  }
+
+  /** An entry as a listed person can sign it with a client of their own, old enough to be carried on by anybody; its number. */
+  forge(who: Name, fact: Fact): number {
+    const { address, signer } = this.line.people[who];
+    const last = this.entries().at(-1);
+    const seq = (last?.seq ?? 0) + 1;
+    const place = { seq, at: new Date(Date.now() - 150_000), by: address, prev: last?.hash ?? "" };
+    appendFileSync(this.line.ledgerPath, `${formatEntry(fact, place, signer)}\n`);
+    return seq;
   }
 
   async verified(): Promise<void> {

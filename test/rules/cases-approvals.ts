@@ -61,6 +61,14 @@ export const APPROVAL_CASES: Readonly<Record<string, readonly Case[]>> = {
       { evidence: authors(), facts: signedBy(person("approver@example.com")) },
       /signed the evidence/,
     ],
+    ...["approver@example.com", "approver@home.example.org"].map(
+      (who): Case => [
+        `by ${who}, who signed the evidence with a key that is not listed any more`,
+        "no",
+        { facts: { evidence: evidenceWith({ signedBy: [CI], registeredBy: ["ci@example.com", who] }) } },
+        /approver@example.com signed the evidence/,
+      ],
+    ),
     [
       "by a second one, where the first signed the evidence",
       "yes",

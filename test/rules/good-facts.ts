@@ -216,6 +216,7 @@ export function goodFacts(changes: Changes = {}): DecisionFacts {
       metrics: known(changes.metrics ?? [metric("roc_auc", 0.67)]),
       problems: [],
       signedBy: [{ address: "ci@example.com", kind: "service" }],
+      registeredBy: ["ci@example.com"],
     }),
     evidenceProblem: undefined,
     ledger: known([]),
