@@ -1,10 +1,17 @@
-import type { EntryBody, PlacedVersion, RollbackTarget } from "./entry.ts";
+import type { Entry, EntryBody, PlacedVersion, RollbackTarget } from "./entry.ts";
 import type { EntryOf, EnvironmentState } from "./line-state.ts";
 
 /**
  * Whether an entry fits what the chain says before it. Whoever holds a listed key can sign an entry of any content; what does not
  * follow from the chain must move nothing, and must be seen. Pure, all of it: a sentence about what does not fit, or undefined.
  */
+
+/** A chain is about one model: what is begun for another would end at that one's aliases. */
+export function modelProblem({ body }: Entry, model: string | undefined): string | undefined {
+  return "model" in body && model !== undefined && body.model !== model
+    ? `is about ${body.model}, and this chain about ${model}`
+    : undefined;
+}
 
 /** A number is one model for ever: the registry never gives it twice. */
 export function registrationProblem(

@@ -1,7 +1,14 @@
 import { parsePolicy } from "../policy/parse-policy.ts";
 import { approvalProblem } from "./approved.ts";
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
-import { deployedProblem, deploymentProblem, registrationProblem, releaseProblem, rollbackProblem } from "./fits.ts";
+import {
+  deployedProblem,
+  deploymentProblem,
+  modelProblem,
+  registrationProblem,
+  releaseProblem,
+  rollbackProblem,
+} from "./fits.ts";
 
 /** An entry of one kind. */
 export type EntryOf<K extends EntryKind> = Extract<Entry, { kind: K }>;
@@ -100,6 +107,7 @@ export function lineState(entries: readonly Entry[]): LineState {
     return approvalProblem(started, { approvals }, here, parsePolicy(text, "policy.yaml"), opened.project);
   };
   for (const entry of entries) {
+    if (note(entry, modelProblem(entry, opened?.model))) continue;
     switch (entry.kind) {
       case "opened":
         opened = entry.body;

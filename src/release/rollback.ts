@@ -50,17 +50,19 @@ async function tryOnce(attempt: Attempt): Promise<RollbackResult | Unwritten | u
   const { request, state, world, dryRun } = attempt;
   // A promotion that is half done moves no champion, so it is left alone.
   const open = state.open.filter((each) => each.kind === "rollback.started");
+  const [first] = open;
+  const misfit = first && (rollbackProblem(state, first.body) ?? rollbackEndpointProblem(state, first.body));
+  // It leads nowhere, whoever began it and when: there is nothing to wait for.
+  if (first !== undefined && misfit !== undefined) return endMisfit(attempt, first, misfit);
   // Whoever else is at it with this key does the very same, step by step: a rollback does not wait.
   const { keyId: key } = world.signer;
-  const mine = { kind: "rollback.started" as const, digest: open[0]?.body.digest ?? "", key, cutOff: () => true };
+  const mine = { kind: "rollback.started" as const, digest: first?.body.digest ?? "", key, cutOff: () => true };
   const resumed = demandFree(open, mine, world.now());
   if (resumed === undefined) {
     const done = await answerIfDone(attempt);
     if (done !== undefined) return done.kind === "moved" ? undefined : done;
-  } else {
-    const misfit = rollbackProblem(state, resumed.body) ?? rollbackEndpointProblem(state, resumed.body);
-    if (misfit !== undefined) return endMisfit(attempt, resumed, misfit);
-    if (!sameWords(resumed.body, request)) sayOthersWords(world.report, `entry ${resumed.seq}`);
+  } else if (!sameWords(resumed.body, request)) {
+    sayOthersWords(world.report, `entry ${resumed.seq}`);
   }
   const gathered = await gatherRollback(attempt, resumed);
   if (gathered.kind === "unwritten") return gathered;

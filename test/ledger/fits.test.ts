@@ -191,6 +191,23 @@ it.each([
   },
 );
 
+it("what is begun for another model than the chain's moves and holds nothing", () => {
+  const opened: Fact = {
+    kind: "opened",
+    body: {
+      project: "claims-triage",
+      model: common.model,
+      policy: { version: 1, digest: digest("1"), text: "", signatures: [] },
+    },
+  };
+  const begun = promoting(A);
+  if (begun.kind !== "promotion.started") throw new Error("a start");
+  const other: Fact = { kind: begun.kind, body: { ...begun.body, model: "fraud.score" } };
+  const { problems, environment } = lineState(chain(opened, begun, other));
+  expect(problems).toEqual([{ seq: 3, message: "is about fraud.score, and this chain about claims.triage" }]);
+  expect(environment("prod").open.map(({ seq }) => seq)).toEqual([2]);
+});
+
 describe("what was begun is carried on only as it would be begun now", () => {
   const [entry] = chain(releasing(B, A));
   if (entry?.kind !== "release.started") throw new Error("a start");

@@ -29,8 +29,12 @@ const APPROVED: NonNullable<LineWish["policy"]> = (policy, people) => {
 /** A rollback in prod as the author signs it, begun and ended. */
 function forgeRollback(line: LineInProd, body: Pick<EntryBody<"rollback.started">, "digest" | "from" | "to">): void {
   const about = { model: line.line.model, environment: "prod", digest: body.digest, reason: "it is down" };
-  const started = line.forge("author", { kind: "rollback.started", body: { ...about, from: body.from, to: body.to } });
-  line.forge("author", { kind: "rolledback", body: { ...about, started, to: body.to } });
+  const started = line.forge(
+    "author",
+    { kind: "rollback.started", body: { ...about, from: body.from, to: body.to } },
+    0,
+  );
+  line.forge("author", { kind: "rolledback", body: { ...about, started, to: body.to } }, 0);
 }
 
 test("a rollback that was ended where none could go is no way to there for whoever is on call", TIME, async () => {
@@ -41,7 +45,7 @@ test("a rollback that was ended where none could go is no way to there for whoev
   await of.release("three");
   const serves = placed(of.last("released").body);
   forgeRollback(of, { digest: serves.digest, from: serves, to: bad });
-  // What does not fit ended nothing: it is given up first.
+  // What does not fit ended nothing: it is given up first, at once, whoever began it.
   expect((await line.run("owner", told)).status).toBe(5);
   const back = await good(line.run("owner", told));
   expect(back.data).toMatchObject({ to: { version: "1" } });

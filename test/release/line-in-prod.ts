@@ -111,11 +111,11 @@ export class LineInProd {
   }
 
   /** An entry as a listed person can sign it with a client of their own, old enough to be carried on by anybody; its number. */
-  forge(who: Name, fact: Fact): number {
+  forge(who: Name, fact: Fact, ageMs = 150_000): number {
     const { address, signer } = this.line.people[who];
     const last = this.entries().at(-1);
     const seq = (last?.seq ?? 0) + 1;
-    const place = { seq, at: new Date(Date.now() - 150_000), by: address, prev: last?.hash ?? "" };
+    const place = { seq, at: new Date(Date.now() - ageMs), by: address, prev: last?.hash ?? "" };
     appendFileSync(this.line.ledgerPath, `${formatEntry(fact, place, signer)}\n`);
     return seq;
   }
