@@ -62,6 +62,14 @@ export function planSignature(
       fix: `one of these may sign: ${owners.join(", ")}`,
     };
   }
+  // Where no ledger says what is in force, the signatures do: what enough owners signed may be.
+  const taken = inForce === undefined ? othersOfVersion(file, at) : undefined;
+  if (taken !== undefined)
+    return {
+      allowed: false,
+      why: `${taken.join(", ")} signed other bytes as v${file.policy.version}, which may be in force`,
+      fix: "raise version in policy.yaml, then sign",
+    };
   const count = countSignatures(file, file.signatures, judge, at);
   if (count.owners.includes(owner))
     return { allowed: false, why: `${owner} has signed this version already`, fix: whatIsLeft(count, owners) };
@@ -110,6 +118,22 @@ export async function signPolicy(
   } finally {
     release();
   }
+}
+
+/** The owners of a quorum that signed other bytes under the version that this file has; undefined when there is none. */
+function othersOfVersion(
+  { policy, digest, signatures }: Pick<PolicyFile, "policy" | "digest" | "signatures">,
+  at: Date,
+): readonly string[] | undefined {
+  const digests = new Set(
+    signatures.flatMap((each) => {
+      const about = policyOfEnvelope(each);
+      return "problem" in about || about.digest === digest ? [] : [about.digest];
+    }),
+  );
+  return [...digests]
+    .map((other) => countSignatures({ policy, digest: other }, signatures, policy, at))
+    .find(({ owners, quorum }) => owners.length >= quorum)?.owners;
 }
 
 function keptOf(signatures: readonly Envelope[], digest: string): { kept: Envelope[]; dropped: string[] } {

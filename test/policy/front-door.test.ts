@@ -246,6 +246,21 @@ test("a new version drops the signatures of the old text and says so", async () 
   expect(readFileSync(signatures, "utf8")).toBe(envelopeLine(signText(second, ann.signer)));
 });
 
+test("without a ledger, a version that enough owners signed is not signed with other bytes, and their signatures stay", async () => {
+  const signed = [ann, bob].map(({ signer }) => envelopeLine(signText(first, signer)));
+  writeFileSync(policyPath, `${first}# a comment\n`);
+  // One of two is no version yet: it may still be changed.
+  writeFileSync(signatures, signed[0] ?? "");
+  const draft = await screen(ann, ["policy", "sign", "--dry-run"]);
+  expect([draft.status, draft.stdout]).toEqual([0, expect.stringContaining("would drop a signature over other bytes")]);
+  writeFileSync(signatures, signed.join(""));
+  const refused = await screen(ann, ["policy", "sign"]);
+  expect(refused.status).toBe(3);
+  expect(refused.stdout).toContain("ann@example.com, bob@example.com signed other bytes as v1, which may be in force");
+  expect(refused.stdout).toContain("raise version in policy.yaml, then sign");
+  expect(readFileSync(signatures, "utf8")).toBe(signed.join(""));
+});
+
 describe("what is broken is exit 2", () => {
   test.each([
     ["no envelope", "{}\n"],
