@@ -3,8 +3,8 @@ import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { factory } from "../support/factory.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import type { LineWish } from "../support/small-line.ts";
-import { alias, create, good, LineInProd, noAlias, SHORT, tag } from "./line-in-prod.ts";
+import type { LineWish, SmallLine } from "../support/small-line.ts";
+import { alias, create, good, LineInProd, type Match, noAlias, SHORT, tag } from "./line-in-prod.ts";
 
 // Two at once, and commands that are killed: whoever comes to an end leaves aliases and tags as the ledger has them, so that the next
 // candidate can go its way.
@@ -20,6 +20,12 @@ afterAll(() => server?.stop());
 async function fresh(wish?: LineWish) {
   at = await LineInProd.make(server, wish);
   return at.line;
+}
+
+/** Evidence that is written once the next thing is begun. */
+function evidence(line: SmallLine): Match {
+  const before = line.ledger().length;
+  return (method, url) => url.includes("artifacts") && method !== "GET" && line.ledger().length > before;
 }
 
 const WITHDRAW = ["--to", "prod", "--reason", "a complaint came in", "--yes"];
@@ -104,15 +110,32 @@ test("a version that serves again is no challenger any more", async () => {
   await at.verified();
 });
 
+test("a policy that is put in force while a release is at work is heard before champion moves", async () => {
+  const line = await fresh();
+  const one = await at.promote("one");
+  at.between("before", evidence(line), async () => {
+    line.writePolicy((policy) => {
+      policy.version = 2;
+      policy.roles = { ...policy.roles, "model-risk": ["second@example.com"] };
+    });
+    // Whatever writes first puts it in force: here a candidate that is registered.
+    await at.candidate("two");
+  });
+  expect(await line.release(one, "prod")).toMatchObject({ status: 5, error: { code: "policy.overtaken" } });
+  expect((await at.model()).aliases).toEqual({ challenger: one });
+  // Decided anew, the approval is of somebody who may not give it any more.
+  expect((await line.release(one, "prod")).status).toBe(5);
+  const again = await line.release(one, "prod");
+  expect([again.status, again.against.join()]).toEqual([
+    3,
+    expect.stringContaining("does not have the role model-risk"),
+  ]);
+});
+
 test("an approval that is withdrawn while a release is at work is heard before champion moves", async () => {
   const line = await fresh();
   const one = await at.promote("one");
-  const begun = line.ledger().length;
-  at.between(
-    "before",
-    (method, url) => url.includes("artifacts") && method !== "GET" && line.ledger().length > begun,
-    () => good(at.line.run("approver", ["approve", "withdraw", one, ...WITHDRAW])),
-  );
+  at.between("before", evidence(line), () => good(at.line.run("approver", ["approve", "withdraw", one, ...WITHDRAW])));
   const refused = await line.release(one, "prod");
   expect(refused).toMatchObject({ status: 5, error: { code: "approval.taken" } });
   expect((await at.model()).aliases).toEqual({ challenger: "1" });

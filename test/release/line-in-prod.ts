@@ -16,7 +16,7 @@ export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
   return given;
 }
 
-type Match = (method: string, url: string) => boolean;
+export type Match = (method: string, url: string) => boolean;
 
 /** Two environments and no approvals: for what happens after a release, whatever led to it. */
 export const SHORT: NonNullable<LineWish["policy"]> = (policy) => {
