@@ -1,3 +1,4 @@
+import { BRING_BACK } from "../ledger/bring-back.ts";
 import type { Head } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { RESTORE } from "../ledger/open-ledger.ts";
@@ -61,7 +62,10 @@ export function auditLedger(
       fix: LIST_IT,
     });
   else if (view.entries.length === 0 && view.problems.length === 0)
-    no("the ledger holds no entry, and nothing proves nothing", "factory register opens it under a signed policy");
+    no(
+      "the ledger holds no entry, and nothing proves nothing",
+      `factory register opens it under a signed policy; if it held entries before: ${BRING_BACK}`,
+    );
   if (state.project !== undefined && state.project !== project)
     no(
       `the chain is that of project ${state.project}, not of ${project}`,

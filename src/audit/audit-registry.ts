@@ -1,3 +1,4 @@
+import { BRING_BACK } from "../ledger/bring-back.ts";
 import type { Entry, PlacedVersion } from "../ledger/entry.ts";
 import type { EnvironmentState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
@@ -22,7 +23,7 @@ export interface InUse extends PlacedVersion {
 }
 
 const LEFT = "a promotion that was abandoned may have left it: promote the same candidate again";
-const CUT = "bring back a whole copy: factory ledger restore FILE (of git: what the branch was before)";
+const CUT = `bring back a whole copy: ${BRING_BACK}`;
 const BY_HAND = "somebody worked in the registry by hand: put it back as the ledger says, and find out who";
 
 /** Where a registry is not what the ledger says, as far as names, numbers and times tell. `left`: what is excused. Pure. */

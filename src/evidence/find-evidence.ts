@@ -21,7 +21,12 @@ export async function findEvidence(evidenceRoot: string, named: string | undefin
     );
   const folders = foldersOf(evidenceRoot).filter((name) => name.startsWith(prefix));
   const [found] = folders;
-  if (found === undefined) throw usageError("evidence.unknown", `no evidence ${prefix} in ${evidenceRoot}`);
+  if (found === undefined)
+    throw usageError(
+      "evidence.unknown",
+      `no evidence ${prefix} in ${evidenceRoot}`,
+      "its digest stands below factory check; the newest: factory evidence show",
+    );
   if (folders.length > 1)
     throw usageError("evidence.unknown", `${folders.length} evidences begin with ${prefix}: give more digits`);
   return readEvidence(join(evidenceRoot, found), found);

@@ -1,6 +1,7 @@
 import { EXIT, FactoryError, outsideError, usageError } from "../lib/error.ts";
 import { holdsSecret } from "../lib/redact.ts";
 import type { Signer } from "../lib/signing.ts";
+import { BRING_BACK } from "./bring-back.ts";
 import type { Entry, Fact, Head } from "./entry.ts";
 import { formatEntry, parseLine } from "./entry-line.ts";
 import { type Judged, judgeEntry, type Refusal } from "./judge.ts";
@@ -100,8 +101,7 @@ function brokenMeanwhile(problems: readonly ChainProblem[], place: string): Fact
 }
 
 /** The way to a ledger that is whole again. */
-export const RESTORE =
-  "factory ledger verify says more; factory ledger restore FILE brings back a whole copy (of git: what the branch was before)";
+export const RESTORE = `factory ledger verify says more; a whole copy is brought back by ${BRING_BACK}`;
 
 /**
  * The view, when its chain holds. Else an error (exit 4) for a command whose question cannot be answered without it. A command

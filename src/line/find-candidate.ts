@@ -1,3 +1,4 @@
+import { BRING_BACK } from "../ledger/bring-back.ts";
 import type { EntryOf, LineState } from "../ledger/line-state.ts";
 import { demandWhole } from "../ledger/open-ledger.ts";
 import { usageError } from "../lib/error.ts";
@@ -34,7 +35,7 @@ export function findCandidate(state: LineState, model: string, number: string): 
     throw usageError(
       "ledger.empty",
       `the ledger is empty or missing, so that it knows no ${model || "model"} v${number}`,
-      "nothing was registered under a policy in force yet: factory register; if something was, bring the ledger back: factory ledger restore FILE (of git: the branch as it was)",
+      `nothing was registered under a policy in force yet: factory register; if something was, bring the ledger back: ${BRING_BACK}`,
     );
   if (registered === undefined) {
     const numbers = [...new Set(state.registered.map((each) => each.body.version))];

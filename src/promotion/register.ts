@@ -1,5 +1,6 @@
 import { putEvidence } from "../evidence/objects.ts";
 import { signEvidence } from "../evidence/sign-evidence.ts";
+import { BRING_BACK } from "../ledger/bring-back.ts";
 import type { EntryBody } from "../ledger/entry.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
@@ -91,7 +92,7 @@ function reasonsAgainst(request: RegisterRequest, found: RegistrationFacts): str
     ...(known !== undefined && taken === undefined
       ? [`${name} v${known} has these bytes by the ledger, and is not in the registry any more: train again`]
       : []),
-    ...(cut === undefined ? [] : [`${cut}; factory ledger restore brings back a whole copy`]),
+    ...(cut === undefined ? [] : [`${cut}; a whole copy is brought back by ${BRING_BACK}`]),
     ...(found.recording.refused === undefined ? [] : [found.recording.refused]),
   ];
   return [...new Set(reasons)];

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { BRING_BACK } from "../ledger/bring-back.ts";
 import { BODIES, type Fact } from "../ledger/entry.ts";
 import { rollbackProblem } from "../ledger/fits.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
@@ -97,7 +98,7 @@ function demandChain(waiting: readonly PendingFile[], { view, ledger }: Line): v
   throw outsideError(
     "ledger.missing",
     `the ledger ${ledger.place} is empty, but ${first.path} waits for it: what was there is missing`,
-    "bring it back (factory ledger restore FILE; kind git: the branch as it was, kind delta: the table), and leave that file where it is; factory rollback goes on without the ledger",
+    `bring it back: ${BRING_BACK}; leave that file where it is; factory rollback goes on without the ledger`,
   );
 }
 
