@@ -245,8 +245,8 @@ describe("what Python could load is in the commit, or the tree is dirty", () => 
     await dirtyBy("mlflow");
   });
 
-  test("in a folder whose files cannot be listed, and can be read", async () => {
-    if (process.getuid?.() === 0) return;
+  // The superuser lists every folder, so that there is nothing to see.
+  test.skipIf(process.getuid?.() === 0)("in a folder whose files cannot be listed, and can be read", async () => {
     exclude("mlflow");
     put("mlflow/__init__.py");
     chmodSync(join(folder, "mlflow"), 0o311);
