@@ -54,9 +54,10 @@ export const command = defineCommand({
     // Who may sign is told by the policy that is in force before this one.
     const listed = async () => listedIn(asked?.inForce?.policy ?? file.policy, now);
     const signer = await context.signer({ name: input.key, listed });
+    const before = asked === undefined ? "not asked" : asked.inForce;
     const plan = context.dryRun
-      ? planSignature(file, asked?.inForce, signer.keyId, now)
-      : await signPolicy(file, asked?.inForce, signer, now, context.signal);
+      ? planSignature(file, before, signer.keyId, now)
+      : await signPolicy(file, before, signer, now, context.signal);
     const { path, digest, policy, signaturesPath } = file;
     const data = {
       path,

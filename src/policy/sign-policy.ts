@@ -27,16 +27,20 @@ export type SignaturePlan =
     }
   | { allowed: false; why: string; fix: string };
 
+/** The policy in force; undefined: the ledger says that none is. */
+export type AskedPolicy = PolicyInForce | undefined | "not asked";
+
 /**
  * Whether the holder of a key may sign a policy file, and what its signatures are afterwards. Owners are those of the policy in
  * force; of the file itself when none is. Pure.
  */
 export function planSignature(
   file: Pick<PolicyFile, "policy" | "digest" | "text" | "signatures">,
-  inForce: PolicyInForce | undefined,
+  asked: AskedPolicy,
   keyId: string,
   at: Date,
 ): SignaturePlan {
+  const inForce = asked === "not asked" ? undefined : asked;
   const late = notLater(inForce, file);
   if (late !== undefined)
     return {
@@ -62,8 +66,8 @@ export function planSignature(
       fix: `one of these may sign: ${owners.join(", ")}`,
     };
   }
-  // Where no ledger says what is in force, the signatures do: what enough owners signed may be.
-  const taken = inForce === undefined ? othersOfVersion(file, at) : undefined;
+  // Where no ledger was asked what is in force, signatures are: what enough owners signed may be.
+  const taken = asked === "not asked" ? othersOfVersion(file, at) : undefined;
   if (taken !== undefined)
     return {
       allowed: false,
@@ -90,7 +94,7 @@ export function planSignature(
  */
 export async function signPolicy(
   shown: Pick<PolicyFile, "path" | "digest">,
-  inForce: PolicyInForce | undefined,
+  asked: AskedPolicy,
   signer: Signer,
   at: Date,
   signal?: AbortSignal,
@@ -106,7 +110,7 @@ export async function signPolicy(
       throw new FactoryError("policy.changed", 5, `${shown.path} was changed while it was being signed`, {
         hint: "read it again, then sign: factory policy sign",
       });
-    const plan = planSignature(file, inForce, signer.keyId, at);
+    const plan = planSignature(file, asked, signer.keyId, at);
     if (!plan.allowed) return plan;
     const envelope = signEnvelope(policyStatement(file.policy, file.digest), signer);
     try {

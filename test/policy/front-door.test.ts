@@ -251,14 +251,16 @@ test("without a ledger, a version that enough owners signed is not signed with o
   writeFileSync(policyPath, `${first}# a comment\n`);
   // One of two is no version yet: it may still be changed.
   writeFileSync(signatures, signed[0] ?? "");
-  const draft = await screen(ann, ["policy", "sign", "--dry-run"]);
+  const draft = await screen(ann, ["policy", "sign", "--dry-run"], organisation);
   expect([draft.status, draft.stdout]).toEqual([0, expect.stringContaining("would drop a signature over other bytes")]);
   writeFileSync(signatures, signed.join(""));
-  const refused = await screen(ann, ["policy", "sign"]);
+  const refused = await screen(ann, ["policy", "sign"], organisation);
   expect(refused.status).toBe(3);
   expect(refused.stdout).toContain("ann@example.com, bob@example.com signed other bytes as v1, which may be in force");
   expect(refused.stdout).toContain("raise version in policy.yaml, then sign");
   expect(readFileSync(signatures, "utf8")).toBe(signed.join(""));
+  // The project's ledger says that nothing is in force yet: then it is a draft all the same.
+  expect((await screen(ann, ["policy", "sign", "--dry-run"])).status).toBe(0);
 });
 
 describe("what is broken is exit 2", () => {
