@@ -124,10 +124,10 @@ const CASES: Readonly<Record<string, (of: EndpointLine) => Promise<void>>> = {
   },
 };
 
-// Two of them in CI, which ones the seed says.
+// One of them in CI, which one the seed says.
 const chosen = Object.keys(CASES)
   .sort((a, b) => hashOf(a) - hashOf(b))
-  .slice(0, DEEP ? undefined : 2);
+  .slice(0, DEEP ? undefined : 1);
 test.each(chosen)("%s", { timeout: 300_000 }, async (name) => {
   it = await EndpointLine.make(server, fake, `ep-${hashOf(name)}`);
   await CASES[name]?.(it);
