@@ -7,7 +7,7 @@ import { type EndState, endState, entriesOf, ungated } from "./end-state.ts";
 import { type CrashWorld, crashWorld, type Killing, type Point } from "./world.ts";
 
 /** Of what is not chosen by its kind, one in this many runs in each case; another one with each seed. */
-const SHARE = 30;
+const SHARE = 60;
 const cases = DEEP ? [...COMMANDS, ...MORE] : COMMANDS;
 
 let world: CrashWorld;

@@ -126,7 +126,7 @@ describe("approvals that do not count", () => {
 
   it("no approval", () => refused(promote, "approvals", /0 of 1 of role model-risk$/));
 
-  it.each(covering(forged, 4, ([name]) => name))("%s", async (_, who, change, why) => {
+  it.each(covering(forged, 8, ([name]) => name))("%s", async (_, who, change, why) => {
     const envelope = await approvalOf(line, number, line.people[who], await change());
     await forge(line, who, { kind: "approved", body: { envelope } });
     await refused(promote, "approvals", why);
@@ -597,7 +597,7 @@ describe("what spoils a promotion that was approved", () => {
   it.each(
     covering(
       spoils,
-      12,
+      24,
       ([name]) => name,
       ([, , rule]) => rule,
     ),
