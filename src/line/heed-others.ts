@@ -1,3 +1,4 @@
+import type { Entry } from "../ledger/entry.ts";
 import { type EntryOf, type LineState, lineState } from "../ledger/line-state.ts";
 import type { Ledger } from "../ledger/open-ledger.ts";
 import { changedError } from "../lib/error.ts";
@@ -19,26 +20,29 @@ export async function demandStillAllowed(
     await undo(state, "ended");
     throw ended(started);
   }
-  const what = `entry ${started.seq} (${started.kind})`;
-  const hint = "run the same command again: it is decided anew";
-  const taken = state.approvals.find(
-    (each) => each.withdrawn !== undefined && started.body.approvals.includes(each.entry.hash),
+  const why = overtakenBy(started, state, entries);
+  if (why === undefined) return;
+  await undo(state, "overtaken");
+  throw changedError(why.code, why.message, "run the same command again: it is decided anew");
+}
+
+function overtakenBy(
+  { seq, kind, body }: EntryOf<"promotion.started" | "release.started">,
+  { approvals }: LineState,
+  entries: readonly Entry[],
+): { code: string; message: string } | undefined {
+  const what = `entry ${seq} (${kind})`;
+  const taken = approvals.find((each) => each.withdrawn !== undefined && body.approvals.includes(each.entry.hash));
+  if (taken !== undefined)
+    return {
+      code: "approval.taken",
+      message: `entry ${taken.withdrawn?.seq} withdrew an approval on which ${what} rests`,
+    };
+  const policy = entries.find((each) => each.seq > seq && each.kind === "policy.adopted");
+  return (
+    policy && {
+      code: "policy.overtaken",
+      message: `entry ${policy.seq} put another policy in force than the one by which ${what} was decided`,
+    }
   );
-  if (taken !== undefined) {
-    await undo(state, "overtaken");
-    throw changedError(
-      "approval.taken",
-      `entry ${taken.withdrawn?.seq} withdrew an approval on which ${what} rests`,
-      hint,
-    );
-  }
-  const policy = entries.find((each) => each.seq > started.seq && each.kind === "policy.adopted");
-  if (policy !== undefined) {
-    await undo(state, "overtaken");
-    throw changedError(
-      "policy.overtaken",
-      `entry ${policy.seq} put another policy in force than the one by which ${what} was decided`,
-      hint,
-    );
-  }
 }
