@@ -15,10 +15,22 @@ STARTS = dict(promoted="promotion.started", released="release.started", rolledba
 SAME = "environment", "model", "digest", "version", "evidence", "to"  # of what an action and its start both say
 FOLDERS = dict(evidence="evidence", bundle="bundles")
 entries, approved, withdrawn = {}, {}, {}  # by number; by what was signed; by hash of an approval's entry: what takes it back
+aside = set()  # hashes of entries that do not fit, and that a quorum of owners named in a policy: they count for nothing
+
+def put_aside(chain):  # the entries themselves, and what they would have ended, where that was abandoned
+    policies = [each["body"]["policy"]["text"] for each in chain if each["kind"] in ("opened", "policy.adopted")]
+    gone = [each for each in chain if any(each["hash"] in text for text in policies)]
+    abandoned = {each["body"]["started"] for each in chain if each["kind"] == "abandoned"}
+    begun = abandoned & {each["body"].get("started") for each in gone}
+    aside.update(each["hash"] for each in chain if each in gone or each["seq"] in begun)
+    for by in named.values(): by[:] = [each for each in by if each["hash"] not in aside]
+    return gone
 
 def steps(path):  # what is ended was begun, as the same thing in the same place, and is ended once; only what was released serves again
-    begun, released = {}, ["none"]
-    for entry in map(load, path.read_bytes().splitlines()):
+    begun, released, chain = {}, ["none"], [load(line) for line in path.read_bytes().splitlines()]
+    gone = put_aside(chain)
+    for entry in chain:
+        if entry["hash"] in aside: continue
         seq, kind, body = entry["seq"], entry["kind"], entry["body"]
         entries[seq], start = entry, begun.pop(body.get("started"), None)
         if kind.endswith(".started"): begun[seq] = entry
@@ -31,7 +43,7 @@ def steps(path):  # what is ended was begun, as the same thing in the same place
         to = body.get("to", "none")
         back = to if to == "none" else [body["environment"], to["version"], to["digest"]]
         demand(back in released, f"entry {seq} goes back to what was never released there")
-    return f"{len(begun)} begun and not ended"
+    return f"{len(begun)} begun and not ended" + f", {len(gone)} set aside" * bool(gone)
 
 def approvals(_):  # each is signed with a key that counted at its entry
     for entry in entries.values():

@@ -35,10 +35,14 @@ function decidedEntries(entries: readonly Entry[]): Decided[] {
   );
 }
 
-/** Verifies every bundle that a chain names, and the evidence that each names, against the chain. */
+/**
+ * Verifies every bundle that a chain names, and the evidence that each names, against the chain. `setAside`: numbers of entries that do
+ * not fit and were looked into: what they name need not be there.
+ */
 export async function auditBundles(
   view: View,
   source: ObjectSource,
+  setAside: ReadonlySet<number>,
   advance: (done: number) => void = () => {},
 ): Promise<BundlesAudit> {
   const findings: Finding[] = [];
@@ -46,6 +50,7 @@ export async function auditBundles(
   let named = 0;
   let good = 0;
   for (const entry of decidedEntries(view.entries)) {
+    if (setAside.has(entry.seq)) continue;
     const { bundle: digest, environment } = entry.body;
     if (digest === undefined) {
       findings.push({

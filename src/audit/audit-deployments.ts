@@ -23,7 +23,7 @@ export function foreignApprovals(
   policy: Policy,
 ): ForeignApproval[] {
   if (isFirst || model?.deploymentJob === undefined || deployments === undefined) return [];
-  const recorded = recordedVersions(environment, line.entries);
+  const recorded = recordedVersions(line.state, environment);
   return versions.flatMap(({ version, createdAt, tags }) => {
     const keys = deployments.approved(tags);
     if (keys.length === 0 || isCovered(line, policy, environment, { version, createdAt })) return [];

@@ -3,7 +3,7 @@ import type { Head } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
 import { RESTORE } from "../ledger/open-ledger.ts";
 import { isPilot, LIST_IT, type Line } from "../line/line.ts";
-import { misplacedRegistrations } from "../line/registry-differences.ts";
+import { misfitsOf } from "../line/misfits.ts";
 import type { Finding } from "./finding.ts";
 
 export interface LedgerAudit {
@@ -41,10 +41,18 @@ export function auditLedger(
   const [opened] = view.entries;
   const firstPolicy = opened?.kind === "opened" ? opened.body.policy.digest : undefined;
   for (const { message } of view.problems) no(message, RESTORE);
-  for (const { seq, message } of state.problems)
-    no(`entry ${seq} ${message}`, "find out which program wrote it: factory ledger show");
-  for (const message of misplacedRegistrations(view))
-    no(message, "only a promotion brings a version there: find out who wrote it, and with which program");
+  const { open, setAside } = misfitsOf({ state, policy });
+  for (const { seq, hash, message } of open)
+    no(
+      `entry ${seq} ${message}`,
+      `find out who wrote it, and with which program (factory ledger show). Then policy owners set it aside, so that promotions go on: - { entry: ${hash}, reason: "…" } under setAside in policy.yaml, in a higher version, and factory policy sign`,
+    );
+  for (const { seq, message, reason } of setAside)
+    findings.push({
+      part: "ledger",
+      verdict: "note",
+      message: `entry ${seq} ${message}; the owners of the policy set it aside: ${reason}`,
+    });
   const ahead = view.entries.filter((each) => Date.parse(each.at) > now.getTime() + CLOCK_TOLERANCE_MS);
   for (const { seq, kind, by, at } of ahead.slice(0, MAX_AHEAD))
     no(

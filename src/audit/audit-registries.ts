@@ -62,9 +62,9 @@ export async function auditRegistries(
     }
     const here = state.environment(environment);
     const { read, findings: found } = await auditBytes(look, here, report);
-    const recorded = recordedVersions(environment, view.entries);
+    const recorded = recordedVersions(state, environment);
     const { left, findings: begun } = await auditLeftovers(look, here, recorded, judge, report);
-    findings.push(...registryFindings({ ...look.picture, pilot }, here, view.entries, left), ...begun, ...found);
+    findings.push(...registryFindings({ ...look.picture, pilot }, state, view.entries, left), ...begun, ...found);
     findings.push(...deploymentFindings(look.picture, look.registry.deployments, approved, inForce));
     const { versions, model: registered } = look.picture;
     environments.push({

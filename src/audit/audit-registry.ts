@@ -1,6 +1,6 @@
 import { BRING_BACK } from "../ledger/bring-back.ts";
 import type { Entry, PlacedVersion } from "../ledger/entry.ts";
-import type { EnvironmentState } from "../ledger/line-state.ts";
+import type { EnvironmentState, LineState } from "../ledger/line-state.ts";
 import { EXIT, FactoryError } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import { anchorProblem } from "../line/anchor.ts";
@@ -29,12 +29,13 @@ const BY_HAND = "somebody worked in the registry by hand: put it back as the led
 /** Where a registry is not what the ledger says, as far as names, numbers and times tell. `left`: what is excused. Pure. */
 export function registryFindings(
   picture: RegistryPicture,
-  state: EnvironmentState,
+  line: LineState,
   entries: readonly Entry[],
   left: Leftovers,
 ): Finding[] {
   const { environment, model, versions } = picture;
-  const recorded = recordedVersions(environment, entries);
+  const state = line.environment(environment);
+  const recorded = recordedVersions(line, environment);
   const no = (message: string, fix: string): Finding => ({
     part: "registry",
     verdict: "no",

@@ -117,7 +117,7 @@ export function statusOf(
         differences: [
           ...(whole && look?.answered === true
             ? [
-                ...differencesOf({ ...look.picture, pilot }, state, view.entries),
+                ...differencesOf({ ...look.picture, pilot }, state),
                 ...(policy === undefined
                   ? []
                   : foreignApprovals(look.picture, look.registry.deployments, approved, policy)
@@ -158,9 +158,9 @@ function cutOf(looks: readonly Look[], entries: readonly Entry[]): string | unde
     .sort((a, b) => b.seq - a.seq)[0]?.problem;
 }
 
-function differencesOf(picture: RegistryPicture, state: LineState, entries: readonly Entry[]): string[] {
+function differencesOf(picture: RegistryPicture, state: LineState): string[] {
   const here = state.environment(picture.environment);
-  const recorded = recordedVersions(picture.environment, entries);
+  const recorded = recordedVersions(state, picture.environment);
   return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded));
 }
 

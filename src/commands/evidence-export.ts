@@ -17,6 +17,7 @@ import { usageError } from "../lib/error.ts";
 import { findUpward } from "../lib/files.ts";
 import { findCandidate, parseVersionName } from "../line/find-candidate.ts";
 import { findLine } from "../line/find-line.ts";
+import { entriesThatCount, misfitsOf } from "../line/misfits.ts";
 import { PROJECT_FILE } from "../project/read-project.ts";
 
 /** Python programs of the package's docs that go into every export. */
@@ -87,7 +88,7 @@ export const command = defineCommand({
       );
     const { project, model } = opened.body;
     const digest = named === undefined ? undefined : findCandidate(lineState(view.entries), model, named.number).digest;
-    const objects = planExport(view.entries, digest ?? "all");
+    const objects = planExport(entriesThatCount(view.entries, misfitsOf(line)), digest ?? "all");
     const digests = (index: string) => objects.filter((each) => each.index === index).map((each) => each.digest);
     const about = {
       project,

@@ -10,6 +10,7 @@ import { printHead } from "../ledger/entry.ts";
 import { RESTORE } from "../ledger/open-ledger.ts";
 import { findLine } from "../line/find-line.ts";
 import { isPilot, LIST_IT } from "../line/line.ts";
+import { misfitsOf } from "../line/misfits.ts";
 import { othersServer } from "../local/others-server.ts";
 import { openProject } from "../project/read-project.ts";
 
@@ -68,7 +69,7 @@ export const command = defineCommand({
           problems: [
             ...(cut === undefined ? [] : [cut]),
             ...line.view.problems.map((each) => each.message),
-            ...line.state.problems.map(({ seq, message }) => `entry ${seq} ${message}`),
+            ...misfitsOf(line).open.map(({ seq, message }) => `entry ${seq} ${message}`),
           ],
         },
         environments: environments.map(({ champion, challenger, deployed, deploying, unanswered, ...each }) => ({

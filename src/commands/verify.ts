@@ -19,6 +19,7 @@ import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { withTask } from "../lib/progress.ts";
 import { findLine } from "../line/find-line.ts";
 import type { Line } from "../line/line.ts";
+import { misfitsOf } from "../line/misfits.ts";
 
 export const command = defineCommand({
   name: "verify",
@@ -131,11 +132,12 @@ function sourceOf(line: Line, offline: boolean, context: Context): ObjectSource 
 }
 
 function bundlesOf(line: Line, source: ObjectSource, context: Context) {
+  const setAside = new Set(misfitsOf(line).setAside.map(({ seq }) => seq));
   return withTask(
     context.report,
     "audit.bundles",
     "bundles and evidence",
-    (advance) => auditBundles(line.view, source, advance),
+    (advance) => auditBundles(line.view, source, setAside, advance),
     { unit: "steps" },
   );
 }

@@ -1,3 +1,4 @@
+import type { Policy } from "../policy/policy.ts";
 import type { Entry, EntryBody, PlacedVersion, RollbackTarget } from "./entry.ts";
 import type { EntryOf, EnvironmentState } from "./line-state.ts";
 
@@ -13,7 +14,16 @@ export function modelProblem({ body }: Entry, model: string | undefined): string
     : undefined;
 }
 
-/** A number is one model for ever: the registry never gives it twice. */
+/** Only a promotion brings a version beyond the first environment of the policy at that entry. */
+export function placeProblem(
+  { by, body: { environment, version } }: EntryOf<"registered">,
+  policy: Policy | undefined,
+): string | undefined {
+  const first = policy?.environments[0]?.name ?? environment;
+  return environment === first ? undefined : `of ${by} registers v${version} in ${environment}, not in ${first}`;
+}
+
+/** A number is one model for ever: a registry never gives it twice. */
 export function registrationProblem(
   before: readonly EntryOf<"registered">[],
   { environment, version, digest, createdAt }: EntryBody<"registered">,

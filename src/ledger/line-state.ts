@@ -1,10 +1,12 @@
 import { parsePolicy } from "../policy/parse-policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import { approvalProblem } from "./approved.ts";
 import type { Entry, EntryBody, EntryKind, PlacedVersion, RollbackTarget } from "./entry.ts";
 import {
   deployedProblem,
   deploymentProblem,
   modelProblem,
+  placeProblem,
   registrationProblem,
   releaseProblem,
   rollbackProblem,
@@ -54,7 +56,14 @@ export interface LineState {
   /** Names of all environments that the chain speaks of. */
   environments: readonly string[];
   /** Entries that do not fit what came before them: a writer that did not keep the order. */
-  problems: readonly { seq: number; message: string }[];
+  problems: readonly Misfit[];
+}
+
+/** An entry that does not fit, and a sentence about it that begins behind its number. */
+export interface Misfit {
+  seq: number;
+  hash: string;
+  message: string;
 }
 
 interface MutableEnvironment {
@@ -88,8 +97,8 @@ export function lineState(entries: readonly Entry[]): LineState {
   const environments = new Map<string, MutableEnvironment>();
   const registered: EntryOf<"registered">[] = [];
   const approvals: { entry: EntryOf<"approved">; withdrawn: EntryOf<"approval.withdrawn"> | undefined }[] = [];
-  const problems: { seq: number; message: string }[] = [];
-  const policies: { seq: number; text: string }[] = [];
+  const problems: Misfit[] = [];
+  const policies: { seq: number; policy: Policy }[] = [];
   let opened: EntryBody<"opened"> | undefined;
   const at = (name: string): MutableEnvironment => {
     const known = environments.get(name) ?? nothingYet();
@@ -98,25 +107,26 @@ export function lineState(entries: readonly Entry[]): LineState {
   };
   /** True when there is something to note. */
   const note = (entry: Entry, message: string | undefined): boolean => {
-    if (message !== undefined) problems.push({ seq: entry.seq, message });
+    if (message !== undefined) problems.push({ seq: entry.seq, hash: entry.hash, message });
     return message !== undefined;
   };
   const unapproved = (here: EnvironmentState, started: EntryOf<"release.started">): string | undefined => {
-    const text = policies.findLast(({ seq }) => seq < started.seq)?.text;
-    if (text === undefined || opened === undefined) return undefined;
-    return approvalProblem(started, { approvals }, here, parsePolicy(text, "policy.yaml"), opened.project);
+    const before = policies.findLast(({ seq }) => seq < started.seq);
+    return before && opened && approvalProblem(started, { approvals }, here, before.policy, opened.project);
   };
   for (const entry of entries) {
     if (note(entry, modelProblem(entry, opened?.model))) continue;
     switch (entry.kind) {
       case "opened":
         opened = entry.body;
-        policies.push({ seq: entry.seq, text: entry.body.policy.text });
+        policies.push({ seq: entry.seq, policy: parsePolicy(entry.body.policy.text, "policy.yaml") });
         break;
       case "policy.adopted":
-        policies.push({ seq: entry.seq, text: entry.body.policy.text });
+        policies.push({ seq: entry.seq, policy: parsePolicy(entry.body.policy.text, "policy.yaml") });
         break;
       case "registered": {
+        if (note(entry, placeProblem(entry, policies.at(-1)?.policy))) break;
+        // Of a registry that was made anew the newest counts, once owners have set the entry aside.
         note(entry, registrationProblem(registered, entry.body));
         registered.push(entry);
         challenge(at(entry.body.environment), entry.body);
@@ -127,7 +137,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         break;
       case "approval.withdrawn": {
         const found = approvals.find((each) => each.entry.hash === entry.body.approval);
-        if (found === undefined) problems.push({ seq: entry.seq, message: "withdraws an approval that is not there" });
+        if (found === undefined) note(entry, "withdraws an approval that is not there");
         else found.withdrawn ??= entry;
         break;
       }
@@ -139,7 +149,7 @@ export function lineState(entries: readonly Entry[]): LineState {
       case "promoted": {
         const here = at(entry.body.environment);
         const started = begunBy(here, entry.body.started, "promotion.started", entry.body.digest);
-        if (started === undefined) problems.push(unstarted(entry));
+        if (started === undefined) note(entry, unstarted(entry));
         else {
           close(here, started);
           here.promoted.push({ entry, started });
@@ -150,7 +160,7 @@ export function lineState(entries: readonly Entry[]): LineState {
       case "released": {
         const here = at(entry.body.environment);
         const started = begunBy(here, entry.body.started, "release.started", entry.body.digest);
-        if (started === undefined) problems.push(unstarted(entry));
+        if (started === undefined) note(entry, unstarted(entry));
         // What does not fit ends nothing: else it would say what serves, and where a rollback goes.
         else if (!note(entry, releaseProblem(here, entry.body, started.body) ?? unapproved(here, started))) {
           close(here, started);
@@ -166,7 +176,7 @@ export function lineState(entries: readonly Entry[]): LineState {
         const here = at(entry.body.environment);
         const started = begunBy(here, entry.body.started, "rollback.started", entry.body.digest);
         const { to } = entry.body;
-        if (started === undefined) problems.push(unstarted(entry));
+        if (started === undefined) note(entry, unstarted(entry));
         else if (!note(entry, rollbackProblem(here, { ...started.body, to }))) {
           close(here, started);
           here.rolledback.push({ entry, started });
@@ -177,16 +187,14 @@ export function lineState(entries: readonly Entry[]): LineState {
       }
       case "deploy.started": {
         const here = at(entry.body.environment);
-        note(entry, deploymentProblem(here, registered, entry.body));
-        here.deploying.push(entry);
+        if (!note(entry, deploymentProblem(here, registered, entry.body))) here.deploying.push(entry);
         break;
       }
       case "deployed": {
         const here = at(entry.body.environment);
         const started = here.deploying.find((each) => each.seq === entry.body.started);
-        if (started === undefined) problems.push(unstarted(entry));
-        else {
-          note(entry, deployedProblem(started.body, entry.body));
+        if (started === undefined) note(entry, unstarted(entry));
+        else if (!note(entry, deployedProblem(started.body, entry.body))) {
           here.deployed.push({ entry, started });
           // One that was cut off before this one began is over: what it changed was changed again.
           here.deploying = here.deploying.filter((each) => each.seq > started.seq);
@@ -196,7 +204,7 @@ export function lineState(entries: readonly Entry[]): LineState {
       case "abandoned": {
         const here = at(entry.body.environment);
         const index = here.open.findIndex((each) => each.seq === entry.body.started);
-        if (index < 0) problems.push(unstarted(entry));
+        if (index < 0) note(entry, unstarted(entry));
         else here.abandoned.push(...here.open.splice(index, 1));
         break;
       }
@@ -249,6 +257,6 @@ function servingAgain(here: MutableEnvironment, entry: EntryOf<"rolledback">): S
   return before && { ...to, rollback: before.entry.body.rollback, since: entry, released: before.entry };
 }
 
-function unstarted(entry: Entry): { seq: number; message: string } {
-  return { seq: entry.seq, message: `${entry.kind} ends what was never started, or is ended already` };
+function unstarted({ kind }: Entry): string {
+  return `${kind} ends what was never started, or is ended already`;
 }

@@ -1,7 +1,6 @@
-import { type Entry, numberOf, type PlacedVersion } from "../ledger/entry.ts";
+import { numberOf, type PlacedVersion } from "../ledger/entry.ts";
 import { CLOCK_TOLERANCE_MS } from "../ledger/judge.ts";
-import type { EntryOf, EnvironmentState, Started } from "../ledger/line-state.ts";
-import type { LedgerView } from "../ledger/open-ledger.ts";
+import type { EntryOf, EnvironmentState, LineState, Started } from "../ledger/line-state.ts";
 import { type ModelVersion, type RegisteredModel, VERSION_TAGS } from "../registry/registry.ts";
 
 /** What a registry holds for one environment. */
@@ -132,27 +131,12 @@ export function leftVersion(
     .sort((a, b) => Number(a) - Number(b))[0];
 }
 
-/**
- * Registrations that the ledger has for another environment than the first of the policy that was in force then: only promotion
- * brings a version further, so that whoever wrote such an entry wants a version made by hand to pass for a known one. Pure.
- */
-export function misplacedRegistrations({ entries, policyAt }: Pick<LedgerView, "entries" | "policyAt">): string[] {
-  return entries.flatMap((entry) => {
-    if (entry.kind !== "registered") return [];
-    const first = policyAt(entry.seq)?.policy.environments[0]?.name;
-    return entry.body.environment === first
-      ? []
-      : [
-          `entry ${entry.seq} of ${entry.by} registers v${entry.body.version} in ${entry.body.environment}, not in ${first}`,
-        ];
-  });
-}
-
-/** All versions of an environment that the ledger recorded. */
-export function recordedVersions(environment: string, entries: readonly Entry[]): PlacedVersion[] {
-  return entries.flatMap((entry) =>
-    (entry.kind === "registered" || entry.kind === "promoted") && entry.body.environment === environment
-      ? [{ version: entry.body.version, digest: entry.body.digest, createdAt: entry.body.createdAt }]
-      : [],
-  );
+/** All versions of an environment that the ledger recorded, by entries that fit: one that does not makes no version known. Pure. */
+export function recordedVersions(
+  { registered, environment }: Pick<LineState, "registered" | "environment">,
+  name: string,
+): PlacedVersion[] {
+  return [...registered, ...environment(name).promoted.map(({ entry }) => entry)]
+    .filter(({ body }) => body.environment === name)
+    .map(({ body: { version, digest, createdAt } }) => ({ version, digest, createdAt }));
 }

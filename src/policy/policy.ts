@@ -13,6 +13,11 @@ const duration = z
   .regex(DURATION, "an ISO 8601 duration in weeks, days, hours or minutes, such as P7D")
   .refine((text) => !DURATION.test(text) || durationMs(text) > 0, "lasts no time at all");
 const date = z.string().refine(isDate, "a day of the calendar, such as 2026-11-01");
+const line = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^(?=.*\S)[^\p{Cc}\u2028\u2029]*$/u, "one line without control characters");
 const httpUrl = z.string().regex(/^https?:\/\/[^\s@]+$/, "an http or https URL without credentials");
 
 export const gateName = z.enum(["lint", "unit", "data", "model", "baseline", "docs", "secrets"]);
@@ -106,10 +111,7 @@ const person = z.strictObject({
 const shape = z.strictObject({
   factory: z.literal(1, { error: "this factory reads format 1; a later one needs a newer factory" }),
   version: z.int().min(1),
-  organisation: z
-    .string()
-    .max(200)
-    .regex(/^(?=.*\S)[^\p{Cc}\u2028\u2029]*$/u, "one line without control characters"),
+  organisation: line(200),
   timezone: z.string().default("UTC"),
   ledger: z
     .discriminatedUnion("kind", [
@@ -131,6 +133,15 @@ const shape = z.strictObject({
   people: z.record(identity, person).default({}),
   riskTiers: z.record(name, riskTier),
   tickets: z.strictObject({ system: z.literal("file"), path: z.string().min(1) }).optional(),
+  /** Ledger entries that do not fit, and that the owners looked into: they stop nothing any more. */
+  setAside: z
+    .array(
+      z.strictObject({
+        entry: z.string().regex(/^[0-9a-f]{64}$/, "the hash of a ledger entry, 64 hex digits: factory verify names it"),
+        reason: line(200),
+      }),
+    )
+    .default([]),
 });
 export type Policy = z.infer<typeof shape>;
 

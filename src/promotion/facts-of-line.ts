@@ -1,7 +1,8 @@
 import type { LineState } from "../ledger/line-state.ts";
 import { anchorProblem } from "../line/anchor.ts";
 import type { Line } from "../line/line.ts";
-import { misplacedRegistrations, type RegistryPicture } from "../line/registry-differences.ts";
+import { misfitsOf } from "../line/misfits.ts";
+import type { RegistryPicture } from "../line/registry-differences.ts";
 import type { Environment, Policy } from "../policy/policy.ts";
 import type { ServingChampion } from "../rules/facts.ts";
 
@@ -22,11 +23,12 @@ export function standingOf(state: LineState, source: Environment, digest: string
 export function ledgerProblems(line: Line, pictures: readonly RegistryPicture[]): string[] {
   return [
     ...line.view.problems.map((each) => each.message),
-    ...line.state.problems.map((each) => `entry ${each.seq} ${each.message}`),
+    ...misfitsOf(line).open.map(
+      (each) => `entry ${each.seq} ${each.message} (factory verify says what to do about it)`,
+    ),
     ...(line.state.project !== undefined && line.state.project !== line.project
       ? [`the chain is that of project ${line.state.project}`]
       : []),
-    ...misplacedRegistrations(line.view),
     ...pictures.flatMap((each) => anchorProblem(each.model, each.environment, line.view.entries) ?? []),
   ];
 }

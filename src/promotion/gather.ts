@@ -103,7 +103,7 @@ export async function gatherFacts(question: Question, line: Line, world: LineWor
     deploymentJob: targetModel?.deploymentJob,
     highest: Math.max(0, ...targetVersions.map((each) => Number(each.version))),
     present:
-      recordedVersions(target.name, line.view.entries).findLast((each) => each.digest === question.candidate.digest)
+      recordedVersions(line.state, target.name).findLast((each) => each.digest === question.candidate.digest)
         ?.version ?? leftVersion(targetVersions, question.candidate.digest, line.state.environment(target.name)),
     approvals: line.state.approvals.map(({ entry }) => ({ hash: entry.hash, envelope: entry.body.envelope })),
   };
@@ -223,7 +223,7 @@ function factsFrom(
     registry: known(
       pictures.flatMap((picture) => {
         const here = line.state.environment(picture.environment);
-        const recorded = recordedVersions(picture.environment, line.view.entries);
+        const recorded = recordedVersions(line.state, picture.environment);
         const again = action === "promote" && picture.environment === target.name ? candidate.digest : undefined;
         return registryDifferences(picture, here, recorded, leftovers(picture, here, recorded, again));
       }),
@@ -244,7 +244,7 @@ async function pictureOf(
   standing: { version: string } | undefined,
 ): Promise<RegistryPicture> {
   const name = registeredName(environment.catalog, line.model);
-  const recorded = new Set(recordedVersions(environment.name, line.view.entries).map((each) => each.version));
+  const recorded = new Set(recordedVersions(line.state, environment.name).map((each) => each.version));
   // What the ledger does not know may have been left by a cut-off promotion, which its tags tell.
   const candidate = standing?.version;
   const tagsOf = (version: string): boolean => !recorded.has(version) || version === candidate;

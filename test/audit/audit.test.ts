@@ -78,7 +78,9 @@ describe("the ledger about itself", () => {
     ],
     [
       "a problem of the order",
-      audit({ state: { ...line.state, problems: [{ seq: 5, message: "ends what was never started" }] } }),
+      audit({
+        state: { ...line.state, problems: [{ seq: 5, hash: "5".repeat(64), message: "ends what was never started" }] },
+      }),
       "entry 5 ends what",
     ],
     ["another project", audit({ project: "other" }), "not of other"],
@@ -86,7 +88,7 @@ describe("the ledger about itself", () => {
     ["another first policy", audit({}, [], "0".repeat(64)), "not under sha256:000"],
     [
       "a registration where only a promotion goes",
-      audit({ view: chain([{ fact: inProd, minute: 1 }]).view }),
+      audit({ state: chain([{ fact: inProd, minute: 1 }]).state }),
       "entry 2 of ci@example.com registers v1 in prod, not in dev",
     ],
     ["empty", audit({ view: { ...line.view, entries: [] } }), "nothing proves nothing"],
@@ -113,7 +115,6 @@ function version(n: number, more: Partial<ModelVersion> = {}): ModelVersion {
 }
 
 describe("the registry against the ledger", () => {
-  const state = line.state.environment("prod");
   const picture = (change: Partial<RegistryPicture> = {}, anchor = printHead(line.view.head)): RegistryPicture => ({
     environment: "prod",
     isFirst: false,
@@ -126,10 +127,9 @@ describe("the registry against the ledger", () => {
     ...change,
   });
   const found = (change: Partial<RegistryPicture>, anchor?: string) =>
-    registryFindings(picture(change, anchor), state, line.view.entries, NOTHING_LEFT).map(({ verdict, message }) => [
-      verdict,
-      message,
-    ]);
+    registryFindings(picture(change, anchor), line.state, line.view.entries, NOTHING_LEFT).map(
+      ({ verdict, message }) => [verdict, message],
+    );
   const aliases = (champion: string | undefined, challenger: string | undefined) => ({
     model: {
       name: "prod.claims.triage",

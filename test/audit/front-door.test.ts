@@ -7,7 +7,7 @@ import type { EntryBody } from "../../src/ledger/entry.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { makeLine } from "../support/small-line.ts";
-import { judges } from "../support/uv.ts";
+import { signatureJudges } from "../support/uv.ts";
 import { forgedPromotion } from "./forge.ts";
 import {
   artifacts,
@@ -176,7 +176,7 @@ describe("verify", () => {
     try {
       const { line } = story;
       await good(line.run("approver", ["evidence", "export", number, "--to", to]));
-      const bin = await judges("judges-crypto", ["cryptography==50.0.2", "securesystemslib==1.6.0"], line.variables);
+      const bin = await signatureJudges(line.variables);
       const { status, stdout } = await runProcess({
         argv: [join(bin, "python"), "-E", "-s", join(to, "verify_all.py"), to],
         cwd: to,

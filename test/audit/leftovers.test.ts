@@ -42,7 +42,7 @@ const ALIAS = "alias challenger of prod is v2 in the registry, but none in the l
 describe("what a decision excuses", () => {
   const differences = (line: Chain, seen: ReturnType<typeof picture>, again?: string) => {
     const here = line.state.environment("prod");
-    const recorded = recordedVersions("prod", line.view.entries);
+    const recorded = recordedVersions(line.state, "prod");
     return registryDifferences(seen, here, recorded, leftovers(seen, here, recorded, again));
   };
   const made = version(2, BEGUN, DIGEST);
@@ -107,7 +107,7 @@ describe("what verify excuses", () => {
       fetch: () => Promise.reject(new Error("it is only read")),
       digest: async () => ({ sha256: sha256(bytes), bytes: bytes.length }),
     });
-    const recorded = recordedVersions("prod", line.view.entries);
+    const recorded = recordedVersions(line.state, "prod");
     const look: Pick<Extract<Look, { answered: true }>, "picture"> & { registry: Pick<ModelRegistry, "filesOf"> } = {
       picture: seen,
       registry: { filesOf },
@@ -119,7 +119,7 @@ describe("what verify excuses", () => {
       async () => against,
       () => {},
     );
-    const all = [...findings, ...registryFindings(seen, here, line.view.entries, left)];
+    const all = [...findings, ...registryFindings(seen, line.state, line.view.entries, left)];
     const told = all.filter((each) => !each.message.includes("holds no anchor"));
     return { outcome: outcomeOf(told), said: told.map((each) => `${each.verdict}: ${each.message}`).join("\n") };
   }

@@ -6,7 +6,7 @@ import { chain, minutes, promoted, released, rolledback } from "./chain.ts";
 const story = [...promoted(1, 2, 1), ...released(1, "none", 5, 2)];
 const notes = async (more: { effectiveAt?: string }) => {
   const { view } = chain([...story, ...rolledback(1, "none", 7, 6, 5, more)]);
-  const { findings } = await auditBundles(view, objectSource("/nowhere", undefined));
+  const { findings } = await auditBundles(view, objectSource("/nowhere", undefined), new Set());
   return findings.filter((each) => each.verdict === "note").map((each) => each.message);
 };
 

@@ -29,13 +29,10 @@ import { sha256 } from "../../src/lib/hash.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { type Home, makeHome } from "../support/factory.ts";
 import { root } from "../support/paths.ts";
-import { judges } from "../support/uv.ts";
+import { signatureJudges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
 import { exportedLine, LATER, type LineOptions, promotedLine, rolledBackLine, written } from "./exported.ts";
 import { approvalOf, decisionOf, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
-
-/** Independent verifiers; exact pins, since a judge that changes by itself proves nothing. */
-const JUDGES = ["cryptography==50.0.2", "securesystemslib==1.6.0"];
 
 let home: Home;
 let python = "";
@@ -43,7 +40,7 @@ let work = "";
 let line: Awaited<ReturnType<typeof exportedLine>>;
 beforeAll(async () => {
   home = makeHome();
-  python = join(await judges("judges-crypto", JUDGES, home.variables), "python");
+  python = join(await signatureJudges(home.variables), "python");
 }, 300_000);
 afterAll(() => {
   home.remove();

@@ -9,7 +9,7 @@ import { parseYaml } from "../../src/lib/yaml-document.ts";
 import { anchorProblem } from "../../src/line/anchor.ts";
 import { findCandidate } from "../../src/line/find-candidate.ts";
 import { countingPolicy } from "../../src/line/line.ts";
-import { misplacedRegistrations, NOTHING_LEFT, registryDifferences } from "../../src/line/registry-differences.ts";
+import { NOTHING_LEFT, recordedVersions, registryDifferences } from "../../src/line/registry-differences.ts";
 import { policySchema } from "../../src/policy/policy.ts";
 import { approvalsOf } from "../../src/promotion/facts-of-approvals.ts";
 import { championOf } from "../../src/promotion/facts-of-line.ts";
@@ -156,9 +156,13 @@ describe("registrations", () => {
     expect(() => findCandidate(lineState([]), "claims.triage", "1")).toThrow(/empty or missing/);
   });
 
-  it("straight into a later environment is told", () => {
-    const { view } = stateOf([registered(1), registered(2, "prod")]);
-    expect(misplacedRegistrations(view)).toEqual(["entry 3 of owner@example.com registers v2 in prod, not in dev"]);
+  it("straight into a later environment is told, and makes no version known there", () => {
+    const { state } = stateOf([registered(1), registered(2, "prod")]);
+    expect(state.problems).toMatchObject([
+      { seq: 3, message: "of owner@example.com registers v2 in prod, not in dev" },
+    ]);
+    expect(recordedVersions(state, "prod")).toEqual([]);
+    expect(state.environment("prod").challenger).toBeUndefined();
   });
 });
 

@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { EntryBody } from "../../src/ledger/entry.ts";
+import { runProcess } from "../../src/lib/run-process.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import type { LineWish } from "../support/small-line.ts";
+import { signatureJudges } from "../support/uv.ts";
 import { placed } from "./endpoint-parts.ts";
 import { good, LineInProd, SHORT } from "./line-in-prod.ts";
 
@@ -105,3 +108,54 @@ test("a release that nobody approved, begun and ended, is no way back for a roll
     "releases v2 without the approvals of role model-risk that the policy asked for",
   );
 });
+
+test(
+  "what does not fit stops promotions until a quorum of owners sets it aside, and is named for ever",
+  TIME,
+  async () => {
+    of = await LineInProd.released(server, "one");
+    const { line } = of;
+    const two = await of.candidate("two");
+    const [start, end] = [of.last("release.started").body, of.last("released").body];
+    const nowhere = { version: "9", digest: "9".repeat(64) };
+    const started = of.forge("author", { kind: "release.started", body: { ...start, ...nowhere } });
+    const forged = of.forge("author", {
+      kind: "released",
+      body: { ...end, ...nowhere, started, bundle: "8".repeat(64) },
+    });
+    const hash = of.entries().at(-1)?.hash ?? "";
+    await good(line.run("owner", ["promote", "--to", "prod", "--abandon", "--reason", "nobody began it"]));
+
+    const refused = await line.promote(two, "prod");
+    expect(refused.status).toBe(3);
+    expect(refused.against.join()).toContain(
+      `entry ${forged} releases v9, which was never promoted there (factory verify`,
+    );
+    const verify = await line.run("ci", ["verify"]);
+    expect([verify.status, verify.ran.stdout.includes(`- { entry: ${hash}, reason:`)]).toEqual([3, true]);
+
+    const setAside = (entry: string, signers?: Parameters<typeof line.writePolicy>[1]) =>
+      line.writePolicy((policy) => {
+        policy.version = 2;
+        policy.setAside = [{ entry, reason: "the author's laptop was stolen" }];
+      }, signers);
+    // Nobody but the owners can, and no other entry is meant.
+    setAside(hash, [line.people.author.signer]);
+    expect((await line.promote(two, "prod")).status).toBe(3);
+    setAside(of.last("released").prev);
+    expect((await line.promote(two, "prod")).status).toBe(3);
+
+    setAside(hash);
+    await good(line.promote(two, "prod"));
+    await good(line.release(two, "prod"));
+    await good(line.rollback("prod"));
+    const after = await good(line.run("ci", ["verify"]));
+    expect(after.ran.stdout).toContain("the owners of the policy set it aside: the author's laptop was stolen");
+    const to = join(line.folder, "..", "for-the-auditor");
+    const { data } = await good(line.run("ci", ["evidence", "export", "--all", "--to", to]));
+    const python = join(await signatureJudges(line.people.ci.variables), "python");
+    const argv = [python, "-E", "-s", "-B", join(to, "verify_all.py"), to, String(data?.firstPolicy)];
+    const outside = await runProcess({ argv, cwd: to, env: { PATH: "" }, timeoutMs: 60_000 });
+    expect([outside.status, outside.stdout]).toEqual([0, expect.stringContaining("begun and not ended, 1 set aside")]);
+  },
+);

@@ -18,6 +18,14 @@ export async function testUv(variables: Record<string, string>): Promise<Uv> {
   return { program, settings: await indexSettings(variables, (await requirePython(variables)).path) };
 }
 
+/** Independent verifiers of signatures; exact pins, since a judge that changes by itself proves nothing. */
+const SIGNATURE_JUDGES = ["cryptography==50.0.2", "securesystemslib==1.6.0"];
+
+/** The bin folder of a Python environment with independent verifiers of signatures. */
+export function signatureJudges(variables: Record<string, string>): Promise<string> {
+  return judges("judges-crypto", SIGNATURE_JUDGES, variables);
+}
+
 /**
  * The bin folder of a Python environment with official packages that judge what factory makes. Pins are exact, since a
  * check that changes by itself proves nothing; each set of pins has an environment of its own.

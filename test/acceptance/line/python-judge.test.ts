@@ -17,7 +17,7 @@ import {
 } from "../../registry/world.ts";
 import { type MlflowServer, startMlflowServer } from "../../support/mlflow-server.ts";
 import { makeLine, type SmallLine, type TrainedRun } from "../../support/small-line.ts";
-import { judges } from "../../support/uv.ts";
+import { signatureJudges } from "../../support/uv.ts";
 
 const ENVIRONMENTS = ["dev", "test", "prod"];
 const stringMap = z.record(z.string(), z.string());
@@ -161,7 +161,7 @@ describe("MLflow's own client", () => {
     const to = join(work, "export");
     const exported = await line.run("owner", ["evidence", "export", "--all", "--to", to], { variables });
     expect(exported.status, exported.ran.stdout + exported.ran.stderr).toBe(0);
-    const bin = await judges("judges-crypto", ["cryptography==50.0.2", "securesystemslib==1.6.0"], line.variables);
+    const bin = await signatureJudges(line.variables);
     const outside = await runProcess({
       argv: [join(bin, "python"), "-E", "-s", join(to, "verify_all.py"), to, String(exported.data?.firstPolicy)],
       cwd: work,
