@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK } from "../cli/style.ts";
+import { usageError } from "../lib/error.ts";
 import { findHome } from "../local/home.ts";
 import { stopLocalServer } from "../local/local-server.ts";
 
@@ -19,6 +20,8 @@ export const command = defineCommand({
   }),
   async run(input, context) {
     const { home } = findHome(context.cwd, input.dir, false);
+    if (!existsSync(home))
+      throw usageError("local.dir", `there is no folder ${home}`, "give the folder of the server with --dir");
     const host = await context.clients.localHost();
     return { ok: true, data: await stopLocalServer({ home, report: context.report, signal: context.signal }, host) };
   },

@@ -69,7 +69,7 @@ export const command = defineCommand({
     const here = projectAround(context.cwd);
     const ledger = policyLedger(file, here, input.project);
     const asked = ledger && (await askPolicy(ledger, context.clients.ledger));
-    const { state, signatures, owners, slots, projects } = describePolicy(file, asked?.inForce, context.now());
+    const { state, signatures, owners, slots, projects } = describePolicy(file, asked, context.now());
     const refused = state !== "same" && !("adopt" in state) ? state : undefined;
     const { path, digest, policy } = file;
     return {

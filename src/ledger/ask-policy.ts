@@ -18,6 +18,8 @@ export interface AskedPolicy {
   inForce: PolicyInForce | undefined;
   /** The entry that brought it. */
   since: { seq: number; at: string; by: string } | undefined;
+  /** The one before it, whose owners had to sign it; undefined: it opened the ledger, and its own did. */
+  before: PolicyInForce | undefined;
 }
 
 /** Where the ledger of a project is, and which projects are known without it. */
@@ -90,9 +92,10 @@ export async function askPolicy(
   open: (place: LedgerPlace) => Promise<LedgerStore>,
 ): Promise<AskedPolicy> {
   const ledger = openLedger(await open(asked.place), asked.project);
-  const { entries, policy } = demandWhole(await ledger.view(), ledger.place);
+  const { entries, policy, policyAt } = demandWhole(await ledger.view(), ledger.place);
   demandKnown(asked, { entries, problems: [] });
   const brought = entries.findLast(({ kind }) => kind === "opened" || kind === "policy.adopted");
   const since = brought && { seq: brought.seq, at: brought.at, by: brought.by };
-  return { place: ledger.place, project: asked.project, inForce: policy, since };
+  const before = brought && policyAt(brought.seq - 1);
+  return { place: ledger.place, project: asked.project, inForce: policy, since, before };
 }

@@ -66,6 +66,8 @@ describe("the local server", () => {
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
     expect(await here.run("local", "stop")).toMatchObject({ status: 0, data: { ended: 0 } });
     expect((await here.run("local", "status")).data.state).toBe("stopped");
+    const slip = place("not there");
+    expect(await slip.run("local", "stop")).toMatchObject({ status: 2, error: { code: "local.dir" } });
   });
 
   it("survives kill -9 of its main process and of all of it; a newer MLflow gets a copied database, an older one is refused", async () => {

@@ -124,6 +124,24 @@ describe("from nothing to a policy in force", () => {
     expect([same.status, same.stdout]).toEqual([0, expect.stringContaining("is the policy in force, v1")]);
   });
 
+  test("the signature of an owner who left with the policy that is in force counted, and is shown so", async () => {
+    await open();
+    const without = policyText({ ...base, owners: ["bob@example.com"], quorum: 1, more, version: 2 });
+    writeFileSync(policyPath, without);
+    for (const owner of [ann, bob]) expect((await run(owner, ["policy", "sign"])).status).toBe(0);
+    const ledger = openLedger(openLedgerFile(ledgerPath));
+    const { head } = await ledger.view();
+    const adopted = { kind: "policy.adopted" as const, body: { policy: recordOf(without, [ann.signer, bob.signer]) } };
+    await ledger.append(adopted, { by: "bob@example.com", signer: bob.signer }, head, new Date());
+    expect((await run(bob, ["policy", "show"])).document.data).toMatchObject({
+      file: { state: "in force" },
+      signedBy: ["ann@example.com", "bob@example.com"],
+      notCounted: [],
+      owners: ["bob@example.com"],
+      quorum: 1,
+    });
+  });
+
   test("a dry run writes nothing, and says the same", async () => {
     const dry = await run(ann, ["policy", "sign", "--dry-run"]);
     expect(dry.document.data).toMatchObject({ signed: false, owner: "ann@example.com", missing: 1 });
