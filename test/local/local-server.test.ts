@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { MARK } from "../../src/clients/server-processes.ts";
-import { type Home, makeHome } from "../support/factory.ts";
+import { factory, type Home, makeHome } from "../support/factory.ts";
 import { anyPort, bystander, listenOn, Place, until } from "./world.ts";
 
 let home: Home;
@@ -66,8 +66,9 @@ describe("the local server", () => {
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
     expect(await here.run("local", "stop")).toMatchObject({ status: 0, data: { ended: 0 } });
     expect((await here.run("local", "status")).data.state).toBe("stopped");
-    const slip = place("not there");
-    expect(await slip.run("local", "stop")).toMatchObject({ status: 2, error: { code: "local.dir" } });
+    const slip = ["local", "stop", "--dir", join(here.folder, "not there")];
+    const told = await factory(slip, { cwd: here.folder, variables: home.variables });
+    expect([told.status, told.stderr]).toEqual([2, expect.stringContaining("there is no folder")]);
   });
 
   it("survives kill -9 of its main process and of all of it; a newer MLflow gets a copied database, an older one is refused", async () => {
