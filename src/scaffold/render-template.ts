@@ -1,10 +1,12 @@
 import { Liquid, LiquidError, TokenizationError } from "liquidjs";
 import { messageOf, usageError } from "../lib/error.ts";
 import { checkCollisions, checkName, checkPath } from "./check-paths.ts";
+import { parseLiquid } from "./parse-liquid.ts";
 import { MAX_BYTES, type Template, type TemplateFile } from "./read-template.ts";
 
 /** A template has no business with more: its files are a few kilobytes each. */
-const LIMITS = { parseLimit: 10_000_000, renderLimit: 1000, memoryLimit: 50_000_000 } as const;
+const LIMITS = { renderLimit: 1000, memoryLimit: 50_000_000 } as const;
+const LONGEST = 10_000_000;
 const SUFFIX = ".liquid";
 
 export interface RenderedFile {
@@ -73,8 +75,14 @@ function textOf(file: TemplateFile): string {
 
 function renderText(liquid: Liquid, text: string, source: string, scope: object): string {
   if (!text.includes("{{") && !text.includes("{%")) return text;
+  if (text.length > LONGEST)
+    throw usageError(
+      "template.length",
+      `template file ${source} has tags and is longer than ${LONGEST / 1e6} million characters`,
+      `drop the suffix ${SUFFIX}: the file is then copied byte for byte`,
+    );
   try {
-    const out: unknown = liquid.renderSync(liquid.parse(text), scope);
+    const out: unknown = liquid.renderSync(parseLiquid(liquid, text), scope);
     return String(out);
   } catch (error) {
     throw located(error, source);
@@ -124,6 +132,5 @@ const CODES: readonly (readonly [RegExp, string])[] = [
   [/reads another file/, "template.include"],
   [/^template render limit/, "template.time"],
   [/^memory alloc limit/, "template.memory"],
-  [/^parse length limit/, "template.length"],
   [/^tag .* not (?:closed|found)/, "template.syntax"],
 ];

@@ -175,6 +175,7 @@ const HOSTILE: readonly Hostile[] = [
     "template.time",
     "{% for a in (1..9999) %}{% for b in (1..9999) %}{% for c in (1..9999) %}{% endfor %}{% endfor %}{% endfor %}",
   ),
+  text("more text around a tag than any file has", "template.length", `{{ project }}${"x".repeat(10_000_000)}`),
   text("memory bomb, range", "template.memory", "{% for i in (1..9999999999) %}x{% endfor %}"),
   text(
     "memory bomb, doubling",
