@@ -79,7 +79,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
     return found.stdout;
   };
   return {
-    async state() {
+    async state(run = []) {
       const found = await git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
       if (found.status !== 0) {
         if (/not a git repository/.test(found.stderr) || found.stderr.trim() === "") return undefined;
@@ -93,7 +93,7 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
       if (status !== "") return { commit, dirty: true, why: notCommitted(status) };
       await demandTrees(commit, read, objects);
-      const why = await hiddenDifference(folder, (index, args, maxOutputBytes) =>
+      const why = await hiddenDifference(folder, run, (index, args, maxOutputBytes) =>
         gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes === undefined ? {} : { maxOutputBytes }),
       );
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
@@ -225,6 +225,7 @@ async function demandTrees(
  */
 async function hiddenDifference(
   project: string,
+  commandFiles: readonly string[],
   gitOn: (index: string, args: readonly string[], max?: number) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
   const folder = makeTemporaryFolder();
@@ -237,7 +238,7 @@ async function hiddenDifference(
   };
   try {
     await run(["read-tree", "HEAD"]);
-    const unlike = (await besideCommit(project, run)) ?? (await rewrittenByGit(run));
+    const unlike = (await besideCommit(project, commandFiles, run)) ?? (await rewrittenByGit(run));
     if (unlike !== undefined) return unlike;
     const status = await run([
       "status",

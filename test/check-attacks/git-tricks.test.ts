@@ -344,6 +344,23 @@ describe("what Python could load is in the commit, or the tree is dirty", () => 
     }
   });
 
+  test("named by a command of the project, whatever it is called", async () => {
+    exclude("*");
+    put("bin/train");
+    expect(await state()).toMatchObject({ dirty: false });
+    const run = (...files: string[]) => openHistory(folder, variables, new AbortController().signal).state(files);
+    expect(await run("python", "bin/train")).toMatchObject({ dirty: true, why: expect.stringContaining("bin/train") });
+    expect(await run("bin", "src/code.py", "nowhere")).toMatchObject({ dirty: false });
+  });
+
+  test.each(["Makefile", "makefile", "GNUmakefile"])("a %s", async (name) => {
+    exclude("*");
+    put(`lib/${name}`);
+    expect(await state()).toMatchObject({ dirty: false });
+    put(name);
+    await dirtyBy(name);
+  });
+
   test("announced to the index and marked as unchanged", async () => {
     put("threadpoolctl.py");
     git("add", "--intent-to-add", "threadpoolctl.py");
