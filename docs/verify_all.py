@@ -13,8 +13,10 @@ APPROVAL, EVIDENCE = "urn:pilot-to-production:approval/v1", "urn:pilot-to-produc
 ACTIONS = dict(promoted="promote", released="release", rolledback="rollback")
 STARTS = dict(promoted="promotion.started", released="release.started", rolledback="rollback.started")
 SAME = "environment", "model", "digest", "version", "evidence", "to"  # of what an action and its start both say
+TERMS = "project", "environment", "rules", "ticket"  # under which something is approved, and decided
 FOLDERS = dict(evidence="evidence", bundle="bundles")
-entries, approved, withdrawn = {}, {}, {}  # by number; by what was signed; by hash of an approval's entry: what takes it back
+entries, approved, withdrawn = {}, {}, {}  # by number; by hash of its entry; by the same: what takes it back
+failed = {}  # by digest of an evidence: its gates that did not pass
 aside = set()  # hashes of entries that do not fit, and that a quorum of owners named in a policy: they count for nothing
 
 def put_aside(chain):  # the entries themselves, and what they would have ended, where that was abandoned
@@ -45,12 +47,14 @@ def steps(path):  # what is ended was begun, as the same thing in the same place
         demand(back in released, f"entry {seq} goes back to what was never released there")
     return f"{len(begun)} begun and not ended" + f", {len(gone)} set aside" * bool(gone)
 
-def approvals(_):  # each is signed with a key that counted at its entry
+def approvals(_):  # each is signed with a key that counted at its entry; to enter what somebody else signed approves nothing
     for entry in entries.values():
         if entry["kind"] == "approval.withdrawn": withdrawn[entry["body"]["approval"]] = entry
         if entry["kind"] != "approved": continue
         envelope = entry["body"]["envelope"]
-        approved[envelope["payload"]] = entry, opened(envelope, force[entry["seq"]][1], APPROVAL)
+        approval, (one,) = opened(envelope, force[entry["seq"]][1], APPROVAL), envelope["signatures"]
+        if (one["keyid"], approval["predicate"]["approver"]) == (entry["key"], entry["by"]):
+            approved[entry["hash"]] = entry, approval
     return f"{len(approved)} signed, {len(withdrawn)} withdrawn"
 
 def nothing_beside(folder, *listed):  # what an index does not list is not verified, so it has no place here
@@ -73,7 +77,11 @@ def evidence(folder):
         demand(len(lines) == len(kinds), "signatures of something else")
         *said, last = [opened(load(line), keys, kind) for line, kind in zip(lines, kinds)]
         demand(said == statements and subjects(last) == [model, folder.name], "signatures of something else")
+        ids = {f"{one['keyid']}.jsonl" for line in lines for one in load(line)["signatures"]}
+        demand(ids == {signer.name}, "signatures by another key than the one in the file's name")
     demand(signers, "nobody signed it")
+    results = [each["predicate"] for each in statements if "result" in each["predicate"]]
+    failed[folder.name] = [each["annotations"]["factory"]["gate"]["gate"] for each in results if each["result"] != "PASSED"]
     return f"{len(statements)} statements about model {model}, signed by {len(signers)}"
 
 def decision(folder):  # says of itself what its entry says, and rests on what lies beside it and in the ledger
@@ -82,21 +90,34 @@ def decision(folder):  # says of itself what its entry says, and rests on what l
     demand(len(named_by) == 1, "several entries name it")
     body, action, rests_on = named_by[0]["body"], ACTIONS[named_by[0]["kind"]], index["evidence"]
     start, model, lines = entries[body["started"]], sha(files["manifest.sha256"]), files["approvals.jsonl"].splitlines()
-    said = opened(load(files["decision.jsonl"]), force[start["seq"]][1], DECISION)["predicate"]
-    own = said["factory"]
+    statement = opened(load(files["decision.jsonl"]), force[start["seq"]][1], DECISION)
+    said, begun = statement["predicate"], start["body"]
+    own, hashes = said["factory"], begun.get("approvals", [])
     stated = said["policy"]["digest"]["sha256"], own["environment"], own["action"], said["verificationResult"]
     demand(stated == (sha(files["policy.yaml"]), body["environment"], action, "PASSED"), f"another decision: {stated[1:]}")
-    demand(action == "rollback" or all(each["verdict"] == "yes" for each in own["verdicts"]), "a verdict that is not yes")
+    named_here = own["project"] == entries[1]["body"]["project"] and statement["subject"][0]["name"].endswith(f".{body['model']}")
+    demand(named_here, "a decision about another project or model")
     inputs = [each["digest"]["sha256"] for each in said["inputAttestations"]]
     demand(inputs == [rests_on, *map(sha, lines)], "another evidence or approval")
-    demand(start["body"].get("evidence", rests_on) == rests_on, "another evidence than it was begun with")
-    for line in lines:
-        given, approval = approved.get(load(line)["payload"], ({"body": {}}, {"subject": []}))
+    demand(begun.get("evidence", rests_on) == rests_on, "another evidence than it was begun with")
+    demand(said["timeVerified"] == start["at"], "of another time than it was begun")
+    if action != "rollback":  # that goes to what was approved and measured once
+        demand(all(each["verdict"] == "yes" for each in own["verdicts"]), "a verdict that is not yes")
+        demand(all(own.get(key) == begun.get(key) for key in TERMS[2:]), "other rules, or another ticket, than it was begun with")
+        demand(not failed.get(rests_on), f"gates of its evidence did not pass: {failed.get(rests_on)}")
+    demand(len(lines) == len(hashes), "other approvals than it was begun with")
+    by = set()  # one person counts once in a role
+    for line, entry in zip(lines, hashes):
+        given, approval = approved.get(entry, ({"body": {}}, {"subject": []}))
         same = given["body"].get("envelope") == load(line) and subjects(approval) == [model, rests_on]
-        demand(same and approval["predicate"]["environment"] == body["environment"], "an approval of something else")
-        if action == "rollback": continue  # it goes to what was approved once
-        demand(said["timeVerified"] <= approval["predicate"]["notAfter"], "an approval that had ended")
-        demand(start["seq"] <= withdrawn.get(given["hash"], start)["seq"], "an approval that was withdrawn before")
+        terms = approval["predicate"] if same else {"model": None}
+        same = terms["model"] == body["model"] and all(terms.get(key) == own.get(key) for key in TERMS)
+        demand(same, "an approval of something else")
+        by.add((terms["approver"], terms["role"]))
+        demand(start["at"] <= terms["notAfter"], "an approval that had ended")
+        in_time = given["seq"] < start["seq"] <= withdrawn.get(entry, start)["seq"]
+        demand(in_time, "an approval that was withdrawn before, or that came later")
+    demand(len(by) == len(lines), "an approval that counts twice")
     seen = ROOT / "evidence" / rests_on
     demand(seen.is_dir(), "its evidence is not here")
     demand(sha((seen / "model/manifest.sha256").read_bytes()) == model, "its evidence is about another model")

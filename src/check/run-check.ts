@@ -16,6 +16,7 @@ import type { Report } from "../lib/progress.ts";
 import { peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
+import { commandFiles } from "../project/project.ts";
 import { environmentsOf, type OpenProject } from "../project/read-project.ts";
 import { gatesFor } from "../project/rules.ts";
 import { notRegistrable } from "../promotion/not-registrable.ts";
@@ -91,7 +92,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   const [first] = environmentsOf(open);
   if (first === undefined) throw usageError("policy.environments", "policy lists no environment");
   const started = world.now();
-  const code = await codeState(await world.history(open.folder));
+  const code = await codeState(await world.history(open.folder), open);
   const python = await world.python();
   const candidate =
     runId === undefined
@@ -145,7 +146,7 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   // Only now has all project code run: what changed until here is not what the commit says.
   const lock = await lockDigestOf(open.folder);
   const trainedOn = await digestsOf(open);
-  const after = await codeState(await world.history(open.folder));
+  const after = await codeState(await world.history(open.folder), open);
   let peopleProblem: string | undefined;
   // Only what serves in the last environment was approved by somebody else than its authors; they count until then.
   const approved = champion.kind === "version" && champion.environment === environmentsOf(open).at(-1)?.name;
@@ -201,8 +202,8 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
   };
 }
 
-async function codeState(history: History): Promise<Code> {
-  const state = await history.state();
+async function codeState(history: History, { project }: OpenProject): Promise<Code> {
+  const state = await history.state(commandFiles(project));
   return { commit: state?.commit, dirty: state?.dirty ?? true, why: state?.why };
 }
 

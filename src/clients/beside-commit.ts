@@ -15,15 +15,17 @@ const BYTECODE = /(?:^|\/)__pycache__\/[^/]+\.pyc$/;
 const LOGGED_MODEL = /\/m-[0-9a-f]{32}\//;
 /** Files that say how tools run, which they look for in any folder. */
 const SETTINGS =
-  /(?:^|\/)(?:pyproject\.toml|uv\.(?:lock|toml)|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|\.?ruff\.toml)$/;
+  /^(?:GNUm|[mM])akefile$|(?:^|\/)(?:pyproject\.toml|uv\.(?:lock|toml)|\.?pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|\.?ruff\.toml)$/;
 const OF_PROJECT = /^(?:factory\.yaml|databricks\.yml|contracts\/.*\.yaml|resources\/.*\.yml)$/;
 
 /**
  * What of a project is run or read by training and gates, and in no commit, since git ignores it; undefined: nothing. `git` works
  * on an index that holds the commit, and throws where it fails. Ignore rules are not asked: whoever writes one could hide code with it.
+ * `commandFiles`: what commands of the project name.
  */
 export async function besideCommit(
   folder: string,
+  commandFiles: readonly string[],
   git: (args: readonly string[], maxOutputBytes: number) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
   const listed = await git(
@@ -35,7 +37,9 @@ export async function besideCommit(
   // Python finds a file of a known name in a folder that cannot be listed.
   const [, closed] = /could not open directory '([^'\n]*)'/.exec(listed.stderr) ?? [];
   if (closed !== undefined) return `${stripControls(closed)} cannot be looked into`;
-  const code = listed.stdout.split("\0").find((path) => path !== "" && isCode(folder, path));
+  const code = listed.stdout
+    .split("\0")
+    .find((path) => path !== "" && (commandFiles.includes(path) || isCode(folder, path)));
   return code && `${stripControls(code)} is ignored by git, and so in no commit`;
 }
 

@@ -7,7 +7,7 @@ import { type ProcessRequest, type ProcessResult, runProcess } from "../lib/run-
 import { makeTemporaryFolder } from "../lib/work-folder.ts";
 import type { History } from "../people/history.ts";
 import { besideCommit } from "./beside-commit.ts";
-import { parseCommits } from "./raw-commits.ts";
+import { commitsAfter, parseCommits, parseObjects, textOf } from "./raw-commits.ts";
 import { rewrittenByGit } from "./rewritten-by-git.ts";
 
 const MAX_LOG_BYTES = 256 << 20;
@@ -69,8 +69,17 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
     if (result.status !== 0) throw failed(args, result);
     return result.stdout;
   };
+  /** As they are stored, with one character for each byte. */
+  const objects = async (ids: string): Promise<string> => {
+    const args = ["cat-file", "--batch"];
+    const found = await git(args, { input: ids, encoding: "latin1", maxOutputBytes: MAX_LOG_BYTES });
+    if (found.status !== 0) throw failed(args, found);
+    if (ids.length >= MAX_LOG_BYTES || found.stdout.length >= MAX_LOG_BYTES)
+      throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
+    return found.stdout;
+  };
   return {
-    async state() {
+    async state(run = []) {
       const found = await git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
       if (found.status !== 0) {
         if (/not a git repository/.test(found.stderr) || found.stderr.trim() === "") return undefined;
@@ -83,7 +92,8 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       if (unread !== undefined) return { commit, dirty: true, why: unread };
       const status = await read(["status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all"]);
       if (status !== "") return { commit, dirty: true, why: notCommitted(status) };
-      const why = await hiddenDifference(folder, (index, args, maxOutputBytes) =>
+      await demandTrees(commit, read, objects);
+      const why = await hiddenDifference(folder, run, (index, args, maxOutputBytes) =>
         gitWith({ ...env, GIT_INDEX_FILE: index }, args, maxOutputBytes === undefined ? {} : { maxOutputBytes }),
       );
       return { commit, dirty: why !== undefined, ...(why !== undefined && { why }) };
@@ -100,14 +110,8 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
       if (since !== undefined && !isCommitId(since))
         throw usageError("git.commit", `${JSON.stringify(since)} is not a commit id`);
       await demandFullHistory(folder, read);
-      const range = since === undefined ? ["HEAD"] : ["HEAD", `^${since}`];
-      const ids = await read(["rev-list", ...range, "--"], MAX_LOG_BYTES);
-      const args = ["cat-file", "--batch"];
-      const found = await git(args, { input: ids, encoding: "latin1", maxOutputBytes: MAX_LOG_BYTES });
-      if (found.status !== 0) throw failed(args, found);
-      if (ids.length >= MAX_LOG_BYTES || found.stdout.length >= MAX_LOG_BYTES)
-        throw outsideError("git.size", `the history is larger than ${MAX_LOG_BYTES} bytes`);
-      return parseCommits(found.stdout);
+      const ids = await read(["rev-list", "HEAD", "--"], MAX_LOG_BYTES);
+      return commitsAfter(since, parseCommits(await objects(ids)));
     },
     async blobs(commit) {
       if (!isCommitId(commit)) throw usageError("git.commit", `${JSON.stringify(commit)} is not a commit id`);
@@ -123,7 +127,8 @@ export function openHistory(folder: string, variables: Variables, signal: AbortS
     },
     async text(blob) {
       if (!isCommitId(blob)) throw usageError("git.blob", `${JSON.stringify(blob)} is not an object id`);
-      return read(["cat-file", "blob", blob], MAX_LOG_BYTES);
+      const [found] = parseObjects(await objects(blob));
+      return textOf(found?.bytes ?? "");
     },
   };
 }
@@ -200,11 +205,27 @@ async function submodule(
 }
 
 /**
+ * Throws exit 2 when the commit, or a folder in it, is another one than its id says: the files that lie there would be compared with
+ * what the commit does not hold. The files themselves are hashed where they are compared.
+ */
+async function demandTrees(
+  commit: string,
+  read: (args: readonly string[], max?: number) => Promise<string>,
+  objects: (ids: string) => Promise<string>,
+): Promise<void> {
+  const listed = await read(["ls-tree", "-r", "-d", "-z", "--full-tree", commit], MAX_LOG_BYTES);
+  const below = [...listed.matchAll(/(?:^|\0)\d+ tree ([0-9a-f]+)\t/g)].map(([, id = ""]) => id);
+  const top = (await read(["rev-parse", "--verify", `${commit}^{tree}`])).trim();
+  parseObjects(await objects([...new Set([commit, top, ...below])].map((id) => `${id}\n`).join("")));
+}
+
+/**
  * What keeps a difference out of the status of git, or undefined. The user's index is not believed: marks (assume-unchanged,
  * skip-worktree) and times in it hide changes. A fresh one is made from the commit, so that every file is read.
  */
 async function hiddenDifference(
   project: string,
+  commandFiles: readonly string[],
   gitOn: (index: string, args: readonly string[], max?: number) => Promise<ProcessResult>,
 ): Promise<string | undefined> {
   const folder = makeTemporaryFolder();
@@ -217,7 +238,7 @@ async function hiddenDifference(
   };
   try {
     await run(["read-tree", "HEAD"]);
-    const unlike = (await besideCommit(project, run)) ?? (await rewrittenByGit(run));
+    const unlike = (await besideCommit(project, commandFiles, run)) ?? (await rewrittenByGit(run));
     if (unlike !== undefined) return unlike;
     const status = await run([
       "status",

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import { MARK, seconds } from "../cli/style.ts";
 import { refuseOthersServer } from "../local/others-server.ts";
+import { commandFiles } from "../project/project.ts";
 import { openProject } from "../project/read-project.ts";
 import { warnOfKeys } from "../training/child-environment.ts";
 import { rememberRun } from "../training/last-run.ts";
@@ -78,7 +79,10 @@ export const command = defineCommand({
         : await projectEnvironment(folder, () => context.clients.uv(report), variables, report, signal);
     // A job reads a table: files here say nothing about what it learns from.
     const paths = job === undefined ? dataPaths(project, isFile) : [];
-    const [state, data] = await Promise.all([history.state(), digestData(folder, paths, report)]);
+    const [state, data] = await Promise.all([
+      history.state(commandFiles(open.project)),
+      digestData(folder, paths, report),
+    ]);
     const here = { dirty: state?.dirty ?? true };
     const { dirty } = job === undefined ? here : codeOfJob(job, state?.commit, here.dirty, environment.name);
     const facts = { commit: state?.commit, dirty, lock: await lockDigestOf(folder), data, job: job?.name };

@@ -30,8 +30,10 @@ export async function holds(folder: string, digest: string, indexName: IndexName
       if (!stat.isFile() || stat.size !== file.bytes || (await sha256File(join(folder, file.path))) !== file.sha256)
         return false;
     }
-    const listed = new Set(files.map((file) => file.path));
-    return walk(folder).every((path) => path === indexName || listed.has(path) || SIGNATURE_PATH.test(path));
+    const isEvidence = indexName === INDEX_FILE;
+    const listed = new Set(files.flatMap((file) => [file.path, ...foldersAbove(file.path)]));
+    const beside = (path: string) => path === indexName || (isEvidence && isOfSignatures(path));
+    return walk(folder).every((path) => listed.has(path) || beside(path));
   } catch {
     return false;
   }
@@ -43,12 +45,26 @@ function readPlain(path: string, maxBytes: number): Buffer {
   return readFileSync(path);
 }
 
-/** Every path below a folder that is not a folder itself. A folder that is a link is a path of its own. */
+/** Every path below a folder; that of a folder ends with a slash. A folder that is a link is none. */
 function walk(folder: string, below = ""): string[] {
   return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
-    const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    return entry.isDirectory() ? walk(folder, path) : [path];
+    const path = `${below}${entry.name}`;
+    return entry.isDirectory() ? [`${path}/`, ...walk(folder, `${path}/`)] : [path];
   });
+}
+
+function foldersAbove(path: string): string[] {
+  return path.split("/").map((_, i, parts) =>
+    parts
+      .slice(0, i)
+      .map((part) => `${part}/`)
+      .join(""),
+  );
+}
+
+/** The folder of the signatures, or a file in it: a folder of such a name holds nothing that could be read. */
+function isOfSignatures(path: string): boolean {
+  return path === "signatures/" || SIGNATURE_PATH.test(path);
 }
 
 /** Puts a fetched object in its place, unless a whole one has come there meanwhile: somebody may be reading it. */

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import type { Finding, Outcome } from "./gate.ts";
-import { readPlainFile } from "./plain-file.ts";
+import { isOutside, readPlainFile } from "./plain-file.ts";
 
 const MAX_DOCUMENT_BYTES = 1 << 20;
 
@@ -32,7 +32,13 @@ function judgeDocument(folder: string, document: (typeof DOCUMENTS)[number]): Fi
   const path = join(folder, document.path);
   if (!existsSync(path) || !statSync(path).isFile())
     return [{ message: `${document.path} is missing`, fix: "write it: the template's version is a start" }];
-  const lines = readPlainFile(realpathSync(path), MAX_DOCUMENT_BYTES, document.path).toString("utf8").split(/\r?\n/);
+  const real = realpathSync(path);
+  // What lies elsewhere is in no commit of the project, and not with whoever is woken at night.
+  if (isOutside(realpathSync(folder), real))
+    return [
+      { message: `${document.path} is a link that leads out of the project`, fix: "put the document itself there" },
+    ];
+  const lines = readPlainFile(real, MAX_DOCUMENT_BYTES, document.path).toString("utf8").split(/\r?\n/);
   const prose = withoutFences(lines);
   const headings = prose.filter(({ text }) => /^#{1,6}\s/.test(text));
   const findings: Finding[] = [];

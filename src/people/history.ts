@@ -16,9 +16,10 @@ export interface Commit {
 export interface History {
   /**
    * The commit that is checked out, and whether the working tree differs from it (untracked files count).
-   * `why` says in what it differs. Undefined when there is no repository or no commit yet.
+   * `why` says in what it differs. `run`: files that commands of the project name; one that is in no commit is code beside it, whatever
+   * it is called. Undefined when there is no repository or no commit yet.
    */
-  state(): Promise<{ commit: string; dirty: boolean; why?: string } | undefined>;
+  state(run?: readonly string[]): Promise<{ commit: string; dirty: boolean; why?: string } | undefined>;
   /** Whether the commit is in the history of what is checked out; false for one that is not known. */
   isAncestor(commit: string): Promise<boolean>;
   /** Every commit in the history of what is checked out that is not in `since`'s. Cut or grafted history is an error (exit 2). */

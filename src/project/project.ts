@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import * as z from "zod";
 
 /** `factory.yaml`: one project. Unknown keys are errors. Shape: docs/factory-yaml.md. */
@@ -121,6 +122,35 @@ export const projectSchema = z.strictObject({
     .optional(),
 });
 export type Project = z.infer<typeof projectSchema>;
+
+/** What starts a file, whatever options come before its name. */
+const LAUNCHER = /^(?:(?:ba|da|k|z)?sh|python[\d.]*|node|perl|ruby|Rscript|make|run)$/;
+const OPTION = /^-[^=]*$/;
+
+/** Whether a word of a command is no value of an option, as in `train --out report.json`. */
+function standsAlone(words: readonly string[], at: number): boolean {
+  const before = words.slice(0, at).findLastIndex((word) => !OPTION.test(word));
+  return before === at - 1 || LAUNCHER.test(posix.basename(words[before] ?? ""));
+}
+
+/**
+ * The words of a project's commands that may be files which they run, as paths in the project. Not the values of options, nor data,
+ * whose digest is taken, nor reports, which they write. Pure.
+ */
+export function commandFiles({ model, gates, environments = {} }: Project): string[] {
+  const sources = [gates.data, ...Object.values(environments).map((each) => each.gates?.data)].flatMap(
+    (each) => each?.source ?? [],
+  );
+  const others = [...sources, ...(model.data ?? []), ...[gates.unit, gates.model].flatMap((each) => each?.junit ?? [])];
+  const known = new Set(others.map((path) => posix.normalize(path)));
+  return [model.train, gates.unit?.run ?? [], gates.model?.run ?? []]
+    .flatMap((command) => {
+      const words = commandWords(command);
+      return words.filter((word, i) => !word.startsWith("-") && standsAlone(words, i));
+    })
+    .map((word) => posix.normalize(word))
+    .filter((path) => !known.has(path));
+}
 
 const WORD = /\s*((?:[^\s"'\\]|"(?:[^"\\]|\\.)*"|'[^']*'|\\.)+)/gsy;
 

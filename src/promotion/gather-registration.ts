@@ -7,6 +7,7 @@ import type { LineWorld } from "../line/world.ts";
 import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment } from "../policy/policy.ts";
+import { commandFiles } from "../project/project.ts";
 import { type FetchedModel, fetchModel } from "../registry/model-files.ts";
 import { type ModelRegistry, type ModelVersion, type RegisteredModel, registeredName } from "../registry/registry.ts";
 import { demandRights } from "../registry/rights.ts";
@@ -66,7 +67,7 @@ export async function gatherRegistration(request: RegisterRequest, world: Regist
   const logged = onlyModel(run, await tracking.loggedModels(run));
   const checked = await projectOf(evidence);
   const history = [
-    ...(await historyReasons(world.history, evidence)),
+    ...(await historyReasons(world.history, evidence, checked.known ? commandFiles(checked.value) : [])),
     ...(checked.known ? thresholdsProblem(facts.thresholds, checked.value, [environment]) : [checked.why]),
   ];
   const folder = join(world.workFolder, "model");
@@ -101,9 +102,9 @@ function onlyModel(run: Run, models: readonly LoggedModel[]): LoggedModel {
 }
 
 /** What the checked-out history says against the evidence: another tree, other people. Throws exit 2 when the history is cut. */
-async function historyReasons(history: History, evidence: Evidence): Promise<string[]> {
+async function historyReasons(history: History, evidence: Evidence, run: readonly string[]): Promise<string[]> {
   const { commit, people } = evidence.facts;
-  const state = await history.state();
+  const state = await history.state(run);
   if (state === undefined) return ["this folder is in no git repository"];
   const tree = state.dirty
     ? [`the working tree differs from its commit${state.why === undefined ? "" : `: ${state.why}`}`]

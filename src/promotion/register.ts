@@ -133,6 +133,7 @@ async function entryBody(
 ): Promise<EntryBody<"registered">> {
   const { facts } = evidence;
   const firstTrained = await tracking.firstRun(facts.project, { key: "factory.project", value: facts.project });
+  const first = firstTrained && timeText(firstTrained.startedAt);
   return {
     model: line.model,
     digest: model.digest,
@@ -144,11 +145,17 @@ async function entryBody(
     commit: facts.commit ?? "",
     times: {
       ...(made !== undefined && { made }),
-      ...(firstTrained !== undefined && { firstTrained: new Date(firstTrained.startedAt).toISOString() }),
+      ...(first !== undefined && { firstTrained: first }),
       ...(facts.trainedAt !== undefined && { trained: facts.trainedAt.started }),
       checked: facts.finished,
     },
   };
+}
+
+/** Nothing hangs on when the first run was: a time that is none is left out. */
+function timeText(ms: number): string | undefined {
+  const last = Date.UTC(9999, 11, 31);
+  return ms >= 0 && ms <= last ? new Date(ms).toISOString() : undefined;
 }
 
 async function create(

@@ -224,6 +224,20 @@ describe("secrets gate", () => {
 });
 
 describe("docs gate", () => {
+  it("a document that is a link out of the project is none of the project's; one within is", () => {
+    const text = "# T\n## A\n## B\n## C\n";
+    mkdirSync(join(folder, "project/texts"), { recursive: true });
+    for (const path of ["outside.md", "project/texts/inside.md"]) writeFileSync(join(folder, path), text);
+    symlinkSync(join(folder, "outside.md"), join(folder, "project/README.md"));
+    const saidOfReadme = () =>
+      judgeDocs(join(folder, "project")).findings?.flatMap(({ message, where = "" }) =>
+        `${message} ${where}`.includes("README.md") ? [message] : [],
+      );
+    expect(saidOfReadme()).toEqual(["README.md is a link that leads out of the project"]);
+    rmSync(join(folder, "project/README.md"));
+    symlinkSync("texts/inside.md", join(folder, "project/README.md"));
+    expect(saidOfReadme()).toEqual([]);
+  });
   it("a document made to be slow, or of any size, ends", () => {
     writeFileSync(join(folder, "README.md"), "](".repeat(400_000));
     const started = performance.now();

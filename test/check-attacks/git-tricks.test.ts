@@ -4,6 +4,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -11,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { deflateSync, inflateSync } from "node:zlib";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { openHistory } from "../../src/clients/git.ts";
 
@@ -93,6 +95,91 @@ describe("a tree that differs from its commit, though the status of git is empty
     git("worktree", "add", "-q", linked);
     expect(await state(linked)).toMatchObject({ dirty: false });
   });
+});
+
+describe("objects that are others than their ids say, which git itself takes on trust", () => {
+  const history = () => openHistory(folder, variables, new AbortController().signal);
+  const forge = (id: string, change: (content: string) => string) => {
+    const path = join(folder, ".git/objects", id.slice(0, 2), id.slice(2));
+    const raw = inflateSync(readFileSync(path)).toString("latin1");
+    const content = change(raw.slice(raw.indexOf("\0") + 1));
+    const header = `${raw.slice(0, raw.indexOf(" "))} ${content.length}\0`;
+    chmodSync(path, 0o644);
+    writeFileSync(path, deflateSync(Buffer.from(header + content, "latin1")));
+  };
+  const bytesOf = (id: string) => Buffer.from(id, "hex").toString("latin1");
+  const commit = (message: string, ...parents: string[]) => {
+    const as = ["-c", "user.name=B", "-c", "user.email=b@x.ch"];
+    const made = git(...as, "commit-tree", "-m", message, ...parents.flatMap((id) => ["-p", id]), "HEAD^{tree}");
+    git("reset", "-q", "--hard", made);
+    return made;
+  };
+
+  test("a folder of the commit with another file in it", async () => {
+    const before = git("rev-parse", "HEAD:src/code.py");
+    tamper();
+    const after = git("hash-object", "-w", "src/code.py");
+    forge(git("rev-parse", "HEAD:src"), (content) => content.replace(bytesOf(before), bytesOf(after)));
+    git("read-tree", "HEAD");
+    expect(git("status", "--porcelain")).toBe("");
+    await expect(state()).rejects.toMatchObject({
+      code: "git.forged",
+      exit: 2,
+      message: expect.stringContaining("tree"),
+    });
+    await expect(state(join(folder, "src"))).rejects.toMatchObject({ code: "git.forged" });
+  });
+
+  test("an older commit with another author", async () => {
+    const older = commit("two", git("rev-parse", "HEAD"));
+    commit("three", older);
+    forge(older, (content) => content.replaceAll("b@x.ch", "a@x.ch"));
+    expect(git("log", "--format=%ae", "-1", older)).toBe("a@x.ch");
+    await expect(history().commits(undefined)).rejects.toMatchObject({ code: "git.forged", exit: 2 });
+  });
+
+  test("an older commit without the commits before it", async () => {
+    const older = commit("two", git("rev-parse", "HEAD"));
+    commit("three", older);
+    forge(older, (content) => content.replace(/^parent .*\n/m, ""));
+    expect(git("rev-list", "--count", "HEAD")).toBe("2");
+    await expect(history().commits(undefined)).rejects.toMatchObject({ code: "git.forged" });
+  });
+
+  test("the commit that is approved already, with a later one before it", async () => {
+    const approved = git("rev-parse", "HEAD");
+    const older = commit("two", approved);
+    commit("three", older);
+    forge(approved, (content) => content.replace("\nauthor", `\nparent ${older}\nauthor`));
+    expect(git("rev-list", "--count", "HEAD", `^${approved}`)).toBe("1");
+    await expect(history().commits(approved)).rejects.toMatchObject({ code: "git.forged" });
+  });
+
+  test("a file that is read by its id", async () => {
+    const id = git("rev-parse", "HEAD:src/code.py");
+    expect(await history().text(id)).toBe("LIMIT = 1\n");
+    forge(id, () => "LIMIT = 2\n");
+    await expect(history().text(id)).rejects.toMatchObject({ code: "git.forged" });
+  });
+});
+
+test("of two branches only what one of them has not is listed", async () => {
+  const first = git("rev-parse", "HEAD");
+  const made = (message: string, ...parents: string[]) =>
+    git(
+      ...["-c", "user.name=A", "-c", "user.email=a@x.ch", "commit-tree", "-m", message],
+      ...parents.flatMap((id) => ["-p", id]),
+      "HEAD^{tree}",
+    );
+  const [left, right] = [made("left", first), made("right", first)];
+  const merged = made("merged", left, right);
+  git("reset", "-q", "--hard", merged);
+  const history = openHistory(folder, variables, new AbortController().signal);
+  const ids = async (since?: string) => (await history.commits(since)).map(({ id }) => id).sort();
+  expect(await ids()).toEqual([first, left, merged, right].sort());
+  expect(await ids(left)).toEqual([merged, right].sort());
+  expect(await ids(merged)).toEqual([]);
+  expect((await history.commits(left))[0]).not.toHaveProperty("parents");
 });
 
 describe("what git rewrites before it compares", () => {
@@ -255,6 +342,23 @@ describe("what Python could load is in the commit, or the tree is dirty", () => 
     } finally {
       chmodSync(join(folder, "mlflow"), 0o755);
     }
+  });
+
+  test("named by a command of the project, whatever it is called", async () => {
+    exclude("*");
+    put("bin/train");
+    expect(await state()).toMatchObject({ dirty: false });
+    const run = (...files: string[]) => openHistory(folder, variables, new AbortController().signal).state(files);
+    expect(await run("python", "bin/train")).toMatchObject({ dirty: true, why: expect.stringContaining("bin/train") });
+    expect(await run("bin", "src/code.py", "nowhere")).toMatchObject({ dirty: false });
+  });
+
+  test.each(["Makefile", "makefile", "GNUmakefile"])("a %s", async (name) => {
+    exclude("*");
+    put(`lib/${name}`);
+    expect(await state()).toMatchObject({ dirty: false });
+    put(name);
+    await dirtyBy(name);
   });
 
   test("announced to the index and marked as unchanged", async () => {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { approvalStatement } from "../../src/evidence/approval.ts";
 import { planBundle } from "../../src/evidence/bundle.ts";
 import { decisionStatement } from "../../src/evidence/decision.ts";
+import type { GateFact } from "../../src/evidence/facts.ts";
 import { putBundle, putEvidence } from "../../src/evidence/objects.ts";
 import { readEvidence } from "../../src/evidence/read-evidence.ts";
 import { sealEvidence } from "../../src/evidence/seal.ts";
@@ -11,18 +12,21 @@ import { signStatement } from "../../src/evidence/signed-statement.ts";
 import type { Fact } from "../../src/ledger/entry.ts";
 import type { Envelope } from "../../src/lib/dsse.ts";
 import type { Signer } from "../../src/lib/signing.ts";
-import { chainOf } from "./chain.ts";
-import { attachments, DIGEST, facts, gates, MANIFEST } from "./sample.ts";
+import { ALL_BEFORE, chainOf } from "./chain.ts";
+import { attachments, DIGEST, facts, gate, MANIFEST } from "./sample.ts";
 import { approvalOf, decisionOf, memoryStore, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 export interface LineOptions {
   later?: boolean;
   /** That policy was adopted between the start of the promotion and its end. */
   between?: boolean;
+  /** What the evidence says of its gates. */
+  gates?: readonly GateFact[];
   /** Other parts of the bundle, by who holds keys that count; the ledger names the bundle that comes of them. */
   forge?(evidence: string, approval: Envelope): Partial<Parameters<typeof planBundle>[0]>;
 }
 
+const PASSED = ["unit", "data", "model"].map((name) => gate(name, "pass"));
 const keys = { ...people, approver: newSigner(), ci: newSigner() };
 export const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), people.owner) };
 
@@ -30,7 +34,10 @@ export const LATER = { ...keys, policy: policyRecordOf(policyText(keys, 2), peop
  * A line from `opened` to `promoted`, with its evidence and bundle in a store. `later`: after the approval a policy with new keys
  * of approver and service was adopted, and the promotion was made under it.
  */
-export async function promotedLine(root: string, { later = false, between = false, forge }: LineOptions = {}) {
+export async function promotedLine(
+  root: string,
+  { later = false, between = false, gates = PASSED, forge }: LineOptions = {},
+) {
   const evidence = await readEvidence((await sealEvidence(facts, gates, attachments, join(root, "sealed"))).folder);
   const store = memoryStore();
   await putEvidence(store, evidence, await signEvidence(evidence, people.ci), facts.model.name);
@@ -77,7 +84,7 @@ export async function promotedLine(root: string, { later = false, between = fals
         rules: DIGEST.rules,
         policy: policy.digest,
         ticket: "CHG-1",
-        approvals: [],
+        approvals: ALL_BEFORE,
         verdicts: [],
       },
       ...deciding,
@@ -135,6 +142,7 @@ export async function rolledBackLine(root: string) {
         evidence: line.evidence.digest,
         rules: DIGEST.rules,
         policy: POLICY.digest,
+        ticket: "CHG-1",
         approvals: [],
         champion: "none",
         rollback: "none",

@@ -190,6 +190,11 @@ describe("what the cache holds", () => {
         writeFileSync(folder, "x");
       },
     ],
+    ["an empty folder", (folder) => mkdirSync(join(folder, "more"))],
+    [
+      "a folder in place of a signature",
+      (folder) => mkdirSync(join(folder, `signatures/${people.owner.keyId}.jsonl`), { recursive: true }),
+    ],
   ])("%s is fetched again", async (_, change) => {
     const folder = await fetch();
     for (const path of ["project/factory.yaml", "evidence.json"]) chmodSync(join(folder, path), 0o600);
@@ -234,7 +239,11 @@ test("a bundle is fetched by its own rules", async () => {
   const planned = bundleOf(evidence.digest);
   await putBundle(store, planned, facts.model.name);
   const folder = await fetchObject(store, planned.digest, "bundle.json", cache);
-  expect(readdirSync(folder).sort()).toEqual(planned.files.map((each) => each.path).sort());
+  const paths = planned.files.map((each) => each.path).sort();
+  expect(readdirSync(folder).sort()).toEqual(paths);
+  mkdirSync(join(folder, "signatures"));
+  await fetchObject(store, planned.digest, "bundle.json", cache);
+  expect(readdirSync(folder).sort()).toEqual(paths);
   await expect(fetchObject(store, planned.digest, "evidence.json", join(root, "other"))).rejects.toMatchObject({
     code: "object.lost",
   });

@@ -32,6 +32,7 @@ import { root } from "../support/paths.ts";
 import { signatureJudges } from "../support/uv.ts";
 import { chainOf } from "./chain.ts";
 import { exportedLine, LATER, type LineOptions, promotedLine, rolledBackLine, written } from "./exported.ts";
+import { gate } from "./sample.ts";
 import { approvalOf, decisionOf, newSigner, POLICY, people, policyRecordOf, policyText } from "./world.ts";
 
 let home: Home;
@@ -400,7 +401,12 @@ describe("the script in docs", () => {
     ],
     [
       "an approval that the ledger does not hold",
-      () => line.put("ledger.jsonl", chainOf(said().toSpliced(2, 1)).text),
+      () => {
+        const [, , third] = said();
+        if (third?.kind !== "approved") throw new Error("another line");
+        const envelope = sign(approvalStatement(approvalOf("9".repeat(64))), people.approver);
+        line.put("ledger.jsonl", chainOf(said().with(2, { ...third, body: { envelope } })).text);
+      },
       /FLAW decision .*approval of something else/,
     ],
     [
@@ -541,6 +547,53 @@ describe("the script in docs", () => {
       },
       /FLAW decision .*withdrawn before/,
     ],
+    ...[2, 4].map((named): [string, () => void, RegExp] => [
+      `an approval that was withdrawn, and entered again by somebody else; the promotion names entry ${named + 1}`,
+      () => {
+        const [approved, start, last] = said().slice(2);
+        if (approved?.kind !== "approved" || start?.kind !== "promotion.started" || last?.kind !== "promoted")
+          throw new Error("another line");
+        const body = { approval: line.chain.hashes[2] ?? "", reason: "found a leak" };
+        const { by, signer } = approved;
+        const taken = { kind: "approval.withdrawn", body, by, signer } as const;
+        const again = { ...approved, by: "owner@example.com", signer: people.owner };
+        const before = [...said().slice(0, 3), taken, again];
+        const approvals = [chainOf(before).hashes[named] ?? ""];
+        const begun = { ...start, body: { ...start.body, approvals } };
+        const after = { ...last, body: { ...last.body, started: 6 } };
+        line.put("ledger.jsonl", chainOf([...before, begun, after]).text);
+      },
+      named === 2 ? /FLAW decision .*withdrawn before/ : /FLAW decision .*approval of something else/,
+    ]),
+    [
+      "a promotion that was begun on no approval",
+      () => {
+        const start = said()[3];
+        if (start?.kind !== "promotion.started") throw new Error("another line");
+        const begun = { ...start, body: { ...start.body, approvals: [] } };
+        line.put("ledger.jsonl", chainOf(said().with(3, begun)).text);
+      },
+      /FLAW decision .*other approvals than it was begun with/,
+    ],
+    [
+      "a signature under evidence that is counted twice",
+      () => {
+        const at = `evidence/${line.evidence.digest}/signatures`;
+        const [name = ""] = readdirSync(join(line.folder, at));
+        line.put(`${at}/${people.owner.keyId}.jsonl`, readFileSync(join(line.folder, at, name), "utf8"));
+      },
+      /FLAW evidence .*another key than the one in the file's name/,
+    ],
+    [
+      "signatures under evidence of which two signed a part each",
+      () => {
+        const path = `evidence/${line.evidence.digest}/signatures/${people.ci.keyId}.jsonl`;
+        const own = readFileSync(join(line.folder, path), "utf8").trimEnd().split("\n").slice(0, -1);
+        const whole = canonicalJson(sign(evidenceStatement(line.evidence), people.owner));
+        line.put(path, `${[...own, whole].join("\n")}\n`);
+      },
+      /FLAW evidence .*another key than the one in the file's name/,
+    ],
     [
       "a bundle that the ledger does not name",
       () => {
@@ -585,6 +638,11 @@ describe("the script in docs", () => {
   test.each<[string, Partial<Approval>, RegExp]>([
     ["for another environment", { environment: "dev" }, /FLAW decision .*approval of something else/],
     ["that had ended", { notAfter: "2020-01-01T00:00:00.000Z" }, /FLAW decision .*had ended/],
+    ["under other rules", { rules: "9".repeat(64) }, /FLAW decision .*approval of something else/],
+    ["for another project", { project: "other" }, /FLAW decision .*approval of something else/],
+    ["for another model", { model: "claims.other" }, /FLAW decision .*approval of something else/],
+    ["for another ticket", { ticket: "CHG-2" }, /FLAW decision .*approval of something else/],
+    ["in somebody else's name", { approver: "owner@example.com" }, /FLAW decision .*approval of something else/],
   ])("rejects a bundle that rests on an approval %s", async (_, terms, reason) => {
     for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
     const given = sign(approvalStatement(approvalOf(line.evidence.digest, terms)), people.approver);
@@ -596,6 +654,41 @@ describe("the script in docs", () => {
     );
     line = written(work, { ...promoted, said: entries, chain: chainOf(entries) });
     expect((await verify()).stdout).toMatch(reason);
+  });
+
+  test("rejects a promotion on one approval that was entered twice", async () => {
+    const [opened, registered, approved, start, last] = line.said;
+    if (opened === undefined || registered === undefined || approved?.kind !== "approved")
+      throw new Error("another line");
+    if (start === undefined || last?.kind !== "promoted") throw new Error("another line");
+    for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
+    const promoted = await promotedLine(work, {
+      forge: (evidence, approval) => ({
+        approvals: [approval, approval],
+        decision: decide(evidence, [approval, approval]),
+      }),
+    });
+    const body = { ...last.body, started: 5, bundle: promoted.bundle.digest };
+    const said = [opened, registered, approved, approved, start, { ...last, body }];
+    line = written(work, { ...promoted, said, chain: chainOf(said) });
+    expect((await verify()).stdout).toMatch(/FLAW decision .*an approval that counts twice/);
+  });
+
+  test("rejects a promotion on evidence of which a gate did not pass", async () => {
+    for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
+    line = await exportedLine(work, { gates: [gate("unit", "pass"), gate("data", "fail"), gate("model", "error")] });
+    const { status, stdout } = await verify();
+    expect(stdout).toMatch(/FLAW decision .*gates of its evidence did not pass: \['data', 'model'\]/);
+    expect(status).toBe(1);
+  });
+
+  test("rejects a decision that says another time than that of its start", async () => {
+    for (const folder of [line.folder, join(work, "sealed")]) rmSync(folder, { recursive: true });
+    const early = { at: "2026-11-24T11:00:00.000Z" };
+    line = await exportedLine(work, {
+      forge: (evidence, approval) => ({ decision: decide(evidence, [approval], early) }),
+    });
+    expect((await verify()).stdout).toMatch(/FLAW decision .*of another time than it was begun/);
   });
 
   test.each<[string, LineOptions["forge"] & object, RegExp]>([
@@ -653,6 +746,26 @@ describe("the script in docs", () => {
       "another evidence than the one that is here",
       (_, approval) => ({ evidence: "9".repeat(64), decision: decide("9".repeat(64), [approval]) }),
       /FLAW decision .*another evidence than it was begun with/,
+    ],
+    [
+      "an approval that counts twice",
+      (evidence, approval) => ({ approvals: [approval, approval], decision: decide(evidence, [approval, approval]) }),
+      /FLAW decision .*other approvals than it was begun with/,
+    ],
+    [
+      "a decision of another project",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { project: "other" }) }),
+      /FLAW decision .*about another project or model/,
+    ],
+    [
+      "a decision about a model of another name",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { model: "prod.claims.other" }) }),
+      /FLAW decision .*about another project or model/,
+    ],
+    [
+      "a decision by other rules",
+      (evidence, approval) => ({ decision: decide(evidence, [approval], { rules: "9".repeat(64) }) }),
+      /FLAW decision .*other rules, or another ticket/,
     ],
     [
       "a decision by an unknown key",

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type GateResult, overall } from "../../src/gates/gate.ts";
 import { planGates, requiredGates } from "../../src/gates/plan-gates.ts";
 import { GATE_NAMES, type GateName, policySchema } from "../../src/policy/policy.ts";
-import { commandWords, projectSchema } from "../../src/project/project.ts";
+import { commandFiles, commandWords, projectSchema } from "../../src/project/project.ts";
 import { gatesFor } from "../../src/project/rules.ts";
 
 const bare = projectSchema.parse({
@@ -139,5 +139,24 @@ describe("a command as words", () => {
     ],
   ] satisfies [string | string[], string[]][])("%s", (given, words) => {
     expect(commandWords(given)).toEqual(words);
+  });
+});
+
+describe("files that commands run", () => {
+  it.each([
+    ["bash run.sh", ["bash", "run.sh"]],
+    ["bash -e ./run.sh", ["bash", "run.sh"]],
+    ["uv run --no-sync bin/train", ["uv", "run", "bin/train"]],
+    ["python -u bin/train --out model.bin -o report.json --seed=7 x", ["python", "bin/train", "x"]],
+    ["make -f build.mk", ["make", "build.mk"]],
+    ["python -m x d.csv more.csv other.csv prod.csv junit.xml", ["python", "x"]],
+  ])("%s", (train, files) => {
+    const project = projectSchema.parse({
+      ...bare,
+      model: { ...bare.model, train, data: ["./more.csv", "other.csv"] },
+      gates: { ...full.gates, unit: { run: "tests/run all", junit: "junit.xml" } },
+      environments: { prod: { gates: { data: { source: "prod.csv" } } } },
+    });
+    expect(commandFiles(project)).toEqual([...files, "tests/run", "all", "pytest"]);
   });
 });

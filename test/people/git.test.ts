@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -301,16 +302,21 @@ test("variables of a surrounding git command do not lead it elsewhere", async ()
 });
 
 test("commits in another form are refused, not half read", () => {
-  const id = "a".repeat(40);
   const body = "tree x\nauthor A <a@x.ch> 1 +0000\ncommitter C <c@x.ch> 1 +0000\n\nmsg\n";
+  const named = (text: string, type = "commit") =>
+    createHash("sha1").update(`${type} ${text.length}\0${text}`).digest("hex");
+  const id = named(body);
   const one = `${id} commit ${body.length}\n${body}\n`;
+  const unsigned = body.replace("author", "x");
   expect(parseCommits(one + one)).toHaveLength(2);
   for (const broken of [
     one.slice(4),
     one.slice(0, -1),
     one + one.slice(0, 50),
     `${id} missing\n`,
-    one.replace("author", "x"),
+    one.replace("author A", "author B"),
+    `${named(unsigned)} commit ${unsigned.length}\n${unsigned}\n`,
+    `${named(body, "blob")} blob ${body.length}\n${body}\n`,
   ])
     expect(() => parseCommits(broken), broken).toThrow();
 });

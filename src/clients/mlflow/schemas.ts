@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { moment } from "../moment.ts";
 
 /** Replies of MLflow's REST API. An empty list is not sent at all, so every list has a default; unknown fields are ignored. */
 
@@ -67,7 +68,7 @@ const name = z.string().max(1000);
 const modelVersion = z.object({
   name,
   version: versionNumber,
-  creation_timestamp: number.default(0),
+  creation_timestamp: moment.default(0),
   run_id: z.string().default(""),
   source: z.string().default(""),
   tags: keyValues,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { moment } from "../moment.ts";
 
 /** Replies of the registry calls of Unity Catalog. An empty list is not sent at all, so every list has a default. */
 
@@ -6,7 +7,6 @@ export const keyValues = z
   .array(z.object({ key: z.string().max(1000), value: z.string().max(200_000).default("") }))
   .default([])
   .transform((list) => Object.fromEntries(list.map((each) => [each.key, each.value])));
-const number = z.union([z.number(), z.string().transform((text) => Number(text))]);
 const name = z.string().max(1000);
 /** A plain number from 1, so that versions can be compared and shown. The calls disagree whether it is text. */
 const versionNumber = z
@@ -24,7 +24,7 @@ export const registeredModel = z.object({
 const modelVersion = z.object({
   name,
   version: versionNumber,
-  creation_timestamp: number.default(0),
+  creation_timestamp: moment.default(0),
   run_id: z.string().default(""),
   /** What is not READY has no bytes that count, or is being made, or was left behind. */
   status: z.string().default(""),

@@ -1,8 +1,8 @@
 import * as z from "zod";
+import { moment } from "../moment.ts";
 
 /** Replies of the registry that each workspace has of its own. Versions are text, and stages stand where others have aliases. */
 
-const number = z.union([z.number(), z.string().transform(Number)]);
 const tags = z
   .array(z.object({ key: z.string().max(1000), value: z.string().max(200_000).default("") }))
   .default([])
@@ -17,7 +17,7 @@ const version = z.object({
     .union([z.string(), z.number()])
     .transform(String)
     .refine((text) => /^[1-9]\d{0,8}$/.test(text), "is no version number"),
-  creation_timestamp: number.default(0),
+  creation_timestamp: moment.default(0),
   current_stage: stage.catch("None"),
   run_id: z.string().default(""),
   status: z.string().default("READY"),
