@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { approvedLines, deploymentShape } from "./deployment-lines.ts";
+import { alsoNamed, namedShape } from "./line-world.ts";
 import { MARK, type Style } from "./style.ts";
 import {
   type Gone,
@@ -51,6 +52,7 @@ export const promotionOutput = z.object({
   already: z.boolean().optional().describe("it had been promoted before; nothing was left to do"),
   next: z.string().optional().describe("the environment after this one"),
   nextAsks: nextAsksShape,
+  named: namedShape,
   abandoned: z.array(z.int()).optional(),
   recorded: recordedShape,
   deployment: deploymentShape.optional().describe("what the deployment job of the new version was told"),
@@ -117,7 +119,10 @@ function promotedLines({ to, from, number, ...data }: Output, style: Style): str
         : `   champion stays v${data.champion}`;
   const release = serves ? "" : `factory release ${number} --env ${to.environment}`;
   const further = data.next === undefined ? "" : wayTo(number, data.next, data.nextAsks);
-  const next = [release, further].filter((each) => each !== "").join(", or ");
+  const next = [release, further]
+    .filter((each) => each !== "")
+    .map((each) => alsoNamed(each, data.named))
+    .join(", or ");
   return [
     `${style.ok(`${MARK.pass} ${to.name} v${to.version}`)} = ${from?.environment} v${from?.version}   ${shortDigest(data.digest ?? "")} (digest checked at the destination)${style.dim(before)}`,
     `${style.ok(MARK.pass)} ${alias}${champion}   ledger entry ${data.entry}   ${verdictCount(data.verdicts)}`,

@@ -1,4 +1,5 @@
 import { type ErrorExit, EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
+import { fileErrorByItself } from "../lib/file-error.ts";
 import { setUpHttp } from "../lib/http-settings.ts";
 import type { CommandEntry } from "./command.ts";
 import { findCommand, slipOfChild, unknownCommand } from "./find-command.ts";
@@ -86,6 +87,8 @@ function translate(thrown: unknown, signal: AbortSignal): FactoryError {
       hint: "run the same command again: what reached a registry is found, and not done twice",
     });
   if (thrown instanceof FactoryError) return thrown;
+  const known = fileErrorByItself(thrown);
+  if (known !== undefined) return known;
   return new FactoryError("bug", EXIT.bug, `a bug in factory: ${messageOf(thrown)}`, {
     cause: thrown,
     hint: "please report it with the lines below",

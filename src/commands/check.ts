@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as z from "zod";
 import { contractChecker } from "../check/contract-checker.ts";
@@ -56,6 +56,9 @@ export const command = defineCommand({
         `--junit: there is no folder ${dirname(junit)}`,
         "make it, or name another file",
       );
+    // Said before the gates run, which take their time.
+    if (junit !== undefined && existsSync(junit) && !statSync(junit).isFile())
+      throw usageError("junit.file", `--junit: ${junit} is no file`, "name a file, such as gates.xml");
     const runId = input.projectOnly ? undefined : (input.run ?? recallRun(open.folder)?.run);
     const contracts = contractChecker(context.clients, context.report);
     const twins = open.policy && endpointTwins(open.project, open.policy.policy);

@@ -20,7 +20,7 @@ import { openForWriting } from "../release/open-for-writing.ts";
 import { promotedTicket } from "../release/release.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { warnOfKeys } from "../training/child-environment.ts";
-import { trainingEnvironment } from "../training/plan-training.ts";
+import { workingTreeEnvironment } from "../training/plan-training.ts";
 import { projectEnvironment } from "../training/project-environment.ts";
 
 /** What factory can say of a deployment; a bundle declares what it wants to know. */
@@ -115,7 +115,7 @@ function checkOnly(context: Context) {
 async function workingTree(env: string, context: Context) {
   warnOfKeys(context.keysGiven, context.report);
   const open = openProject(context.cwd);
-  const environment = trainingEnvironment(open, env);
+  const environment = workingTreeEnvironment(open, env);
   const cli = await context.clients.bundleCli(environment);
   const state = await (await context.clients.history(open.folder)).state();
   const work = makeWorkFolder(join(context.places.cache, "work"));

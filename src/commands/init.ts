@@ -6,6 +6,7 @@ import { shellWord } from "../cli/shell-word.ts";
 import { MARK } from "../cli/style.ts";
 import { usageError } from "../lib/error.ts";
 import { writeFileAtomic } from "../lib/files.ts";
+import { gitUrlProblem } from "../policy/git-url.ts";
 import { parsePolicy } from "../policy/parse-policy.ts";
 import { starterPolicy } from "../policy/starter-policy.ts";
 import { DEFAULT_LOCAL_URI } from "../project/read-project.ts";
@@ -56,6 +57,13 @@ export const command = defineCommand({
       );
     if (databricks && uri !== undefined)
       throw usageError("init.uri", "--uri is an MLflow server, and --databricks has none", "give one of the two");
+    const wrongLedger = ledgerUrl && gitUrlProblem(ledgerUrl);
+    if (wrongLedger)
+      throw usageError(
+        "init.ledger",
+        `--ledger-url ${ledgerUrl} ${wrongLedger}`,
+        "such as git@git.example.com:risk/governance.git; a repository on this machine by its whole path",
+      );
     const server = uri ?? DEFAULT_LOCAL_URI;
     if (!/^https?:\/\/[^\s@]+$/.test(server))
       throw usageError(

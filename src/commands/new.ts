@@ -269,6 +269,11 @@ function renderNew(data: Output, style: Style): string {
   if (data.pilot)
     lines.push(
       `${style.warn(MARK.note)} pilot: ${data.policy === undefined ? "no policy.yaml lies beside its folder or above" : "policy.yaml does not list it"}, so it goes no further than the first environment`,
+      ...(data.policy === undefined
+        ? [
+            "    a policy that lies elsewhere: name it under policy in factory.yaml, and in the workflow that ships if there is one",
+          ]
+        : []),
     );
   if (!data.dryRun) lines.push("", `Next:  cd ${shellWord(data.folder)} && factory check`);
   return lines.join("\n");

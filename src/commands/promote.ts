@@ -2,7 +2,7 @@ import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
 import type { Context } from "../cli/context.ts";
 import { deploymentData } from "../cli/deployment-lines.ts";
-import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
+import { KEY_OPTION, LINE_OPTIONS, namedData, withLineWorld } from "../cli/line-world.ts";
 import { promotionOutput, renderPromotion } from "../cli/promotion-lines.ts";
 import { couldNotTell, recordedData } from "../cli/verdict-lines.ts";
 import { reasonText } from "../ledger/entry.ts";
@@ -91,6 +91,7 @@ export const command = defineCommand({
           already,
           ...deploymentData(promoted.deployment),
           ...(next !== undefined && { next: next.name, nextAsks: next.asks }),
+          ...namedData(input),
         },
       };
     }

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { defineCommand } from "../cli/command.ts";
-import { KEY_OPTION, LINE_OPTIONS, withLineWorld } from "../cli/line-world.ts";
+import { alsoNamed, KEY_OPTION, LINE_OPTIONS, namedData, namedShape, withLineWorld } from "../cli/line-world.ts";
 import { MARK, type Style } from "../cli/style.ts";
 import {
   couldNotTell,
@@ -43,6 +43,7 @@ const output = z.object({
   entry: z.int().optional(),
   resumed: z.boolean().optional(),
   recorded: recordedShape,
+  named: namedShape,
   again: z.boolean().optional().describe("it served already; nothing was written"),
 });
 type Output = z.infer<typeof output>;
@@ -113,6 +114,7 @@ export const command = defineCommand({
           entry: result.entry.seq,
           resumed: result.resumed,
           again: result.again,
+          ...namedData(input),
         },
       };
     if (result.kind === "cannot tell") {
@@ -144,7 +146,7 @@ function renderRelease(data: Output, style: Style): string {
             `  endpoint ${data.endpoint}: 100 % of requests to v${data.version}, one answered${data.before === undefined ? "" : `; v${data.before} stands by`}`,
           ]),
       `  rollback target: ${back}   ${verdictCount(data.verdicts)}`,
-      `  to go back: factory rollback --env ${data.environment} --reason "WHY"`,
+      `  to go back: ${alsoNamed(`factory rollback --env ${data.environment} --reason "WHY"`, data.named)}`,
     ].join("\n");
   const all = data.outcome === "planned";
   const serves = data.before === data.version;

@@ -84,7 +84,8 @@ export async function demandEmpty(folder: string): Promise<void> {
   try {
     if ((await readdir(folder)).length > 0) throw notEmpty(folder);
   } catch (error) {
-    if (errnoOf(error) === "ENOTDIR") throw notEmpty(folder);
+    if (errnoOf(error) === "ENOTDIR")
+      throw usageError("export.folder", `${folder} is no folder`, "name a new or empty folder: --to DIR");
     if (errnoOf(error) !== "ENOENT") throw error;
   }
 }

@@ -48,9 +48,9 @@ export function syncFolder(folder: string): void {
 
 /** The text of a configuration file, at most `maxBytes`; a clear usage error otherwise. */
 export function readTextFile(path: string, what: string, maxBytes = 1 << 20): string {
-  if (!existsSync(path)) throw usageError("file.missing", `${what} not found: ${path}`);
+  if (!existsSync(path)) throw usageError("file.missing", `${what} not found: ${path}`, "check the path");
   const stat = statSync(path);
-  if (!stat.isFile()) throw usageError("file.kind", `${what} is not a file: ${path}`);
+  if (!stat.isFile()) throw usageError("file.kind", `${what} is not a file: ${path}`, "name the file itself");
   if (stat.size > maxBytes) throw usageError("file.size", `${what} is larger than ${maxBytes} bytes: ${path}`);
   return readFileSync(path, "utf8");
 }

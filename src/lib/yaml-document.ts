@@ -25,9 +25,13 @@ export function parseYaml<T>(text: string, file: string, schema: z.ZodType<T>): 
   if (document.errors.length > 0) {
     throw invalid(
       file,
-      document.errors
-        .slice(0, MAX_PROBLEMS)
-        .map((error) => ({ message: error.message, file, line: lines.linePos(error.pos[0]).line })),
+      document.errors.slice(0, MAX_PROBLEMS).map((error) => ({
+        message: error.message,
+        file,
+        line: lines.linePos(error.pos[0]).line,
+        // What befalls a line that is pasted below `people: {}`.
+        ...(error.code === "BAD_INDENT" && { hint: "where {} or [] stands in the line above, take that away" }),
+      })),
     );
   }
   const value: unknown = toPlain(document, file);

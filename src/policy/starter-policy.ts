@@ -96,7 +96,7 @@ function environmentsText(registries: StarterPolicy["registries"]): string {
 function projectsText(projects: Policy["projects"]): string {
   const entries = Object.entries(projects);
   if (entries.length === 0)
-    return "projects: {}\n#   claims-triage: { productLine: claims, riskTier: medium, owner: someone@example.com }";
+    return "projects: {}                            # write them below, in place of {}\n#   claims-triage: { productLine: claims, riskTier: medium, owner: someone@example.com }";
   const lines = entries.map(
     ([name, at]) =>
       `  ${name}: { productLine: ${at.productLine}, riskTier: ${at.riskTier}, owner: ${quote(at.owner)} }`,
@@ -115,7 +115,7 @@ roles:
   policy-owner: ${members("policy-owner").padEnd(23)} # sign this file
   model-risk: ${members("model-risk").padEnd(25)} # approve releases
 policyQuorum: 1
-people:${people.length === 0 ? " {}                              # factory keys new prints the line" : `\n${people.join("\n")}`}
+people:${people.length === 0 ? " {}                              # factory keys new prints the line: write it below, in place of {}" : `\n${people.join("\n")}`}
 #   someone@example.com: { keys: [{ key: "ed25519:…", from: 2026-01-01 }], aliases: [someone-on-git] }`;
 }
 

@@ -117,7 +117,7 @@ function servingVerdict(environment: string, facts: RollbackFacts) {
 
 /** Read in a hurry, by whoever was called: what became of it, and the way on. */
 function servesNothing(environment: string, { alias, takenAway: gone, registry }: RollbackFacts) {
-  const release = `release a good version: factory release NUMBER --env ${environment}; factory status says which stand there`;
+  const release = `release a good version: factory release NUMBER --env ${environment}; factory history says what served there`;
   if (alias !== undefined)
     return registry === undefined
       ? no(

@@ -59,9 +59,21 @@ export async function release(
   world: ReleaseWorld,
   dryRun: boolean,
 ): Promise<ReleaseResult> {
+  demandPromotable(line, question.environment);
   return inTurn(await takeTurn(line, question.environment, world, dryRun), (turn) =>
     releaseInTurn(question, strategy, line, world, dryRun, turn),
   );
+}
+
+/** Nothing is promoted to the first environment: an entry that said of a version that it serves there would fit nothing before it. */
+function demandPromotable(line: Line, environment: string): void {
+  const names = line.policy.known ? line.policy.value.inForce.policy.environments.map((each) => each.name) : [];
+  if (names[0] === environment)
+    throw usageError(
+      "environment.first",
+      `${environment} is the first environment: what is released was promoted, and nothing is promoted there`,
+      `there are, in order: ${names.join(", ")}`,
+    );
 }
 
 async function releaseInTurn(

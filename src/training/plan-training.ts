@@ -48,6 +48,30 @@ const DEFAULT_TIMEOUT_SECONDS = 4 * 3600;
 
 /** The environment that training writes to. Only the first one takes new runs: later ones receive what was tested there. */
 export function trainingEnvironment(open: OpenProject, named: string | undefined): Environment {
+  return onlyFirst(
+    open,
+    named,
+    (first, other) => `training happens in ${first} only: ${other} receives what was tested before it`,
+    "factory train --env",
+  );
+}
+
+/** The environment that a working tree is deployed to: later ones receive what was checked. */
+export function workingTreeEnvironment(open: OpenProject, named: string): Environment {
+  return onlyFirst(
+    open,
+    named,
+    (first, other) => `a working tree is deployed to ${first} only: ${other} receives what was checked`,
+    "factory deploy --working-tree --env",
+  );
+}
+
+function onlyFirst(
+  open: OpenProject,
+  named: string | undefined,
+  refusal: (first: string, other: string) => string,
+  command: string,
+): Environment {
   const all = environmentsOf(open);
   const first = all[0];
   if (first === undefined) throw usageError("environment.none", "the policy has no environment");
@@ -56,9 +80,9 @@ export function trainingEnvironment(open: OpenProject, named: string | undefined
   throw usageError(
     "environment.train",
     known
-      ? `training happens in ${first.name} only: ${named} receives what was tested before it`
+      ? refusal(first.name, named)
       : `no environment is called ${named} (there are: ${all.map((each) => each.name).join(", ")})`,
-    `factory train --env ${first.name}`,
+    `${command} ${first.name}`,
   );
 }
 

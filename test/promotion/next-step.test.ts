@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parseFlags } from "../../src/cli/flags.ts";
+import { namedData } from "../../src/cli/line-world.ts";
 import { makeStyle } from "../../src/cli/style.ts";
 import { command as approve } from "../../src/commands/approve.ts";
 import { command } from "../../src/commands/promote.ts";
@@ -46,6 +47,11 @@ test.each([
     "next: factory approve 7 --to prod --ticket ID",
   ],
   [{ champion: "3" }, undefined],
+  // Whoever is in no project's folder named it by flags, and needs them for the next command too.
+  [
+    { named: "--policy ../gov/policy.yaml --project a", next: "prod", nextAsks: { approvals: false, ticket: false } },
+    "next: factory release 7 --env test --policy ../gov/policy.yaml --project a, or factory promote 7 --to prod --policy ../gov/policy.yaml --project a",
+  ],
 ])("%j", (more, line) => {
   expect(after(more)).toBe(line);
 });
@@ -105,4 +111,25 @@ test("the way back that a release prints can be typed as it stands", () => {
   expect(typed.slice(0, 2)).toEqual(["factory", "rollback"]);
   const parsed = parseFlags(rollback, typed.slice(2));
   expect(rollback.input.safeParse(parsed.kind === "help" ? {} : parsed.raw)).toMatchObject({ success: true });
+});
+
+test("the way back that a release prints holds the flags that named the line", () => {
+  const data = {
+    ...namedData({ policy: "../my gov/policy.yaml", project: "a" }),
+    outcome: "released",
+    model: "claims.triage",
+    number: "7",
+    environment: "prod",
+    name: "prod.claims.triage",
+    version: "3",
+    digest: "0".repeat(64),
+    evidence: "0".repeat(64),
+    strategy: "direct",
+    rollback: null,
+    verdicts: [],
+    entry: 4,
+  };
+  expect(release.render(release.output.parse(data), makeStyle(false, 100))).toContain(
+    `factory rollback --env prod --reason "WHY" --policy '../my gov/policy.yaml' --project a`,
+  );
 });
