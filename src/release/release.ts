@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
@@ -17,11 +15,10 @@ import { type Gathered, gatherFacts, type Question } from "../promotion/gather.t
 import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
-import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { readSignatures } from "./read-signatures.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
-import { compareSignatures, inputsOf } from "./signature.ts";
 import { orGiveUp, takeReleaseBack, undoUnlessAnothers } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -81,7 +78,7 @@ async function releaseInTurn(
   const chosen = strategy ?? resumed?.body.strategy ?? strategyOf(gathered);
   demandStrategy(chosen);
   const registry = await world.registry(gathered.target);
-  const signature = await signatureVerdict(gathered, line, registry, world);
+  const signature = await readSignatures(gathered, state.champion, registry, world);
   const own = await judgeEndpoint(gathered, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, own, line.view.head);
   const served = resumed === undefined && standsAsRecorded(plan) ? servingAlready(state, digest) : undefined;
@@ -149,17 +146,6 @@ function strategyOf({ facts }: Gathered): string {
   if (!facts.rules.known) return "direct";
   const { stage, strategy } = facts.rules.value.rules;
   return [stage.strategy ?? strategy].flat()[0] ?? strategy;
-}
-
-async function signatureVerdict(gathered: Gathered, line: Line, registry: ModelRegistry, world: ReleaseWorld) {
-  const { champion } = line.state.environment(gathered.target.name);
-  if (champion === undefined || gathered.model === undefined) return "not stated";
-  const serving = await registry.version(gathered.name, champion.version);
-  if (serving === undefined) return "not stated";
-  const old = join(world.workFolder, "champion-MLmodel");
-  await registry.filesOf(serving).fetch("MLmodel", old);
-  const inputs = async (path: string) => inputsOf(signatureInputs(await readFile(path, "utf8")));
-  return compareSignatures(await inputs(join(gathered.model.folder, "MLmodel")), await inputs(old));
 }
 
 /** Carries a started release to its end; each step looks before it acts. */
