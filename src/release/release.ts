@@ -82,27 +82,7 @@ async function releaseInTurn(
   const own = await judgeEndpoint(gathered, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, own, line.view.head);
   const served = resumed === undefined && standsAsRecorded(plan) ? servingAlready(state, digest) : undefined;
-  if (served !== undefined) {
-    const { entry, started } = served;
-    // Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it.
-    const caughtUp =
-      !dryRun &&
-      (await catchUpAnchor(
-        registry,
-        gathered.name,
-        { environment: question.environment, entries: line.view.entries },
-        entry,
-        started.body.policy,
-      ));
-    const { verdicts } = started.body;
-    return {
-      kind: "released",
-      plan: { ...plan, verdicts, rollback: entry.body.rollback },
-      entry,
-      resumed: caughtUp,
-      again: true,
-    };
-  }
+  if (served !== undefined) return servesAlready(served, plan, registry, gathered, line, dryRun);
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
@@ -120,6 +100,22 @@ async function releaseInTurn(
       : { started: resumed, view: line.view };
   const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
   return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
+}
+
+/** Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it. */
+async function servesAlready(
+  { entry, started }: EnvironmentState["released"][number],
+  plan: ReleasePlan,
+  registry: ModelRegistry,
+  { name }: Gathered,
+  line: Line,
+  dryRun: boolean,
+): Promise<ReleaseResult> {
+  const { verdicts, policy, environment } = started.body;
+  const anchored = { environment, entries: line.view.entries };
+  const resumed = !dryRun && (await catchUpAnchor(registry, name, anchored, entry, policy));
+  const recorded = { ...plan, verdicts, rollback: entry.body.rollback };
+  return { kind: "released", plan: recorded, entry, resumed, again: true };
 }
 
 /** What has to hold before it is said of a version that it serves: the ledger alone does not know what became of it since. */
