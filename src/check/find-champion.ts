@@ -4,11 +4,7 @@ import { messageOf } from "../lib/error.ts";
 import type { Report } from "../lib/progress.ts";
 import type { Environment } from "../policy/policy.ts";
 import { fetchModel } from "../registry/model-files.ts";
-import { type ModelReader, registeredName } from "../registry/registry.ts";
-
-/** Tag of a version that holds the digest of its bytes as they were registered. */
-const DIGEST_TAG = "factory.digest";
-const COMMIT_TAG = "factory.commit";
+import { type ModelReader, registeredName, VERSION_TAGS } from "../registry/registry.ts";
 
 /**
  * The champion of the last environment that has one, with its bytes in `folder`. Nothing released anywhere is a first release;
@@ -27,12 +23,12 @@ export async function findChampion(
       const version = await registry.versionByAlias(registeredName(environment.catalog, modelName), "champion");
       if (version === undefined) continue;
       const fetched = await fetchModel(registry.filesOf(version), join(folder, environment.name), report);
-      const registered = version.tags[DIGEST_TAG]?.replace(/^sha256:/, "");
+      const registered = version.tags[VERSION_TAGS.digest]?.replace(/^sha256:/, "");
       if (registered === undefined) {
         return {
           kind: "unreadable",
           environment: environment.name,
-          reason: `version ${version.version} carries no ${DIGEST_TAG}: whether its bytes are those that were released cannot be told`,
+          reason: `version ${version.version} carries no ${VERSION_TAGS.digest}: whether its bytes are those that were released cannot be told`,
         };
       }
       if (registered !== fetched.digest) {
@@ -47,7 +43,7 @@ export async function findChampion(
         environment: environment.name,
         version: version.version,
         digest: fetched.digest,
-        commit: version.tags[COMMIT_TAG],
+        commit: version.tags[VERSION_TAGS.commit],
         folder: join(folder, environment.name),
       };
     } catch (error) {

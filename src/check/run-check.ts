@@ -13,7 +13,7 @@ import { type GateEvent, runGates } from "../gates/run-gates.ts";
 import { EXIT, FactoryError, messageOf, usageError } from "../lib/error.ts";
 import { sha256File } from "../lib/hash.ts";
 import type { Report } from "../lib/progress.ts";
-import { peopleSince } from "../people/changed-by.ts";
+import { type ChangedBy, peopleSince } from "../people/changed-by.ts";
 import type { History } from "../people/history.ts";
 import type { Environment, GateName } from "../policy/policy.ts";
 import { commandFiles } from "../project/project.ts";
@@ -120,46 +120,30 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
     onEvent: world.onGate,
   });
   const verdict = overall(gates);
-  const shown = gates.map(({ files: _, ...gate }) => gate);
-  if (candidate === undefined) {
+  const { project } = open.project;
+  const judged = { project, verdict, gates: gates.map(({ files: _, ...gate }) => gate) };
+  if (candidate === undefined)
     return {
-      project: open.project.project,
+      ...judged,
       subject: "project",
-      verdict,
-      gates: shown,
       notRegistrable: ["no run was judged: factory train, then factory check"],
     };
-  }
-  const wheelFolder = join(work, "wheel");
-  mkdirSync(wheelFolder);
-  const wheel = await buildWheel(open.folder, wheelFolder, python.variables, world.signal).catch((error: unknown) => {
-    // A failed gate is the answer; a package that cannot be built must not hide it.
-    if (verdict !== "fail" || !(error instanceof FactoryError)) throw error;
-    return error;
-  });
-  if (wheel instanceof FactoryError) {
-    const model = { name: open.project.model.name, digest: candidate.model.digest };
-    const notRegistrable = [...gatesAgainst(gates), `no evidence was sealed: ${wheel.message}`];
-    const { project } = open.project;
-    return { project, subject: "candidate", verdict, run: candidate.run.id, model, gates: shown, notRegistrable };
-  }
+  const model = { name: open.project.model.name, digest: candidate.model.digest };
+  const judgedRun = { ...judged, subject: "candidate" as const, run: candidate.run.id, model };
+  const wheel = await buildWheel(open.folder, join(work, "wheel"), python.variables, world.signal).catch(
+    (error: unknown) => {
+      // A failed gate is the answer; a package that cannot be built must not hide it.
+      if (verdict !== "fail" || !(error instanceof FactoryError)) throw error;
+      return error;
+    },
+  );
+  if (wheel instanceof FactoryError)
+    return { ...judgedRun, notRegistrable: [...gatesAgainst(gates), `no evidence was sealed: ${wheel.message}`] };
   // Only now has all project code run: what changed until here is not what the commit says.
   const lock = await lockDigestOf(open.folder);
   const trainedOn = await digestsOf(open);
   const after = await codeState(await world.history(open.folder), open);
-  let peopleProblem: string | undefined;
-  // Only what serves in the last environment was approved by somebody else than its authors; they count until then.
-  const approved = champion.kind === "version" && champion.environment === environmentsOf(open).at(-1)?.name;
-  const people = await peopleSince(await world.history(open.folder), approved ? champion.commit : undefined).catch(
-    (error: unknown) => {
-      world.signal.throwIfAborted();
-      peopleProblem =
-        error instanceof FactoryError && error.hint !== undefined
-          ? `${error.message} (${error.hint})`
-          : messageOf(error);
-      return undefined;
-    },
-  );
+  const { people, problem: peopleProblem } = await changersSince(champion, open, world);
   const facts = factsOf({
     open,
     factoryVersion: request.factoryVersion,
@@ -178,28 +162,36 @@ async function check(request: CheckRequest, world: CheckWorld, work: string): Pr
     ...collectAttachments(open.folder, open.text, candidate.model.manifest, found.contracts, gates),
   ];
   const evidence = await sealEvidence(facts, gates.map(withTests), attachments, join(open.folder, ".factory/evidence"));
+  const { tags } = candidate.run;
+  const why = code.why ?? after.why;
   return {
-    project: open.project.project,
-    subject: "candidate",
-    verdict,
-    run: candidate.run.id,
-    model: { name: open.project.model.name, digest: candidate.model.digest },
-    gates: shown,
+    ...judgedRun,
     evidence: { digest: evidence.digest, folder: evidence.folder, files: evidence.files.length },
     ...(people && { people: [...people.people] }),
     notRegistrable: [
-      ...notRegistrable({
-        gates,
-        facts,
-        tags: candidate.run.tags,
-        trainedOn,
-        people,
-        peopleProblem,
-        why: code.why ?? after.why,
-      }),
+      ...notRegistrable({ gates, facts, tags, trainedOn, people, peopleProblem, why }),
       ...(lock === python.lockDigest ? [] : ["uv.lock changed while it was checked: check again"]),
     ],
   };
+}
+
+/** Who changed the code since what serves was approved; `problem`: why that cannot be told. */
+async function changersSince(
+  champion: Champion,
+  open: OpenProject,
+  world: CheckWorld,
+): Promise<{ people: ChangedBy | undefined; problem: string | undefined }> {
+  // Only what serves in the last environment was approved by somebody else than its authors; they count until then.
+  const approved = champion.kind === "version" && champion.environment === environmentsOf(open).at(-1)?.name;
+  const history = await world.history(open.folder);
+  try {
+    return { people: await peopleSince(history, approved ? champion.commit : undefined), problem: undefined };
+  } catch (error) {
+    world.signal.throwIfAborted();
+    const hint = error instanceof FactoryError ? error.hint : undefined;
+    const problem = hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`;
+    return { people: undefined, problem };
+  }
 }
 
 async function codeState(history: History, { project }: OpenProject): Promise<Code> {

@@ -1,27 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { outsideError } from "./error.ts";
-import { type BodyReader, type HttpRequest, streamHttp } from "./http.ts";
-import { publicUrl } from "./public-url.ts";
+import type { BodyReader } from "./http.ts";
 
 /** Sends a GET, as often as it takes, and hands the body of the reply to the reader. */
 export type Streamer = <T>(read: BodyReader<T>) => Promise<T>;
 
-type Get = Omit<HttpRequest, "method" | "json" | "body">;
-
 /**
- * Streams a GET and returns the digest (SHA-256, hex) and length of what came, keeping nothing. `onBytes` gets the length of each
- * piece; a repeated attempt counts back first. A status other than 2xx throws.
+ * Returns the digest (SHA-256, hex) and length of what comes, keeping nothing. `onBytes` gets the length of each piece; a repeated
+ * attempt counts back first.
  */
-export async function digestDownload(
-  request: Get,
-  onBytes: (bytes: number) => void = () => {},
-): Promise<{ sha256: string; bytes: number }> {
-  return digestStream((read) => streamHttp({ ...request, method: "GET" }, read), onBytes);
-}
-
-/** The same for a GET that somebody else sends. */
 export async function digestStream(
   stream: Streamer,
   onBytes: (bytes: number) => void = () => {},
@@ -42,26 +30,13 @@ export async function digestStream(
 }
 
 /**
- * Streams a GET to a file that must not exist yet and returns the digest (SHA-256, hex) and length of what was written.
- * The file appears whole or not at all. `onBytes` gets the length of each piece; a repeated attempt counts back first.
+ * Writes what comes to a file that must not exist yet and returns the digest (SHA-256, hex) and length of what was written. The file
+ * appears whole or not at all. `onBytes` as in `digestStream`.
  */
-export async function downloadFile(
-  request: Get,
-  path: string,
-  onBytes: (bytes: number) => void = () => {},
-  maxBytes = Number.MAX_SAFE_INTEGER,
-): Promise<{ sha256: string; bytes: number }> {
-  const stream: Streamer = (read) => streamHttp({ ...request, method: "GET" }, read);
-  return saveStream(stream, publicUrl(request.url), path, onBytes, maxBytes);
-}
-
-/** The same for a GET that somebody else sends; `label` names it in messages. */
 export async function saveStream(
   stream: Streamer,
-  label: string,
   path: string,
   onBytes: (bytes: number) => void = () => {},
-  maxBytes = Number.MAX_SAFE_INTEGER,
 ): Promise<{ sha256: string; bytes: number }> {
   await mkdir(dirname(path), { recursive: true });
   // A name of its own: the path with an ending could be another file of the same model.
@@ -77,7 +52,6 @@ export async function saveStream(
         for await (const chunk of body) {
           if (!(chunk instanceof Uint8Array)) continue;
           counted += chunk.byteLength;
-          if (counted > maxBytes) throw outsideError("http.size", `${label} is larger than ${maxBytes} bytes`);
           hash.update(chunk);
           await file.writeFile(chunk);
           onBytes(chunk.byteLength);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { FactoryError } from "./error.ts";
 import { isBrokenConnection, readReply, sendOnce } from "./http-exchange.ts";
-import { httpFailure, noReply } from "./http-failure.ts";
+import { noReply } from "./http-failure.ts";
 import { traceFailure, traceReply } from "./http-trace.ts";
 
 export { httpFailure, problemOf } from "./http-failure.ts";
@@ -66,14 +66,7 @@ export async function sendHttp(request: HttpRequest): Promise<HttpReply> {
   return exchange(request, async (body, head) => readReply(request, body, head));
 }
 
-/** Like `sendHttp`, with the body of a 2xx reply handed to `read`; any other reply throws. */
-export async function streamHttp<T>(request: HttpRequest, read: BodyReader<T>): Promise<T> {
-  const outcome = await tryStreamHttp(request, read);
-  if ("value" in outcome) return outcome.value;
-  throw httpFailure(request, outcome);
-}
-
-/** Like `streamHttp`, with any other reply returned, for callers to whom a refusal means something. */
+/** Like `sendHttp`, with the body of a 2xx reply handed to `read`. */
 export async function tryStreamHttp<T>(request: HttpRequest, read: BodyReader<T>): Promise<HttpReply | { value: T }> {
   return exchange<HttpReply | { value: T }>(request, async (body, head) =>
     head.status >= 200 && head.status < 300 ? { value: await read(body, head) } : readReply(request, body, head),

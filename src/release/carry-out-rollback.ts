@@ -14,6 +14,7 @@ import type { Environment } from "../policy/policy.ts";
 import { decisionBundle, policyRecordAt } from "../promotion/decision-bundle.ts";
 import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry, type RegisteredModel } from "../registry/registry.ts";
+import { endOfRollback } from "./plan-rollback.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { takeRequestsBack } from "./serve-release.ts";
 import { restoreChallenger } from "./take-release-back.ts";
@@ -39,29 +40,8 @@ export async function carryOut(
   const { environment, registry, name } = place;
   const read = await moveBack(started, line, place, world);
   const bundle = await writeDecision(started, line, await world.objects(environment, line.model), name, actor, world);
-  const { reason, incident, detectedAt, undoes, to, model, digest } = body;
-  const entry = await appendEnd(
-    line.ledger,
-    started,
-    {
-      kind: "rolledback",
-      body: {
-        model,
-        digest,
-        environment: body.environment,
-        started: started.seq,
-        ...(undoes !== undefined && { undoes }),
-        to,
-        reason,
-        ...(incident !== undefined && { incident }),
-        ...(detectedAt !== undefined && { detectedAt }),
-        ...(bundle !== undefined && { bundle }),
-      },
-    },
-    actor,
-    line.view,
-    world.now,
-  );
+  const end = { ...endOfRollback(body, started.seq), ...(bundle !== undefined && { bundle }) };
+  const entry = await appendEnd(line.ledger, started, { kind: "rolledback", body: end }, actor, line.view, world.now);
   // An anchor that the chain lacks stays: nothing else tells that entries were cut off.
   const lost = anchorProblem(read, body.environment, line.view.entries);
   if (lost !== undefined)

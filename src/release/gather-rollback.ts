@@ -15,6 +15,7 @@ import {
   type RollbackPlan,
   releaseThatMoved,
   rolledBackSince,
+  servingBefore,
   servingOf,
 } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
@@ -50,7 +51,8 @@ export async function gatherRollback(
   // Something serves here, or there is nothing to do: its aliases need not wait for the model.
   const model = await registry.model(name, true);
   const alias = model?.aliases.champion;
-  const serving = kept === undefined ? servingOf(line.state, environment.name, alias) : recorded(kept);
+  const serving =
+    kept === undefined ? servingOf(line.state, environment.name, alias) : servingBefore(kept.body, kept.body.undoes);
   const halfDone = kept === undefined ? state.open.filter((each) => each.kind === "release.started") : [];
   const unmoved = halfDone.find((each) => each.body.version !== alias);
   const target = await readTarget(serving?.rollback, name, registry, world.report);
@@ -104,12 +106,6 @@ function endpointOf(state: EnvironmentState, serving: ReturnType<typeof servingO
   if (serving === undefined) return undefined;
   if (serving.released !== undefined) return endpointsAnswering(state, serving.version)[0];
   return releaseThatMoved(state, serving.version)?.body.endpoint;
-}
-
-/** The plan of a rollback that was cut off is kept: where it came from and where it goes. */
-function recorded({ body }: EntryOf<"rollback.started">): ReturnType<typeof servingOf> {
-  const rollback = body.to === "none" ? body.to : { ...body.to, signature: "not stated" as const };
-  return { ...body.from, rollback, released: body.undoes };
 }
 
 /** Who acts, by the policy in force; else why nobody does. Pure. */

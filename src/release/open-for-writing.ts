@@ -4,7 +4,7 @@ import type { Report } from "../lib/progress.ts";
 import type { Signer } from "../lib/signing.ts";
 import { type FoundLine, findLine, type Whereabouts } from "../line/find-line.ts";
 import { identityOfKey } from "../policy/identity.ts";
-import { appendPending } from "./pending.ts";
+import { appendPending } from "./record-pending.ts";
 
 export interface OpenedLine extends FoundLine {
   /** Entries that were written for rollbacks that waited. */

@@ -1,7 +1,8 @@
-import { type EntryBody, numberOf, type PlacedVersion, type RollbackTarget } from "../ledger/entry.ts";
+import { type EntryBody, type Fact, numberOf, type PlacedVersion, type RollbackTarget } from "../ledger/entry.ts";
 import { wayBackProblem } from "../ledger/fits.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { TakenAway } from "../ledger/taken-away.ts";
+import { cutTo } from "../lib/cut-to.ts";
 import type { Identity } from "../policy/identity.ts";
 import { HOW_SEEN, type SeenBytes } from "../rules/facts.ts";
 import { no, type Verdict, yes } from "../rules/rule.ts";
@@ -100,6 +101,37 @@ export function planOf(
   return { verdicts, outcome: "yes", environment, from, to, start: undefined };
 }
 
+/** What the entry says that ends a rollback, by what its start said (entry `started`). Pure. */
+export function endOfRollback(body: EntryBody<"rollback.started">, started: number): EntryBody<"rolledback"> {
+  const { model, digest, environment, undoes, to, reason, incident, detectedAt } = body;
+  return {
+    model,
+    digest,
+    environment,
+    started,
+    ...(undoes !== undefined && { undoes }),
+    to,
+    reason,
+    ...(incident !== undefined && { incident }),
+    ...(detectedAt !== undefined && { detectedAt }),
+  };
+}
+
+/** The entry that ends a half-done release for a rollback. Pure. */
+export function abandonedFor(reason: string, started: number, environment: string): Fact {
+  return { kind: "abandoned", body: { started, environment, reason: cutTo(`rolled back: ${reason}`, 200) } };
+}
+
+/** Who served and the way back, as a rollback that was begun fixed them. `released`: the entry of the release that it undoes. Pure. */
+export function servingBefore({ from, to }: EntryBody<"rollback.started">, released: number | undefined) {
+  return { ...from, rollback: targetOf(to), released };
+}
+
+/** A place to go back to as a rollback target; what callers would have to change was said when it was fixed. Pure. */
+export function targetOf(to: PlacedVersion | "none"): RollbackTarget {
+  return to === "none" ? to : { ...to, signature: "not stated" };
+}
+
 function servingVerdict(environment: string, facts: RollbackFacts) {
   const { serving, halfDone, alias } = facts;
   const end = `factory promote --to ${environment} --abandon --reason "WHY"`;
@@ -121,7 +153,7 @@ function servesNothing(environment: string, { alias, takenAway: gone, registry }
   if (alias !== undefined)
     return registry === undefined
       ? no(
-          `champion is v${alias}, but tag factory.rollback tells of another version: only the ledger knows the way back from v${alias}`,
+          `champion is v${alias}, and the registry's tags (factory.rollback, factory.digest) tell no way back from there: only the ledger knows the way back from v${alias}`,
           "make the ledger answer (factory ledger verify, factory doctor), then run it again; or release a good version",
         )
       : no(

@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { putBundle, putEvidence } from "../evidence/objects.ts";
 import type { EntryOf, EnvironmentState, LineState } from "../ledger/line-state.ts";
 import type { Actor, LedgerView } from "../ledger/open-ledger.ts";
@@ -17,11 +15,10 @@ import { type Gathered, gatherFacts, type Question } from "../promotion/gather.t
 import { moveChampion } from "../registry/move-champion.ts";
 import { MODEL_TAGS, type ModelRegistry } from "../registry/registry.ts";
 import { judgeEndpoint } from "./judge-endpoint.ts";
-import { signatureInputs } from "./mlmodel.ts";
 import { planRelease, type ReleasePlan } from "./plan-release.ts";
+import { readSignatures } from "./read-signatures.ts";
 import { rollbackTagText } from "./rollback-tag.ts";
 import { bringUp, giveRequests } from "./serve-release.ts";
-import { compareSignatures, inputsOf } from "./signature.ts";
 import { orGiveUp, takeReleaseBack, undoUnlessAnothers } from "./take-release-back.ts";
 import type { ReleaseWorld } from "./world.ts";
 
@@ -93,31 +90,11 @@ async function releaseInTurn(
   const chosen = strategy ?? resumed?.body.strategy ?? strategyOf(gathered);
   demandStrategy(chosen);
   const registry = await world.registry(gathered.target);
-  const signature = await signatureVerdict(gathered, line, registry, world);
+  const signature = await readSignatures(gathered, state.champion, registry, world);
   const own = await judgeEndpoint(gathered, world);
   const plan = planRelease(asked, gathered, state, chosen, signature, own, line.view.head);
   const served = resumed === undefined && standsAsRecorded(plan) ? servingAlready(state, digest) : undefined;
-  if (served !== undefined) {
-    const { entry, started } = served;
-    // Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it.
-    const caughtUp =
-      !dryRun &&
-      (await catchUpAnchor(
-        registry,
-        gathered.name,
-        { environment: question.environment, entries: line.view.entries },
-        entry,
-        started.body.policy,
-      ));
-    const { verdicts } = started.body;
-    return {
-      kind: "released",
-      plan: { ...plan, verdicts, rollback: entry.body.rollback },
-      entry,
-      resumed: caughtUp,
-      again: true,
-    };
-  }
+  if (served !== undefined) return servesAlready(served, plan, registry, gathered, line, dryRun);
   const stale = resumed && staleness(resumed, plan);
   if (resumed !== undefined && stale !== undefined) {
     if (dryRun) throw wouldGiveUp(resumed, stale);
@@ -135,6 +112,22 @@ async function releaseInTurn(
       : { started: resumed, view: line.view };
   const entry = await applyRelease(started, view, gathered, line, registry, actor, world);
   return { kind: "released", plan, entry, resumed: resumed !== undefined, again: false };
+}
+
+/** Nothing is decided: what is left of it is done, if the command that wrote the entry was cut off right after it. */
+async function servesAlready(
+  { entry, started }: EnvironmentState["released"][number],
+  plan: ReleasePlan,
+  registry: ModelRegistry,
+  { name }: Gathered,
+  line: Line,
+  dryRun: boolean,
+): Promise<ReleaseResult> {
+  const { verdicts, policy, environment } = started.body;
+  const anchored = { environment, entries: line.view.entries };
+  const resumed = !dryRun && (await catchUpAnchor(registry, name, anchored, entry, policy));
+  const recorded = { ...plan, verdicts, rollback: entry.body.rollback };
+  return { kind: "released", plan: recorded, entry, resumed, again: true };
 }
 
 /** What has to hold before it is said of a version that it serves: the ledger alone does not know what became of it since. */
@@ -161,17 +154,6 @@ function strategyOf({ facts }: Gathered): string {
   if (!facts.rules.known) return "direct";
   const { stage, strategy } = facts.rules.value.rules;
   return [stage.strategy ?? strategy].flat()[0] ?? strategy;
-}
-
-async function signatureVerdict(gathered: Gathered, line: Line, registry: ModelRegistry, world: ReleaseWorld) {
-  const { champion } = line.state.environment(gathered.target.name);
-  if (champion === undefined || gathered.model === undefined) return "not stated";
-  const serving = await registry.version(gathered.name, champion.version);
-  if (serving === undefined) return "not stated";
-  const old = join(world.workFolder, "champion-MLmodel");
-  await registry.filesOf(serving).fetch("MLmodel", old);
-  const inputs = async (path: string) => inputsOf(signatureInputs(await readFile(path, "utf8")));
-  return compareSignatures(await inputs(join(gathered.model.folder, "MLmodel")), await inputs(old));
 }
 
 /** Carries a started release to its end; each step looks before it acts. */

@@ -44,7 +44,7 @@ export async function giveRequests(
   if (request === undefined)
     throw outsideError(
       "serving.example",
-      `v${body.version} states no inputs and carries no example, so that ${endpoint.place} cannot be tried`,
+      `v${body.version} states no inputs that a request can be made up for and carries no example, so that ${endpoint.place} cannot be tried`,
       "log the model with a signature or an input_example",
     );
   await endpoint.score(request);

@@ -1,4 +1,4 @@
-import { numberOf, type PlacedVersion } from "../ledger/entry.ts";
+import { numberOf } from "../ledger/entry.ts";
 import { EXIT, FactoryError, usageError } from "../lib/error.ts";
 import { identityOfKey } from "../policy/identity.ts";
 import { firstReleaseOf } from "../policy/listing.ts";
@@ -16,7 +16,7 @@ import {
 } from "../registry/registry.ts";
 import { yes } from "../rules/rule.ts";
 import { type PendingFile, type PendingRollback, pendingFolder, readPending, writePending } from "./pending.ts";
-import { planOf, planRollback, type RollbackFacts } from "./plan-rollback.ts";
+import { planOf, planRollback, type RollbackFacts, servingBefore, targetOf } from "./plan-rollback.ts";
 import { readTarget } from "./read-target.ts";
 import type { UnrecordedRollback } from "./rollback-result.ts";
 import { parseRollbackTag, type RollbackTag, rollbackTagAfter } from "./rollback-tag.ts";
@@ -82,7 +82,10 @@ export async function rollbackWithoutLedger(
   const kept = isCarriedOn(last?.pending, request, alias, tag) ? last?.pending : undefined;
   if (kept !== undefined && !sameWords(kept.started, request))
     sayOthersWords(world.report, `the rollback of ${kept.at}`);
-  const serving = kept === undefined ? await servingByTags(alias, tag, name, registry) : servedBefore(kept);
+  const serving =
+    kept === undefined
+      ? await servingByTags(alias, tag, name, registry)
+      : { ...servingBefore(kept.started, undefined), since: undefined };
   const target = await readTarget(serving?.rollback, name, registry, world.report);
   const at = world.now();
   const identity = identityOfKey(about.policy, world.signer.keyId, at);
@@ -118,7 +121,12 @@ export async function rollbackWithoutLedger(
   await moveChampion(registry, name, version, "rollback", world.signal);
   const { endpoint, model: of } = about;
   await takeRequestsBack({ endpoint, model: of, version }, environment, world);
-  const moved = { from: from.version, to: targetOf(to), at: record.at, by: record.by };
+  const moved = {
+    from: from.version,
+    to: targetOf(to),
+    at: record.at,
+    by: record.by,
+  };
   await moveTag(registry, name, rollbackTagAfter(tag, moved), world);
   const pending = writePending(folder, { ...record, done: true }, world.signer);
   return { kind: "unrecorded", plan, words, at: record.at, pending, resumed: kept !== undefined };
@@ -191,13 +199,7 @@ async function moveTag(registry: ModelRegistry, name: string, text: string, worl
   }
 }
 
-const targetOf = (to: PlacedVersion | "none") => (to === "none" ? to : { ...to, signature: "not stated" as const });
-
 type ServingByTags = NonNullable<RollbackFacts["serving"]> & Pick<RollbackFacts, "since">;
-
-function servedBefore({ started: { from, to } }: PendingRollback): ServingByTags {
-  return { ...from, rollback: targetOf(to), released: undefined, since: undefined };
-}
 
 /** Who serves, by alias and the tag that was set with it: only if both speak of the same version. */
 async function servingByTags(

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { checkAnswer, freePort, readyProject, type TestProject } from "../support/project.ts";
+import { freePort } from "../../src/clients/port.ts";
+import { checkAnswer, readyProject, type TestProject } from "../support/project.ts";
 
 // One project, one real MLflow server, one trained run; the cases build on it in this order.
 let project: TestProject;

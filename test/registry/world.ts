@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -73,7 +72,6 @@ async function described(folder: string): Promise<ModelFolder> {
 
 export const temporary = (): string => mkdtempSync(join(tmpdir(), "factory-registry-"));
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
-export const digestOfText = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");
 export const open = (uri: string): Mlflow => openMlflow(uri, { variables: {} });
 
 /** Calls the server's own interface, beside factory. */

@@ -1,40 +1,26 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { type LineAnswer, makeLine, type SmallLine } from "../support/small-line.ts";
+import type { LineAnswer, SmallLine } from "../support/small-line.ts";
+import { good, LineInProd } from "./line-in-prod.ts";
 
 // A registry that is not the one of the ledger, or was changed beside it, and a ledger that was cut: what release and rollback make of them.
 
 let server: MlflowServer;
-const lines: SmallLine[] = [];
+let at: LineInProd;
 beforeAll(async () => {
   server = await startMlflowServer();
 }, 300_000);
-afterAll(async () => {
-  for (const line of lines) line.remove();
-  await server?.stop();
-});
+afterEach(() => at?.remove());
+afterAll(() => server?.stop());
 
-async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
-  const given = await answer;
-  expect(given.status, `${given.against.join("; ")}${given.ran.stderr}`).toBe(0);
-  return given;
-}
 /** A line whose first candidate serves in prod. */
 async function released(): Promise<SmallLine> {
-  const line = makeLine(server);
-  lines.push(line);
-  const number = await line.candidate({ text: "one" });
-  await good(line.promote(number, "test"));
-  await good(line.approve(number, "prod"));
-  await good(line.promote(number, "prod"));
-  await good(line.release(number, "prod"));
-  return line;
+  at = await LineInProd.make(server);
+  await at.release("one");
+  return at.line;
 }
-const registry = () => openMlflow(server.uri, { variables: {} }).registry;
-const champion = async (line: SmallLine) => (await registry().model(`prod.${line.model}`))?.aliases.champion;
 async function call(method: string, path: string, body: Record<string, string>): Promise<void> {
   const init = { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
   const reply = await fetch(`${server.uri}/api/2.0/mlflow/${path}`, init);
@@ -60,7 +46,7 @@ test("a rollback touches no alias of a registry that only has the same names", {
     expect(refused.status).toBe(3);
     expect(refused.against.join()).toContain("it is another registry than the one that was released to");
   }
-  expect(await champion(line)).toBe("1");
+  expect(await at.champion()).toBe("1");
   expect(line.ledger()).toHaveLength(entries);
 });
 

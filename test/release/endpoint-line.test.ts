@@ -5,7 +5,8 @@ import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import { serving } from "../fakes/workspace/serving/state.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import type { SmallLine } from "../support/small-line.ts";
-import { EndpointLine, good } from "./endpoint-parts.ts";
+import { EndpointLine } from "./endpoint-parts.ts";
+import { good } from "./line-in-prod.ts";
 
 // A release to a serving endpoint that is cut off, given up, made again and gone round by hand, through the program.
 

@@ -1,23 +1,15 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { expect } from "vitest";
 import * as z from "zod";
 import type { Entry, EntryKind, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/entry-line.ts";
 import type { EntryOf } from "../../src/ledger/line-state.ts";
 import { unityLine } from "../clients/unity-catalog/line-parts.ts";
 import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import { serving } from "../fakes/workspace/serving/state.ts";
-import { entriesIn } from "../support/line.ts";
+import { entriesOf, forgeEntry, lastOf } from "../support/ledger-by-hand.ts";
 import type { MlflowServer } from "../support/mlflow-server.ts";
-import type { LineAnswer, Name, SmallLine } from "../support/small-line.ts";
+import type { Name, SmallLine } from "../support/small-line.ts";
+import { good } from "./line-in-prod.ts";
 
 const verified = z.object({ findings: z.array(z.object({ verdict: z.string(), message: z.string() })) });
-
-export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
-  const said = await answer;
-  expect(said.status, `${said.against.join("; ")}${said.ran.stdout}${said.ran.stderr}`).toBe(0);
-  return said;
-}
 
 /** A line in catalogs that releases to an endpoint of its own, with what a test asks of both. */
 export class EndpointLine {
@@ -67,22 +59,16 @@ export class EndpointLine {
   }
 
   entries(): Entry[] {
-    const text = existsSync(this.line.ledgerPath) ? readFileSync(this.line.ledgerPath, "utf8") : "";
-    return entriesIn(text);
+    return entriesOf(this.line);
   }
 
   last<K extends EntryKind>(kind: K): EntryOf<K> {
-    const found = this.entries().findLast((each): each is EntryOf<K> => each.kind === kind);
-    if (found === undefined) throw new Error(`no ${kind}`);
-    return found;
+    return lastOf(this.line, kind);
   }
 
   /** An entry as a listed person can sign it with a client of their own; old enough to be carried on by anybody. */
   forge(who: Name, fact: Fact): void {
-    const { address, signer } = this.line.people[who];
-    const last = this.entries().at(-1);
-    const rest = { seq: (last?.seq ?? 0) + 1, at: new Date(Date.now() - 150_000), by: address, prev: last?.hash ?? "" };
-    appendFileSync(this.line.ledgerPath, `${formatEntry(fact, rest, signer)}\n`);
+    forgeEntry(this.line, who, fact);
   }
 
   /** Exit status of `verify`, and what it found. */

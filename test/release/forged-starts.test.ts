@@ -7,7 +7,8 @@ import type { FakeWorkspace } from "../fakes/workspace/server.ts";
 import { serving } from "../fakes/workspace/serving/state.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { DEEP, hashOf } from "../support/sample.ts";
-import { EndpointLine, good, placed } from "./endpoint-parts.ts";
+import { EndpointLine, placed } from "./endpoint-parts.ts";
+import { good } from "./line-in-prod.ts";
 
 // Serving endpoints when somebody with a listed key and no rights on the workspace signs what CI then finds begun, and when people change
 // their minds while an endpoint comes up: what was only begun gives no version requests, and moves no alias.

@@ -1,13 +1,12 @@
-import { appendFileSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
 import type { Entry, EntryKind, Fact } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/entry-line.ts";
 import type { EntryOf } from "../../src/ledger/line-state.ts";
 import { type Hooks, type LosingProxy, losingProxy } from "../fakes/losing-proxy.ts";
 import { factory } from "../support/factory.ts";
-import { entriesIn } from "../support/line.ts";
+import { entriesOf, forgeEntry, lastOf } from "../support/ledger-by-hand.ts";
 import { type LineAnswer, type LineWish, makeLine, type Name, type SmallLine } from "../support/small-line.ts";
 
 export async function good(answer: Promise<LineAnswer>): Promise<LineAnswer> {
@@ -101,23 +100,16 @@ export class LineInProd {
   }
 
   entries(): Entry[] {
-    return entriesIn(readFileSync(this.line.ledgerPath, "utf8"));
+    return entriesOf(this.line);
   }
 
   last<K extends EntryKind>(kind: K): EntryOf<K> {
-    const found = this.entries().findLast((each): each is EntryOf<K> => each.kind === kind);
-    if (found === undefined) throw new Error(`no ${kind}`);
-    return found;
+    return lastOf(this.line, kind);
   }
 
   /** An entry as a listed person can sign it with a client of their own, old enough to be carried on by anybody; its number. */
-  forge(who: Name, fact: Fact, ageMs = 150_000): number {
-    const { address, signer } = this.line.people[who];
-    const last = this.entries().at(-1);
-    const seq = (last?.seq ?? 0) + 1;
-    const place = { seq, at: new Date(Date.now() - ageMs), by: address, prev: last?.hash ?? "" };
-    appendFileSync(this.line.ledgerPath, `${formatEntry(fact, place, signer)}\n`);
-    return seq;
+  forge(who: Name, fact: Fact, ageMs?: number): number {
+    return forgeEntry(this.line, who, fact, ageMs);
   }
 
   async verified(): Promise<void> {

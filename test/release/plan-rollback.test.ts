@@ -41,7 +41,7 @@ describe("a rollback where nothing serves", () => {
     [
       "by a registry that cannot tell, and the ledger is gone",
       { alias: "1" },
-      /^champion is v1, but tag factory\.rollback tells of another version: only the ledger knows the way back from v1$/,
+      /^champion is v1, and the registry's tags \(factory\.rollback, factory\.digest\) tell no way back from there: only the ledger knows the way back from v1$/,
       /make the ledger answer/,
     ],
     [

@@ -1,8 +1,5 @@
-import { appendFileSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Fact } from "../../src/ledger/entry.ts";
-import { formatEntry } from "../../src/ledger/entry-line.ts";
-import { entriesIn } from "../support/line.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { alias, good, LineInProd, tag } from "./line-in-prod.ts";
 
@@ -20,7 +17,7 @@ afterAll(() => server?.stop());
 const TIME = { timeout: 300_000 };
 const byHand = (version: string) => of.registry.setAlias(`prod.${of.line.model}`, "champion", version);
 const told = (reason: string, ...more: string[]) => ["rollback", "--env", "prod", "--reason", reason, "--yes", ...more];
-const entries = () => entriesIn(readFileSync(of.line.ledgerPath, "utf8"));
+const entries = () => of.entries();
 
 test("champion that was moved by hand after a rollback is put back, and that is said", TIME, async () => {
   of = await LineInProd.released(server, "one", "two", "three");
@@ -93,13 +90,9 @@ test("a start that does not fit is abandoned by a run, and a dry run says so", T
   const { line } = of;
   await good(line.rollback("prod"));
   // As a rollback that was begun on a chain which had moved by then.
-  const begun = entries().findLast((each) => each.kind === "rollback.started");
-  const last = entries().at(-1);
-  if (begun?.kind !== "rollback.started" || last === undefined) throw new Error("nothing began");
+  const begun = of.last("rollback.started");
   const fact: Fact = { kind: begun.kind, body: { ...begun.body, reason: "it came late" } };
-  const { address, signer } = line.people.ci;
-  const text = formatEntry(fact, { seq: last.seq + 1, at: new Date(), by: address, prev: last.hash }, signer);
-  appendFileSync(line.ledgerPath, `${text}\n`);
+  of.forge("ci", fact, 0);
   const planned = await line.rollback("prod", "--dry-run");
   expect(planned.status).toBe(3);
   expect(planned.against.join()).toContain("which did not serve): a run abandons it, and ends with exit 5");

@@ -1,50 +1,30 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import * as z from "zod";
-import { openMlflow } from "../../src/clients/mlflow/open-mlflow.ts";
-import type { EvidenceFacts } from "../../src/evidence/facts.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { makeLine, putArtifact, type SmallLine } from "../support/small-line.ts";
+import { removeModelFiles, writeModelFile } from "../support/model-bytes.ts";
+import type { LineAnswer, SmallLine } from "../support/small-line.ts";
+import { good as answered, LineInProd } from "./line-in-prod.ts";
 
 describe("release and rollback", () => {
   let server: MlflowServer;
-  const lines: SmallLine[] = [];
+  let at: LineInProd;
   beforeAll(async () => {
     server = await startMlflowServer();
   });
-  afterAll(async () => {
-    for (const line of lines) line.remove();
-    await server.stop();
-  });
+  afterEach(() => at?.remove());
+  afterAll(() => server?.stop());
 
-  const make = (wish: Parameters<typeof makeLine>[1] = {}): SmallLine => {
-    const line = makeLine(server, wish);
-    lines.push(line);
-    return line;
+  const make = async (): Promise<SmallLine> => {
+    at = await LineInProd.make(server);
+    return at.line;
   };
-  const champion = async (line: SmallLine, environment = "prod") =>
-    (await openMlflow(server.uri, { variables: {} }).registry.model(`${environment}.${line.model}`))?.aliases.champion;
-
-  /** A candidate in test and prod, released there. */
-  async function released(line: SmallLine, text: string, facts: Partial<EvidenceFacts> = {}): Promise<string> {
-    const number = await line.candidate({ text, facts });
-    await good(line.promote(number, "test"));
-    await good(line.approve(number, "prod"));
-    await good(line.promote(number, "prod"));
-    await good(line.release(number, "prod"));
-    return number;
-  }
-  async function good(answer: ReturnType<SmallLine["register"]>) {
-    const given = await answer;
-    expect(given.status, JSON.stringify(given.against)).toBe(0);
-    return given.data ?? {};
-  }
+  const good = async (answer: Promise<LineAnswer>) => (await answered(answer)).data ?? {};
 
   it("a first release that is rolled back leaves no champion, and history says which release it undoes", async () => {
-    const line = make();
-    await released(line, "one");
-    expect(await champion(line)).toBe("1");
+    const line = await make();
+    await at.release("one");
+    expect(await at.champion()).toBe("1");
     const back = await good(line.rollback("prod", "--incident", "INC-77"));
     expect(back).toMatchObject({
       outcome: "rolledback",
@@ -53,7 +33,7 @@ describe("release and rollback", () => {
       undoes: line.ledger().at(-3)?.seq,
     });
     expect(back).not.toHaveProperty("detectedToRestoredMs");
-    expect(await champion(line)).toBeUndefined();
+    expect(await at.champion()).toBeUndefined();
     const again = await line.rollback("prod");
     const why =
       /^serving: nothing serves in prod: v1 was rolled back at \S+ by ci@example.com \(entry \d+\), and scoring refuses$/;
@@ -72,18 +52,11 @@ describe("release and rollback", () => {
     expect(await good(line.promote(number, "prod"))).not.toHaveProperty("gone");
   });
 
-  /** What evidence says of the champion that it was compared with. */
-  async function comparedWith(line: SmallLine, version: string): Promise<Partial<EvidenceFacts>> {
-    const found = await openMlflow(server.uri, { variables: {} }).registry.version(`prod.${line.model}`, version);
-    const digest = found?.tags["factory.digest"] ?? "";
-    return { champion: { environment: "prod", version, digest, commit: line.commit() } };
-  }
-
   it("a second release goes back to the first, whatever freeze there is", async () => {
-    const line = make();
-    await released(line, "one");
-    await released(line, "two", await comparedWith(line, "1"));
-    expect(await champion(line)).toBe("2");
+    const line = await make();
+    await at.release("one");
+    await at.release("two");
+    expect(await at.champion()).toBe("2");
     line.writePolicy((policy) => {
       policy.version += 1;
       for (const environment of policy.environments) environment.freeze = ["2020-01-01/2099-12-31"];
@@ -96,19 +69,19 @@ describe("release and rollback", () => {
     expect(back).toMatchObject({ from: { version: "2" }, to: { version: "1" } });
     expect(Number(back.detectedToRestoredMs)).toBeGreaterThanOrEqual(60_000);
     expect(Number(back.detectedToRestoredMs)).toBeLessThan(120_000);
-    expect(await champion(line)).toBe("1");
+    expect(await at.champion()).toBe("1");
     // Somebody else on call, a moment later.
     const second = await line.run("owner", ["rollback", "--env", "prod", "--reason", "it is down", "--yes"]);
     expect(second.status).toBe(3);
     expect(second.against.join()).toContain("serves since the rollback of ci@example.com");
-    expect(await champion(line)).toBe("1");
+    expect(await at.champion()).toBe("1");
     expect(await good(line.rollback("prod", "--further", "--incident", "INC-1"))).toMatchObject({ to: "none" });
-    expect(await champion(line)).toBeUndefined();
+    expect(await at.champion()).toBeUndefined();
   });
 
   it("without a reason, for an unknown environment, detected in the future: wrong flags", async () => {
-    const line = make();
-    await released(line, "one");
+    const line = await make();
+    await at.release("one");
     for (const args of [
       ["rollback", "--env", "prod"],
       ["rollback", "--env", "prod", "--reason", "x"],
@@ -117,42 +90,52 @@ describe("release and rollback", () => {
       ["release", "1", "--env", "prod", "--strategy", "canary"],
     ])
       expect((await line.run("ci", args)).status, args.join(" ")).toBe(2);
-    expect(await champion(line)).toBe("1");
+    expect(await at.champion()).toBe("1");
   });
 
   it("a target whose bytes were changed is refused", async () => {
-    const line = make();
-    await released(line, "one");
-    await released(line, "two", await comparedWith(line, "1"));
-    const registry = openMlflow(server.uri, { variables: {} }).registry;
-    const version = await registry.version(`prod.${line.model}`, "1");
-    if (version === undefined) throw new Error("no version");
-    const asked = `${server.uri}/api/2.0/mlflow/model-versions/get-download-uri?name=prod.${line.model}&version=1`;
-    const { artifact_uri: uri } = z.object({ artifact_uri: z.string() }).parse(await (await fetch(asked)).json());
-    await putArtifact(server.uri, `${uri.replace("mlflow-artifacts:/", "")}/data/weights`, "other bytes");
+    const line = await make();
+    await at.release("one");
+    await at.release("two");
+    await writeModelFile(server.uri, `prod.${line.model}`, "1", "data/weights", "other bytes");
     const back = await line.rollback("prod");
     expect(back.status).toBe(3);
     expect(back.against.join("\n")).toContain("they were changed");
-    expect(await champion(line)).toBe("2");
+    expect(await at.champion()).toBe("2");
+  });
+
+  it("a version whose bytes are gone is replaced by a good one, which says that there is no way back to it", async () => {
+    const line = await make();
+    await at.release("one");
+    const two = await at.promote("two");
+    await removeModelFiles(server.uri, `prod.${line.model}`, "1");
+    const said = await answered(line.release(two, "prod"));
+    expect(said.data).toMatchObject({ before: "1", rollback: { version: "1", signature: "not stated" } });
+    expect(said.ran.stderr).toContain(
+      "v1, which served until now, has no bytes any more: no rollback can go back to it",
+    );
+    expect(await at.champion()).toBe("2");
+    const back = await line.rollback("prod");
+    expect(back).toMatchObject({
+      status: 3,
+      against: [expect.stringContaining("v1 is not in the registry any more, or has no bytes")],
+    });
   });
 
   it("goes on when the ledger is gone, says so, and the next command of the same person records it", async () => {
-    const line = make();
-    await released(line, "one");
-    await released(line, "two", await comparedWith(line, "1"));
-    const kept = `${line.ledgerPath}.kept`;
+    const line = await make();
+    await at.release("one");
+    await at.release("two");
     const entries = line.ledger().length;
-    renameSync(line.ledgerPath, kept);
+    at.ledgerGone();
     const back = await good(line.rollback("prod"));
     expect(back).toMatchObject({ outcome: "unrecorded", from: { version: "2" }, to: { version: "1" } });
-    expect(await champion(line)).toBe("1");
+    expect(await at.champion()).toBe("1");
     expect(existsSync(line.ledgerPath)).toBe(false);
-    const pending = join(line.folder, ".factory", "pending");
-    expect(readdirSync(pending)).toHaveLength(1);
+    expect(at.pending()).toHaveLength(1);
     // Nothing else may be decided on a ledger that is gone.
     expect((await line.release("2", "prod")).status).not.toBe(0);
-    rmSync(line.ledgerPath, { force: true });
-    renameSync(kept, line.ledgerPath);
+    at.ledgerBack();
     // A dry run knows what waits, and leaves it there.
     const other = ["rollback", "--env", "prod", "--reason", "it is down", "--yes", "--dry-run"];
     const dry = await line.run("ci", other);
@@ -162,19 +145,15 @@ describe("release and rollback", () => {
     const told = "the rollback of v2 in prod that";
     expect(dry.ran.stderr).toContain(`${told} waits would be written into the ledger first: entries ${numbers}`);
     expect(dry.data).not.toHaveProperty("recorded");
-    expect(readdirSync(pending)).toHaveLength(1);
+    expect(at.pending()).toHaveLength(1);
     expect(line.ledger()).toHaveLength(entries);
     // Also a command that is refused puts it there, and says so.
     const refused = await line.promote("2", "prod");
     expect(refused).toMatchObject({ status: 3, data: { outcome: "refused", recorded: [entries + 1, entries + 2] } });
     expect(refused.ran.stderr).toContain(`${told} waited was written into the ledger: entries ${numbers}`);
-    expect(readdirSync(pending)).toHaveLength(0);
-    await line.candidate({ text: "three", facts: await comparedWith(line, "1") });
-    const kinds = line
-      .ledger()
-      .slice(entries)
-      .map((each) => each.kind);
-    expect(kinds).toEqual(["rollback.started", "rolledback", "registered"]);
+    expect(at.pending()).toHaveLength(0);
+    await at.candidate("three");
+    expect(at.kinds(entries)).toEqual(["rollback.started", "rolledback", "registered"]);
     const last = readFileSync(line.ledgerPath, "utf8")
       .split("\n")
       .find((text) => text.includes('"effectiveAt"'));
@@ -182,12 +161,11 @@ describe("release and rollback", () => {
   });
 
   it("a pending rollback that was changed by hand is not recorded", async () => {
-    const line = make();
-    await released(line, "one");
-    const kept = `${line.ledgerPath}.kept`;
-    renameSync(line.ledgerPath, kept);
+    const line = await make();
+    await at.release("one");
+    at.ledgerGone();
     await good(line.rollback("prod"));
-    renameSync(kept, line.ledgerPath);
+    at.ledgerBack();
     const folder = join(line.folder, ".factory", "pending");
     const path = join(folder, readdirSync(folder)[0] ?? "");
     writeFileSync(path, readFileSync(path, "utf8").replace("escalations doubled", "escalations halved"));
@@ -197,7 +175,7 @@ describe("release and rollback", () => {
   });
 
   it("a dry run of a promotion plans what the promotion writes", async () => {
-    const line = make();
+    const line = await make();
     const number = await line.candidate({ text: "one" });
     const dry = () => line.promote(number, "test", "--dry-run");
     const before = line.ledger().length;
@@ -212,15 +190,15 @@ describe("release and rollback", () => {
   });
 
   it("a version that serves is released again without a word to the ledger", async () => {
-    const line = make();
-    const number = await released(line, "one");
+    const line = await make();
+    const number = await at.release("one");
     const entries = line.ledger().length;
     expect(await good(line.release(number, "prod"))).toMatchObject({ outcome: "released", again: true });
     expect(line.ledger()).toHaveLength(entries);
   });
 
   it("a withdrawal that may not be made is refused by a dry run too", async () => {
-    const line = make();
+    const line = await make();
     const number = await line.candidate({ text: "one" });
     await good(line.promote(number, "test"));
     expect(await good(line.approve(number, "prod"))).toMatchObject({ next: { step: "promote", roles: [] } });

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import * as z from "zod";
 import { checkReport } from "../../src/check/report.ts";
+import { freePort } from "../../src/clients/port.ts";
 import { starterPolicy } from "../../src/policy/starter-policy.ts";
 import { factory, type Home, makeHome, type Ran, type RunOptions } from "./factory.ts";
 
@@ -122,17 +122,4 @@ export function checkAnswer(ran: Ran): CheckAnswer {
       { cause },
     );
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }

@@ -134,7 +134,7 @@ export function filesSource(
     fetch: (path, to, onBytes) =>
       whole(path, async (tries) => {
         if (tries > 1) await rm(to, { force: true });
-        return saveStream(streamOf(path), `${label} ${path}`, to, onBytes);
+        return saveStream(streamOf(path), to, onBytes);
       }),
     digest: (path, onBytes) => whole(path, () => digestStream(streamOf(path), onBytes)),
   };

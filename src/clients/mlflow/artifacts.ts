@@ -21,9 +21,9 @@ export interface ArtifactStore {
   unkeepable(path: string): string | undefined;
   /** Every file below a place, relative to it; empty when nothing is there. A name that could leave its folder is refused. */
   list(place: string, label: string): Promise<RemoteFile[]>;
-  /** Writes the file at a place to a path that must not exist yet. */
+  /** Writes the file at a place to a path that must not exist yet. Throws exit 4, code `artifact.missing`, when nothing is there. */
   download(place: string, to: string, onBytes?: (bytes: number) => void): Promise<Received>;
-  /** Reads the file at a place without keeping it. */
+  /** Reads the file at a place without keeping it. Throws as `download` does. */
   digest(place: string, onBytes?: (bytes: number) => void): Promise<Received>;
   /** SHA-256 (hex) of the bytes at a place, of any length; undefined when nothing is there. */
   digestAt(place: string): Promise<string | undefined>;

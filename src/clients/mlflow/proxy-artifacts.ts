@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { digestDownload, downloadFile } from "../../lib/download.ts";
+import { digestStream, type Streamer, saveStream } from "../../lib/download.ts";
 import { outsideError } from "../../lib/error.ts";
 import { type BodyReader, type HttpReply, type HttpRequest, httpFailure, tryStreamHttp } from "../../lib/http.ts";
 import { uploadFile } from "../../lib/upload.ts";
@@ -16,8 +16,8 @@ export function proxyArtifacts(server: Server): ArtifactStore {
     place: proxyPath,
     unkeepable,
     list: (place, label) => walkFolders(label, (below) => folder(server, place, below), unkeepable),
-    download: (place, to, onBytes) => downloadFile(fileRequest(server, place), to, onBytes),
-    digest: (place, onBytes) => digestDownload(fileRequest(server, place), onBytes),
+    download: (place, to, onBytes) => saveStream(listedFile(server, place), to, onBytes),
+    digest: (place, onBytes) => digestStream(listedFile(server, place), onBytes),
     digestAt: (place) =>
       readAt(server, place, async (body) => {
         const hash = createHash("sha256");
@@ -108,9 +108,23 @@ function demandStored(request: HttpRequest, reply: HttpReply): void {
 }
 
 async function readAt<T>(server: Server, place: string, read: BodyReader<T>): Promise<T | undefined> {
+  return (await boxAt(server, place, read))?.value;
+}
+
+/** A file that should be there. Throws exit 4, code `artifact.missing`, when it is not. */
+function listedFile(server: Server, place: string): Streamer {
+  return async (read) => {
+    const found = await boxAt(server, place, read);
+    if (found === undefined) throw outsideError("artifact.missing", `${place} is not at ${server.uri} any more`);
+    return found.value;
+  };
+}
+
+/** What was read at a place, in a box of its own, since it may be undefined itself; undefined when nothing is there. */
+async function boxAt<T>(server: Server, place: string, read: BodyReader<T>): Promise<{ value: T } | undefined> {
   const request: HttpRequest = { ...fileRequest(server, place), method: "GET" };
   const outcome = await tryStreamHttp(request, read);
-  if ("value" in outcome) return outcome.value;
+  if ("value" in outcome) return outcome;
   if (isNotFound(outcome)) return undefined;
   throw httpFailure(request, outcome);
 }
