@@ -28,7 +28,7 @@ export async function readSignatures(
   const isThere = serving !== undefined && (await fetched(registry.filesOf(serving).fetch("MLmodel", old)));
   if (!isThere) {
     const what = serving === undefined ? "is not in the registry any more" : "has no bytes any more";
-    const text = `v${champion.version}, which served until now, ${what}: no rollback can go back to it`;
+    const text = `v${champion.version}, which serves now, ${what}: no rollback can go back to it`;
     report({ type: "note", tone: "warning", text });
     return "not stated";
   }
