@@ -4,7 +4,7 @@ import type { Policy } from "../policy/policy.ts";
 import { type ApprovedLine, isCovered } from "../promotion/deployment-approval.ts";
 import type { DeploymentApprovals } from "../registry/deployment.ts";
 import type { Finding } from "./finding.ts";
-import { numberOf } from "./history.ts";
+import { firstNumberOf } from "./history.ts";
 
 /** A version that a deployment job takes for approved, and the ledger does not. */
 export interface ForeignApproval {
@@ -28,7 +28,7 @@ export function foreignApprovals(
     const keys = deployments.approved(tags);
     if (keys.length === 0 || isCovered(line, policy, environment, { version, createdAt })) return [];
     const digest = recorded.find((each) => each.version === version && each.createdAt === createdAt)?.digest;
-    const number = digest === undefined ? undefined : numberOf(line.state, digest);
+    const number = digest === undefined ? undefined : firstNumberOf(line.state, digest);
     const tag = keys.length === 1 ? "the tag" : "the tags";
     return [
       {

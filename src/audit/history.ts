@@ -116,7 +116,7 @@ function deploymentOf({ entry, started }: Deployed, view: View, state: LineState
     deployment: {
       version,
       digest,
-      number: numberOf(state, digest),
+      number: firstNumberOf(state, digest),
       workspace,
       tool,
       files,
@@ -142,7 +142,7 @@ function releaseOf(entry: EntryOf<"released">, view: View, state: LineState): Re
     by: entry.by,
     version,
     digest,
-    number: numberOf(state, digest),
+    number: firstNumberOf(state, digest),
     ticket: begun?.ticket,
     approvals: approvalsOf(view, begun?.approvals ?? []),
     evidence: begun?.evidence ?? "",
@@ -151,7 +151,7 @@ function releaseOf(entry: EntryOf<"released">, view: View, state: LineState): Re
 }
 
 /** The number in the first environment of the bytes with this digest. Pure. */
-export function numberOf(state: LineState, digest: string): string | undefined {
+export function firstNumberOf(state: LineState, digest: string): string | undefined {
   return state.registered.findLast((each) => each.body.digest === digest)?.body.version;
 }
 

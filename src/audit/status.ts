@@ -15,7 +15,7 @@ import { standingApprovals } from "./approvals.ts";
 import { foreignApprovals } from "./audit-deployments.ts";
 import { anchorOf } from "./audit-registry.ts";
 import type { Finding } from "./finding.ts";
-import { numberOf } from "./history.ts";
+import { firstNumberOf } from "./history.ts";
 import type { Look } from "./look.ts";
 
 interface Standing {
@@ -111,8 +111,8 @@ export function statusOf(
           kind: entry.kind,
           by: entry.by,
           at: entry.at,
-          number: numberOf(state, entry.body.digest),
-          fix: carryOn(fixOf(entry, numberOf(state, entry.body.digest))),
+          number: firstNumberOf(state, entry.body.digest),
+          fix: carryOn(fixOf(entry, firstNumberOf(state, entry.body.digest))),
         })),
         differences: [
           ...(whole && look?.answered === true
@@ -134,7 +134,7 @@ export function statusOf(
       };
     }),
     approvals: (whole ? standingApprovals(state, policy, now) : []).map((each) => ({
-      number: numberOf(state, each.digest),
+      number: firstNumberOf(state, each.digest),
       digest: each.digest,
       environment: each.environment,
       approver: each.approver,
@@ -165,7 +165,7 @@ function differencesOf(picture: RegistryPicture, state: LineState): string[] {
 }
 
 function standing(state: LineState, { version, digest }: Pick<PlacedVersion, "version" | "digest">): Standing {
-  return { version, digest, number: numberOf(state, digest) };
+  return { version, digest, number: firstNumberOf(state, digest) };
 }
 
 function deploymentsOf(
@@ -185,7 +185,9 @@ function deploymentsOf(
     deployed: last && { ...told(last.entry), workspace: last.started.body.workspace },
     deploying: begun && {
       ...told(begun),
-      fix: carryOn(`factory deploy ${numberOf(state, begun.body.digest) ?? "VERSION"} --env ${begun.body.environment}`),
+      fix: carryOn(
+        `factory deploy ${firstNumberOf(state, begun.body.digest) ?? "VERSION"} --env ${begun.body.environment}`,
+      ),
     },
   };
 }

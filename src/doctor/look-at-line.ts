@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { FactoryError } from "../lib/error.ts";
 import type { FoundLine } from "../line/find-line.ts";
 import type { Line } from "../line/line.ts";
+import { misfitsOf } from "../line/misfits.ts";
 import type { Policy } from "../policy/policy.ts";
 import { ticketsOf } from "../tickets/file-register.ts";
 import { type Check, examine } from "./doctor.ts";
@@ -54,10 +55,22 @@ async function lookAtChain({ policy }: PolicyHere, find: () => Promise<FoundLine
 }
 
 /** The verdict on a ledger that was read. Pure. */
-export function judgeChain({ view, ledger }: Pick<Line, "view" | "ledger">): Omit<Check, "id"> {
+export function judgeChain({
+  view,
+  ledger,
+  state,
+  policy,
+}: Pick<Line, "view" | "ledger" | "state" | "policy">): Omit<Check, "id"> {
   const [problem] = view.problems;
   if (problem !== undefined)
     return { verdict: "missing", found: `${ledger.place}: ${problem.message}`, fix: "factory ledger verify" };
+  const [misfit] = misfitsOf({ state, policy }).open;
+  if (misfit !== undefined)
+    return {
+      verdict: "missing",
+      found: `${ledger.place}: entry ${misfit.seq} ${misfit.message}`,
+      fix: "factory verify says what to do about it",
+    };
   const { length } = view.entries;
   const found = length === 0 ? "empty: the first command that writes opens it" : `${length} entries, chain whole`;
   return { verdict: "ok", found: `${found}  (${ledger.place})` };

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EntryBody } from "../../src/ledger/entry.ts";
 import { runProcess } from "../../src/lib/run-process.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { writeModelFile } from "../support/model-bytes.ts";
 import { makeLine } from "../support/small-line.ts";
 import { signatureJudges } from "../support/uv.ts";
 import { forgedPromotion } from "./forge.ts";
@@ -20,7 +21,6 @@ import {
   statusOf,
   storedFiles,
   tellStory,
-  writeModelFile,
 } from "./world.ts";
 
 let server: MlflowServer;
@@ -225,9 +225,9 @@ describe("verify", () => {
     ["other bytes", "data/weights", "worse"],
     ["a file more", "data/more", "x"],
   ])("bytes of the champion: %s", async (_, path, body) => {
-    await writeModelFile(story.line, prod(), "1", path, body);
+    await writeModelFile(story.line.server.uri, prod(), "1", path, body);
     const { status, against } = await story.verify();
-    if (path === "data/weights") await writeModelFile(story.line, prod(), "1", path, "one");
+    if (path === "data/weights") await writeModelFile(story.line.server.uri, prod(), "1", path, "one");
     else for (const file of artifacts(server, path)) rmSync(file);
     expect(status).toBe(3);
     expect(against).toEqual([expect.stringMatching(/^the bytes of prod v1 \(champion\) are sha256:/)]);

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
+import type * as z from "zod";
 import { historyShape } from "../../src/cli/history-lines.ts";
 import { statusShape } from "../../src/cli/status-lines.ts";
 import { verifyShape } from "../../src/cli/verify-lines.ts";
@@ -9,7 +9,7 @@ import type { EvidenceFacts } from "../../src/evidence/facts.ts";
 import type { RunOptions } from "../support/factory.ts";
 import { factory } from "../support/factory.ts";
 import type { MlflowServer } from "../support/mlflow-server.ts";
-import { type LineAnswer, makeLine, putArtifact, type SmallLine } from "../support/small-line.ts";
+import { type LineAnswer, makeLine, type SmallLine } from "../support/small-line.ts";
 
 /** A line with its whole story: v1 released, v2 released and rolled back, so that v1 serves again. */
 export interface Story {
@@ -97,13 +97,6 @@ export function screen(line: SmallLine, ...args: string[]) {
 
 export function registryOf({ server }: Pick<SmallLine, "server">) {
   return openMlflow(server.uri, { variables: {} }).registry;
-}
-
-/** Replaces one file of a version, as anyone can who reaches the server. */
-export async function writeModelFile(line: SmallLine, model: string, version: string, path: string, body: string) {
-  const asked = `${line.server.uri}/api/2.0/mlflow/model-versions/get-download-uri?name=${model}&version=${version}`;
-  const { artifact_uri: uri } = z.object({ artifact_uri: z.string() }).parse(await (await fetch(asked)).json());
-  await putArtifact(line.server.uri, `${uri.replace("mlflow-artifacts:/", "")}/${path}`, body);
 }
 
 /** Every file on the server's disk whose path ends so. */

@@ -8,16 +8,22 @@ import { known, unknown } from "../../src/rules/facts.ts";
 import { chain, promoted } from "../audit/chain.ts";
 import { factory, type Home, makeHome } from "../support/factory.ts";
 
-const { view } = chain(promoted(1, 2, 1));
+const { view, state } = chain(promoted(1, 2, 1));
 const { policy: inForce } = view;
 if (inForce === undefined) throw new Error("no policy");
 const ledger = { place: "L", local: true, view: async () => view, append: async () => undefined };
 
 describe("verdicts", () => {
   test("on a ledger", () => {
-    expect(judgeChain({ view, ledger })).toEqual({ verdict: "ok", found: "4 entries, chain whole  (L)" });
+    const here = { view, ledger, state, policy: known({ inForce, problem: undefined, fix: undefined }) };
+    expect(judgeChain(here)).toEqual({ verdict: "ok", found: "4 entries, chain whole  (L)" });
     const broken = { ...view, problems: [{ seq: 2, message: "entry 2 is not signed by its key" }] };
-    expect(judgeChain({ view: broken, ledger })).toMatchObject({ verdict: "missing", fix: "factory ledger verify" });
+    expect(judgeChain({ ...here, view: broken })).toMatchObject({ verdict: "missing", fix: "factory ledger verify" });
+    const misfit = { ...state, problems: [{ seq: 3, hash: "0".repeat(64), message: "ends what was never started" }] };
+    expect(judgeChain({ ...here, state: misfit })).toMatchObject({
+      verdict: "missing",
+      found: "L: entry 3 ends what was never started",
+    });
   });
 
   test("on the policy that counts", () => {
