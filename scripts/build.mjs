@@ -110,16 +110,24 @@ function notices(metafile) {
     const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (match) folders.add(match[1]);
   }
-  const texts = [...folders].map((path) => {
+  // Many packages carry the very same text, but for its line breaks: it stands once, below all of their names.
+  const byText = new Map();
+  for (const path of folders) {
     const folder = join(root, path);
     const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     const texts = readdirSync(folder)
       .filter((file) => /^(?:licen[cs]e|copying|notice)(?:[.-]|$)/i.test(file) && !/\.(?:[cm]?js|ts)$/.test(file))
       .sort()
       .map((file) => readFileSync(join(folder, file), "utf8").trim());
-    return `${name} ${version} (${license})\n\n${texts.join("\n\n") || "(the package carries no licence file)"}\n`;
-  });
-  writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), texts.sort().join(`\n${"-".repeat(78)}\n\n`));
+    for (const text of texts.length > 0 ? texts : ["(no licence file is in the package)"]) {
+      const key = text.replace(/\s+/g, " ");
+      const known = byText.get(key) ?? { text, names: new Set() };
+      byText.set(key, known);
+      known.names.add(`${name} ${version} (${license})`);
+    }
+  }
+  const parts = [...byText.values()].map(({ text, names }) => `${[...names].sort().join("\n")}\n\n${text}\n`);
+  writeFileSync(join(fresh, "THIRD-PARTY-NOTICES.txt"), parts.sort().join(`\n${"-".repeat(78)}\n\n`));
 }
 
 /** Writes the JSON schemas of the two YAML files and of every --json document; returns what the program keeps of itself. */
@@ -130,7 +138,7 @@ async function schemas() {
   const { allSchemas, allTemplates, allUsages } = await import(pathToFileURL(out).href);
   mkdirSync(join(root, "schemas/output"), { recursive: true });
   for (const [name, schema] of Object.entries(await allSchemas())) {
-    writeFileSync(join(root, "schemas", `${name}.schema.json`), `${JSON.stringify(schema, undefined, 2)}\n`);
+    writeFileSync(join(root, "schemas", `${name}.schema.json`), `${JSON.stringify(schema, undefined, 1)}\n`);
   }
   rmSync(out, { force: true });
   return { usages: await allUsages(), templates: await allTemplates(join(root, "templates")) };
