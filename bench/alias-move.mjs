@@ -18,13 +18,13 @@ const MLMODEL = `flavors:\n  python_function:\n    loader_module: none\nsignatur
 export async function aliasRows() {
   const folder = mkdtempSync(join(root, ".tools", "bench-alias-"));
   try {
-    const { startWorkspace, openWorkspace, openUnityRegistry, moveAlias } = await bundled(
+    const { startWorkspace, openWorkspace, openUnityRegistry, moveChampion } = await bundled(
       folder,
       `
         export { startWorkspace } from "./test/fakes/workspace/server.ts";
         export { openWorkspace } from "./src/clients/databricks/open-workspace.ts";
         export { openUnityRegistry } from "./src/clients/unity-catalog/open-unity.ts";
-        export { moveAlias } from "./src/registry/move-alias.ts";`,
+        export { moveChampion } from "./src/registry/move-champion.ts";`,
     );
     const fake = await startWorkspace({
       catalogs: [{ name: "acme_prod", schemas: [{ name: "claims", volumes: ["factory_evidence"] }] }],
@@ -47,7 +47,7 @@ export async function aliasRows() {
         const mine = await timed(async () => {
           await registry.model(MODEL, true);
           const target = await registry.version(MODEL, to);
-          const read = await moveAlias(registry, MODEL, "champion", target?.version, signal);
+          const read = await moveChampion(registry, MODEL, target?.version, "rollback", signal);
           if (read?.aliases.champion !== to) throw new Error("the alias did not move");
         });
         const peer = await timed(() => plainCalls(fake.url, token, String(2 - (i % 2))));

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { root } from "../support/paths.ts";
@@ -154,3 +154,15 @@ function staticImports(path: string): string[] {
     .filter((match) => !onlyTypes(match[1] ?? ""))
     .map((match) => match[2] ?? "");
 }
+
+test("what the benchmarks take from the sources is there", () => {
+  const taken = trackedFiles("bench")
+    .filter((path) => path.endsWith(".mjs"))
+    .flatMap((path) => [...readFileSync(join(root, path), "utf8").matchAll(/export \{ (\w+) \} from "\.\/([^"]+)"/g)]);
+  expect(taken.length).toBeGreaterThan(5);
+  const missing = taken.filter(([, name = "", path = ""]) => {
+    const text = existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : "";
+    return !new RegExp(`^export (?:async )?(?:function|const|class) ${name}\\b`, "m").test(text);
+  });
+  expect(missing.map(([line]) => line)).toEqual([]);
+});
