@@ -89,47 +89,32 @@ test.each([
   expect(afterApproval(more)).toBe(line);
 });
 
+const released = {
+  outcome: "released",
+  model: "claims.triage",
+  number: "7",
+  environment: "prod",
+  name: "prod.claims.triage",
+  version: "3",
+  digest: "0".repeat(64),
+  evidence: "1".repeat(64),
+  strategy: "direct",
+  rollback: null,
+  verdicts: [],
+  entry: 9,
+};
+const afterRelease = (more: object): string =>
+  release.render(release.output.parse({ ...released, ...more }), makeStyle(false, 100));
+
 test("the way back that a release prints can be typed as it stands", () => {
-  const text = release.render(
-    release.output.parse({
-      outcome: "released",
-      model: "claims.triage",
-      number: "7",
-      environment: "prod",
-      name: "prod.claims.triage",
-      version: "3",
-      digest: "0".repeat(64),
-      evidence: "1".repeat(64),
-      strategy: "direct",
-      rollback: null,
-      verdicts: [],
-      entry: 9,
-    }),
-    makeStyle(false, 100),
-  );
-  const typed = commandWords(/to go back: (.*)/.exec(text)?.[1] ?? "");
+  const typed = commandWords(/to go back: (.*)/.exec(afterRelease({}))?.[1] ?? "");
   expect(typed.slice(0, 2)).toEqual(["factory", "rollback"]);
   const parsed = parseFlags(rollback, typed.slice(2));
   expect(rollback.input.safeParse(parsed.kind === "help" ? {} : parsed.raw)).toMatchObject({ success: true });
 });
 
 test("the way back that a release prints holds the flags that named the line", () => {
-  const data = {
-    ...namedData({ policy: "../my gov/policy.yaml", project: "a" }),
-    outcome: "released",
-    model: "claims.triage",
-    number: "7",
-    environment: "prod",
-    name: "prod.claims.triage",
-    version: "3",
-    digest: "0".repeat(64),
-    evidence: "0".repeat(64),
-    strategy: "direct",
-    rollback: null,
-    verdicts: [],
-    entry: 4,
-  };
-  expect(release.render(release.output.parse(data), makeStyle(false, 100))).toContain(
+  expect(afterRelease(namedData({ policy: "../my gov/policy.yaml", project: "a" }))).toContain(
     `factory rollback --env prod --reason "WHY" --policy '../my gov/policy.yaml' --project a`,
   );
 });
