@@ -1,11 +1,9 @@
 import { join } from "node:path";
 import { outsideError, usageError } from "../lib/error.ts";
+import { LAST_MOMENT_MS } from "../lib/last-moment.ts";
 import type { Report } from "../lib/progress.ts";
 import { type FetchedModel, fetchModel, manifestOfFolder } from "../registry/model-files.ts";
 import type { Run, Tracking } from "../training/tracking.ts";
-
-/** The last moment of the year 9999: later ones have no ISO form that other programs read. */
-const MAX_TIME_MS = 253_402_300_799_999;
 
 /** A run with its one model, whose bytes lie in `folder`. */
 export interface Candidate {
@@ -31,7 +29,7 @@ export async function fetchCandidate(
   if (run.id !== runId)
     throw outsideError("run.other", `${tracking.uri} was asked for run ${runId} and answered with ${run.id}`);
   for (const time of [run.startedAt, run.endedAt ?? 0]) {
-    if (!(Math.abs(time) <= MAX_TIME_MS))
+    if (!(Math.abs(time) <= LAST_MOMENT_MS))
       throw outsideError("run.time", `run ${runId} has a time that is none: ${time}`);
   }
   if (run.status !== "FINISHED")

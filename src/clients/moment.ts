@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { LAST_MOMENT_MS } from "../lib/last-moment.ts";
 
 /**
  * When something was made, as a server says it: milliseconds since 1970, as a number or its digits, to the end of the year 9999. What the
@@ -12,4 +13,4 @@ export const moment = z
       .regex(/^\d{1,15}$/, "is no time")
       .transform(Number),
   ])
-  .refine((ms) => Number.isSafeInteger(ms) && ms >= 0 && ms <= 253_402_300_799_999, "is no time");
+  .refine((ms) => Number.isSafeInteger(ms) && ms >= 0 && ms <= LAST_MOMENT_MS, "is no time");

@@ -5,6 +5,7 @@ import type { EntryBody } from "../ledger/entry.ts";
 import { lineState } from "../ledger/line-state.ts";
 import type { Actor } from "../ledger/open-ledger.ts";
 import { changedError } from "../lib/error.ts";
+import { LAST_MOMENT_MS } from "../lib/last-moment.ts";
 import { withTask } from "../lib/progress.ts";
 import { anchorProblem, setAnchor } from "../line/anchor.ts";
 import { appendOnLine } from "../line/append.ts";
@@ -154,8 +155,7 @@ async function entryBody(
 
 /** Nothing hangs on when the first run was: a time that is none is left out. */
 function timeText(ms: number): string | undefined {
-  const last = Date.UTC(9999, 11, 31);
-  return ms >= 0 && ms <= last ? new Date(ms).toISOString() : undefined;
+  return ms >= 0 && ms <= LAST_MOMENT_MS ? new Date(ms).toISOString() : undefined;
 }
 
 async function create(
